@@ -54,3 +54,4 @@
     )
 )]
 
+pub mod domain;

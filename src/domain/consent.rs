@@ -1,0 +1,470 @@
+//! Consent of the person (本人同意): what it covers and whether it still stands (protocol section 2, `domain.md` section 10).
+
+use super::{
+    codes::{Purpose, closed_list},
+    field::FieldClass,
+    ids::Jti,
+    party::{PartyId, PartyKind},
+    time::Timestamp,
+};
+
+/// Who a consent item names: a party, or a kind of public bodies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Recipient {
+    /// Every party of a public kind.
+    Kind(PartyKind),
+    /// One party. Providers are always named.
+    Party(PartyId),
+}
+
+impl Recipient {
+    fn holds(&self, party: &PartyId) -> bool {
+        match self {
+            Self::Kind(kind) => kind.is_public() && party.kind() == *kind,
+            Self::Party(id) => id == party,
+        }
+    }
+
+    fn names(&self, party: &PartyId) -> bool {
+        matches!(self, Self::Party(id) if id == party)
+    }
+}
+
+impl std::str::FromStr for Recipient {
+    type Err = super::codes::UnknownCode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(':') {
+            return text.parse().map(Self::Party);
+        }
+        let kind: PartyKind = text.parse()?;
+        if kind.is_public() { Ok(Self::Kind(kind)) } else { Err(super::codes::UnknownCode("Recipient")) }
+    }
+}
+
+impl std::fmt::Display for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kind(kind) => kind.fmt(f),
+            Self::Party(id) => id.fmt(f),
+        }
+    }
+}
+
+impl serde::Serialize for Recipient {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Recipient {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A product of recipients, purposes and classes, with the classes ticked one by one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Recipients.
+    pub rcp: Vec<Recipient>,
+    /// Purposes.
+    pub pur: Vec<Purpose>,
+    /// Classes.
+    pub cls: Vec<FieldClass>,
+    /// Classes ticked one by one (個別に丸を付けた項目); they count as covered too.
+    #[serde(default)]
+    pub tick: Vec<FieldClass>,
+}
+
+/// A product taken out of a consent, or refused in it. An absent list stands for everything.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// Recipients. In a refusal a provider kind may stand here: refusing may be broader than consenting.
+    pub rcp: Vec<super::agreement::Side>,
+    /// Purposes; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pur: Option<Vec<Purpose>>,
+    /// Classes; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cls: Option<Vec<FieldClass>>,
+}
+
+impl Exception {
+    fn takes(&self, recipient: &PartyId, purpose: Purpose, class: FieldClass) -> bool {
+        self.rcp.iter().any(|side| side.holds(recipient))
+            && self.pur.as_ref().is_none_or(|list| list.contains(&purpose))
+            && self.cls.as_ref().is_none_or(|list| list.contains(&class))
+    }
+}
+
+closed_list! {
+    /// How the person gave consent (同意の取得方法).
+    ConsentMethod {
+        PaperSigned = "paper_signed",
+        PaperSeal = "paper_seal",
+        Thumbprint = "thumbprint",
+        Electronic = "electronic",
+        OralWitnessed = "oral_witnessed",
+    }
+}
+
+closed_list! {
+    /// Who ended a consent.
+    EndedBy {
+        Self_ = "self",
+        Representative = "representative",
+    }
+}
+
+/// The scope of a consent, as the collector signed it. The pseudonym of the person and other personal claims stay in the signed object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// Id.
+    pub jti: Jti,
+    /// Who collected and signed it.
+    pub collector: PartyId,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until (exclusive); at most a year after `not_before`.
+    pub expires: Timestamp,
+    /// What is consented to.
+    pub items: Vec<Item>,
+    /// What is expressly refused; beats every item.
+    pub refused: Vec<Exception>,
+}
+
+/// What has happened to a consent since, in ledger order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConsentHistory {
+    /// Ended as a whole, or superseded by another.
+    pub ended: bool,
+    /// Products taken out.
+    pub narrowed: Vec<Exception>,
+}
+
+closed_list! {
+    /// What a consent says about one field class, the form the policy sees.
+    ConsentState {
+        None = "none",
+        Withdrawn = "withdrawn",
+        NotInForce = "not_in_force",
+        RecipientOutside = "recipient_outside",
+        PurposeOutside = "purpose_outside",
+        ClassOutside = "class_outside",
+        Covers = "covers",
+        CoversTicked = "covers_ticked",
+    }
+}
+
+impl Consent {
+    /// Whether the consent stands as a whole at `now`: `Withdrawn`, `NotInForce` or `Covers`.
+    #[must_use]
+    pub fn standing(&self, history: &ConsentHistory, now: Timestamp) -> ConsentState {
+        if history.ended {
+            ConsentState::Withdrawn
+        } else if now < self.not_before || now >= self.expires {
+            ConsentState::NotInForce
+        } else {
+            ConsentState::Covers
+        }
+    }
+
+    /// What the consent says about one class, for one recipient and purpose. One item must cover all three.
+    #[must_use]
+    pub fn state(
+        &self,
+        history: &ConsentHistory,
+        recipient: &PartyId,
+        purpose: Purpose,
+        class: FieldClass,
+        now: Timestamp,
+    ) -> ConsentState {
+        let standing = self.standing(history, now);
+        if standing != ConsentState::Covers {
+            return standing;
+        }
+        let mut state = ConsentState::RecipientOutside;
+        for item in self.items.iter().filter(|item| item.rcp.iter().any(|r| r.holds(recipient))) {
+            if !item.pur.contains(&purpose) {
+                state = state.max(ConsentState::PurposeOutside);
+            } else if item.tick.contains(&class) {
+                state = state.max(ConsentState::CoversTicked);
+            } else if item.cls.contains(&class) {
+                state = state.max(ConsentState::Covers);
+            } else {
+                state = state.max(ConsentState::ClassOutside);
+            }
+        }
+        let covered = matches!(state, ConsentState::Covers | ConsentState::CoversTicked);
+        if covered && self.taken(history, recipient, purpose, class) { ConsentState::ClassOutside } else { state }
+    }
+
+    /// Whether the person refused it from the start or took it out since.
+    fn taken(&self, history: &ConsentHistory, recipient: &PartyId, purpose: Purpose, class: FieldClass) -> bool {
+        self.refused.iter().chain(&history.narrowed).any(|x| x.takes(recipient, purpose, class))
+    }
+
+    /// Whether the consent covers the recipient at all for any of the purposes: `RecipientOutside`, `PurposeOutside` or `Covers`, or the standing.
+    /// An item from which every class was taken, at once or piece by piece, covers nothing.
+    #[must_use]
+    pub fn state_of_recipient(&self, history: &ConsentHistory, recipient: &PartyId, purposes: &[Purpose], now: Timestamp) -> ConsentState {
+        let standing = self.standing(history, now);
+        if standing != ConsentState::Covers {
+            return standing;
+        }
+        let left = |item: &Item, purpose| item.cls.iter().chain(&item.tick).any(|c| !self.taken(history, recipient, purpose, *c));
+        let mut state = ConsentState::RecipientOutside;
+        for item in self.items.iter().filter(|item| item.rcp.iter().any(|r| r.holds(recipient))) {
+            let open = purposes.iter().any(|p| item.pur.contains(p) && left(item, *p));
+            state = state.max(if open { ConsentState::Covers } else { ConsentState::PurposeOutside });
+        }
+        state
+    }
+
+    /// Whether an item names the party itself, not only its kind.
+    #[must_use]
+    pub fn names(&self, party: &PartyId) -> bool {
+        self.items.iter().any(|item| item.rcp.iter().any(|r| r.names(party)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: Timestamp = Timestamp::from_secs(1_000);
+    const UNTIL: Timestamp = Timestamp::from_secs(2_000);
+    const NOW: Timestamp = Timestamp::from_secs(1_500);
+    const CITY: &str = "municipality:131016-1";
+    const HOME: &str = "group_home:1320100017";
+    /// One party of every kind.
+    const PARTIES: &[&str] = &[
+        "settlement_center:13-1",
+        "probation_office:13-1",
+        "bar_association:13-1",
+        CITY,
+        "core_center:131016-1",
+        "prefecture:130001",
+        "consultation_office:1330100015",
+        HOME,
+        "support_facility:1310100019",
+        "lodging_training:1310100027",
+        "day_service:1310100035",
+        "rehab_facility:4011001098993-1",
+        "auditor:tokyo",
+        "operator:tokyo",
+    ];
+
+    fn party(text: &str) -> PartyId {
+        text.parse().unwrap()
+    }
+
+    fn item(rcp: &str, pur: &[Purpose], cls: &[FieldClass], tick: &[FieldClass]) -> Item {
+        Item { rcp: vec![rcp.parse().unwrap()], pur: pur.to_vec(), cls: cls.to_vec(), tick: tick.to_vec() }
+    }
+
+    fn exception(rcp: &str, pur: Option<Purpose>, cls: Option<&[FieldClass]>) -> Exception {
+        Exception { rcp: vec![rcp.parse().unwrap()], pur: pur.map(|p| vec![p]), cls: cls.map(<[FieldClass]>::to_vec) }
+    }
+
+    fn consent(items: Vec<Item>) -> Consent {
+        Consent {
+            jti: "0b0e5f6a-5c7e-4f0e-8d57-2f6f0ac1b1a4".parse().unwrap(),
+            collector: party("settlement_center:13-1"),
+            not_before: FROM,
+            expires: UNTIL,
+            items,
+            refused: Vec::new(),
+        }
+    }
+
+    fn placement(rcp: &str) -> Item {
+        item(rcp, &[P::PlacementCoordination], &[C::Identity, C::Medical], &[C::LifeHistory])
+    }
+
+    fn narrowed(narrowed: Vec<Exception>) -> ConsentHistory {
+        ConsentHistory { ended: false, narrowed }
+    }
+
+    use FieldClass as C;
+    use Purpose as P;
+
+    #[test]
+    fn it_stands_from_its_first_moment_to_the_one_before_its_end() {
+        let consent = consent(vec![placement("municipality")]);
+        for (now, expected) in [
+            (FROM.plus_micros(-1), ConsentState::NotInForce),
+            (FROM, ConsentState::Covers),
+            (UNTIL.plus_micros(-1), ConsentState::Covers),
+            (UNTIL, ConsentState::NotInForce),
+        ] {
+            let history = ConsentHistory::default();
+            assert_eq!(consent.standing(&history, now), expected, "{now}");
+            assert_eq!(consent.state(&history, &party(CITY), P::PlacementCoordination, C::Identity, now), expected);
+            assert_eq!(consent.state_of_recipient(&history, &party(CITY), &[P::PlacementCoordination], now), expected);
+            let ended = ConsentHistory { ended: true, narrowed: Vec::new() };
+            assert_eq!(consent.standing(&ended, now), ConsentState::Withdrawn, "an end beats the period");
+            assert_eq!(consent.state(&ended, &party(CITY), P::PlacementCoordination, C::Identity, now), ConsentState::Withdrawn);
+            assert_eq!(consent.state_of_recipient(&ended, &party(CITY), &[P::PlacementCoordination], now), ConsentState::Withdrawn);
+        }
+    }
+
+    #[test]
+    fn a_kind_stands_for_its_public_bodies_and_never_for_a_provider() {
+        for kind in PartyKind::ALL {
+            assert_eq!(kind.as_str().parse::<Recipient>().is_ok(), kind.is_public(), "{kind}");
+            for text in PARTIES {
+                let reader = party(text);
+                let by_kind = Item { rcp: vec![Recipient::Kind(*kind)], ..placement(CITY) };
+                let state = consent(vec![by_kind]).state(&ConsentHistory::default(), &reader, P::PlacementCoordination, C::Identity, NOW);
+                let covered = kind.is_public() && reader.kind() == *kind;
+                assert_eq!(state, if covered { ConsentState::Covers } else { ConsentState::RecipientOutside }, "{kind} {text}");
+                assert!(!kind.is_public() || !kind.is_provider());
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_stands_for_itself_alone() {
+        for named in PARTIES {
+            let consent = consent(vec![placement(named)]);
+            for reader in PARTIES {
+                let covered = named == reader;
+                let state = consent.state(&ConsentHistory::default(), &party(reader), P::PlacementCoordination, C::Identity, NOW);
+                assert_eq!(state, if covered { ConsentState::Covers } else { ConsentState::RecipientOutside });
+                assert_eq!(consent.names(&party(reader)), covered);
+            }
+            assert!(!consent.names(&party("municipality:131024-1")));
+        }
+        assert!(!consent(vec![placement("municipality")]).names(&party(CITY)), "a kind is no name");
+    }
+
+    #[test]
+    fn recipient_purpose_and_class_must_stand_in_one_item() {
+        let consent = consent(vec![
+            placement("municipality"),
+            item(CITY, &[P::BenefitDecision], &[C::Benefit], &[]),
+            item(HOME, &[P::ServiceProvision], &[C::CareNeed], &[]),
+        ]);
+        for (reader, purpose, class, expected) in [
+            (CITY, P::PlacementCoordination, C::Identity, ConsentState::Covers),
+            (CITY, P::BenefitDecision, C::Benefit, ConsentState::Covers),
+            (CITY, P::BenefitDecision, C::Identity, ConsentState::ClassOutside),
+            (CITY, P::PlacementCoordination, C::Benefit, ConsentState::ClassOutside),
+            (CITY, P::ServiceProvision, C::CareNeed, ConsentState::PurposeOutside),
+            ("municipality:131024-1", P::BenefitDecision, C::Benefit, ConsentState::PurposeOutside),
+            (HOME, P::ServiceProvision, C::CareNeed, ConsentState::Covers),
+            (HOME, P::PlacementCoordination, C::Identity, ConsentState::PurposeOutside),
+            ("day_service:1310100035", P::ServiceProvision, C::CareNeed, ConsentState::RecipientOutside),
+            (CITY, P::PlacementCoordination, C::Routing, ConsentState::ClassOutside),
+        ] {
+            let state = consent.state(&ConsentHistory::default(), &party(reader), purpose, class, NOW);
+            assert_eq!(state, expected, "{reader} {purpose} {class}");
+        }
+    }
+
+    #[test]
+    fn a_tick_is_more_than_cover_whatever_the_order() {
+        let plain = item(CITY, &[P::PlacementCoordination], &[C::LifeHistory], &[]);
+        let both = item(CITY, &[P::PlacementCoordination], &[C::LifeHistory], &[C::LifeHistory]);
+        for items in [vec![placement(CITY)], vec![both], vec![placement(CITY), plain.clone()], vec![plain.clone(), placement(CITY)]] {
+            let state = consent(items).state(&ConsentHistory::default(), &party(CITY), P::PlacementCoordination, C::LifeHistory, NOW);
+            assert_eq!(state, ConsentState::CoversTicked);
+        }
+        let elsewhere = consent(vec![placement("core_center"), plain]);
+        let state = elsewhere.state(&ConsentHistory::default(), &party(CITY), P::PlacementCoordination, C::LifeHistory, NOW);
+        assert_eq!(state, ConsentState::Covers, "a tick for another recipient is none here");
+    }
+
+    /// What is taken out is outside, whether it was refused from the start or taken out later, and whatever an item or a tick says.
+    #[test]
+    fn a_refusal_beats_every_item_and_every_tick() {
+        let readers = [CITY, "core_center:131016-1", HOME];
+        let purposes = [P::PlacementCoordination, P::BenefitDecision];
+        let items: Vec<Item> =
+            readers.iter().map(|r| item(r, &purposes, &[C::Identity, C::Medical], &[C::LifeHistory, C::Family])).collect();
+        for side in [CITY, "municipality", "group_home", HOME, "auditor"] {
+            for pur in [None, Some(P::PlacementCoordination), Some(P::AuditReview)] {
+                for cls in [None, Some(&[C::Identity, C::LifeHistory][..]), Some(&[C::Routing][..])] {
+                    let out = exception(side, pur, cls);
+                    let refused = Consent { refused: vec![out.clone()], ..consent(items.clone()) };
+                    let later = (consent(items.clone()), narrowed(vec![out]));
+                    for (reader, purpose) in readers.iter().flat_map(|r| purposes.iter().map(move |p| (party(r), *p))) {
+                        for class in [C::Identity, C::Medical, C::LifeHistory, C::Family] {
+                            let taken = side.parse::<super::super::agreement::Side>().unwrap().holds(&reader)
+                                && pur.is_none_or(|p| p == purpose)
+                                && cls.is_none_or(|list| list.contains(&class));
+                            let plain =
+                                if matches!(class, C::LifeHistory | C::Family) { ConsentState::CoversTicked } else { ConsentState::Covers };
+                            let expected = if taken { ConsentState::ClassOutside } else { plain };
+                            assert_eq!(refused.state(&ConsentHistory::default(), &reader, purpose, class, NOW), expected);
+                            assert_eq!(later.0.state(&later.1, &reader, purpose, class, NOW), expected);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_taken_out_piece_by_piece_is_taken_out() {
+        let consent = consent(vec![placement(CITY)]);
+        let open = |history: &ConsentHistory| consent.state_of_recipient(history, &party(CITY), &[P::PlacementCoordination], NOW);
+        let mut history = ConsentHistory::default();
+        for class in [C::Identity, C::Medical, C::LifeHistory] {
+            assert_eq!(open(&history), ConsentState::Covers);
+            history.narrowed.push(exception("municipality", None, Some(&[class])));
+        }
+        assert_eq!(open(&history), ConsentState::PurposeOutside);
+        for whole in [exception(CITY, None, None), exception("municipality", Some(P::PlacementCoordination), None)] {
+            assert_eq!(open(&narrowed(vec![whole])), ConsentState::PurposeOutside);
+        }
+        assert_eq!(open(&narrowed(vec![exception(CITY, Some(P::BenefitDecision), None)])), ConsentState::Covers);
+        assert_eq!(open(&narrowed(vec![exception(HOME, None, None)])), ConsentState::Covers);
+    }
+
+    /// Over every party, purpose and class: the recipient as a whole is covered exactly when some class is.
+    #[test]
+    fn the_recipient_as_a_whole_and_its_classes_agree() {
+        let items = vec![
+            placement("municipality"),
+            item(CITY, &[P::BenefitDecision], &[C::Benefit], &[]),
+            item(HOME, &[P::ServiceProvision, P::AddonCertification], &[C::CareNeed], &[C::Family]),
+        ];
+        let histories = [
+            ConsentHistory::default(),
+            ConsentHistory { ended: true, narrowed: Vec::new() },
+            narrowed(vec![exception("municipality", None, Some(&[C::Identity, C::Medical]))]),
+            narrowed(vec![
+                exception("municipality", None, Some(&[C::Identity, C::Medical])),
+                exception(CITY, None, Some(&[C::LifeHistory])),
+            ]),
+            narrowed(vec![exception("group_home", Some(P::ServiceProvision), None)]),
+        ];
+        let refused = Consent { refused: vec![exception(HOME, None, Some(&[C::CareNeed, C::Family]))], ..consent(items.clone()) };
+        let mut covered = 0;
+        for (consent, history) in [consent(items), refused].iter().flat_map(|c| histories.iter().map(move |h| (c, h))) {
+            for (reader, purpose) in PARTIES.iter().flat_map(|r| P::ALL.iter().map(move |p| (party(r), *p))) {
+                let some = C::ALL.iter().any(|class| consent.state(history, &reader, purpose, *class, NOW) >= ConsentState::Covers);
+                let whole = consent.state_of_recipient(history, &reader, &[purpose], NOW);
+                assert_eq!(whole == ConsentState::Covers, some, "{reader} {purpose} {whole}");
+                covered += usize::from(some);
+            }
+            assert!(consent.state_of_recipient(history, &party(CITY), &[], NOW) < ConsentState::Covers);
+        }
+        assert_eq!(covered, (4 + 4 + 3 + 3) + (2 + 2 + 1 + 2));
+    }
+
+    #[test]
+    fn every_public_body_may_be_named_by_kind_and_every_party_by_itself() {
+        for good in ["municipality", "core_center", CITY, HOME, "bar_association:13-1"] {
+            assert_eq!(good.parse::<Recipient>().unwrap().to_string(), good);
+        }
+        for bad in ["", "*", "group_home", "bar_association", "auditor", "municipality:", "everybody"] {
+            assert!(bad.parse::<Recipient>().is_err(), "{bad}");
+        }
+    }
+}
