@@ -56,3 +56,4 @@
 
 pub mod domain;
 pub mod text;
+pub mod tlog;

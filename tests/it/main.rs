@@ -1,0 +1,8 @@
+//! The integration tests: one binary, because linking is what costs.
+#![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
+
+#[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod tlog_oracles;
+mod tlog_properties;
+mod tlog_store;
+mod tlog_vectors;
