@@ -54,6 +54,10 @@
     )
 )]
 
+pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod telemetry;
 pub mod text;
 pub mod tlog;
+pub mod tls;

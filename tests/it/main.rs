@@ -6,3 +6,8 @@ mod tlog_oracles;
 mod tlog_properties;
 mod tlog_store;
 mod tlog_vectors;
+mod tls_deadlines;
+mod tls_door;
+mod tls_readme;
+mod tls_reload;
+mod tls_stage;
