@@ -2,6 +2,13 @@
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod message_envelope;
+mod message_fixture;
+mod message_objects;
+mod message_properties;
+mod message_rfc7520;
+mod message_rfc9901;
+mod message_story;
 mod tlog_oracles;
 mod tlog_properties;
 mod tlog_store;

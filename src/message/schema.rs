@@ -1,0 +1,324 @@
+//! The published JSON Schemas (2020-12): what a message body, a consent and an agreement look like, and the field catalogue, which is the
+//! annotations of the same files.
+//!
+//! Promises: the schemas are part of the program, compiled once, offline; a format nobody checks does not compile; each schema pins the digest
+//! of every other it refers to, so its own digest fixes the whole; a violation names a catalogue key and a JSON Schema keyword, never a value
+//! and never a name the sender made up.
+//! Not here: reading bytes strictly (`json`), My Number, the rules that need a clock or another document.
+
+mod document;
+mod faults;
+mod formats;
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+use jsonschema::Registry;
+use serde_json::Value;
+
+pub use document::{Ident, Row};
+
+use self::{document::Document, faults::Checker};
+use crate::domain::{
+    codes::MessageKind,
+    digest::Digest,
+    field::{FieldClass, FieldKey},
+    refusal::{RefusalCode, Violation},
+};
+
+/// A fault in a schema file. These are ours and public, so reasons may quote them.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Not JSON, or without the annotations that the catalogue needs.
+    #[error("schema {kind}: {reason}")]
+    Malformed {
+        /// The schema's kind.
+        kind: &'static str,
+        /// What the parser says.
+        reason: String,
+    },
+    /// `$id` is not `urn:tsunagi:schema:<kind>:<ver>`.
+    #[error("schema {0}: $id does not fit its place")]
+    Id(&'static str),
+    /// A pinned schema is not there, or has another digest.
+    #[error("schema {kind}: the digest of {pinned} is not the pinned one")]
+    Pin {
+        /// The schema that pins.
+        kind: &'static str,
+        /// The URN it pins.
+        pinned: String,
+    },
+    /// The schema does not compile.
+    #[error("schema {kind}: {reason}")]
+    Compile {
+        /// The schema's kind.
+        kind: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One published version, as `/.well-known/tsunagi` lists it (protocol section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published<'a> {
+    /// Kind: a message kind, `consent`, `agreement`, or a part the others refer to.
+    pub kind: &'a str,
+    /// `urn:tsunagi:schema:<kind>`, the `id` of a `sch` claim.
+    pub id: &'a str,
+    /// Version.
+    pub ver: &'a str,
+    /// SHA-256 of the exact bytes.
+    pub sha256: Digest,
+}
+
+/// Every schema of this program, compiled.
+pub struct SchemaSet {
+    files: Vec<File>,
+    messages: Vec<MessageSchema>,
+    consent: Checker,
+    agreement: Checker,
+}
+
+impl SchemaSet {
+    /// Compiles the built-in schemas.
+    pub fn builtin() -> Result<Self, SchemaError> {
+        Self::compile(FILES.iter().map(|(kind, ver, bytes)| File::new(kind, ver, bytes)).collect())
+    }
+
+    fn compile(files: Vec<File>) -> Result<Self, SchemaError> {
+        let mut messages = Vec::new();
+        for file in &files {
+            if let Ok(kind) = file.kind.parse() {
+                messages.push(MessageSchema::compile(kind, file, &files)?);
+            }
+        }
+        Ok(Self { consent: claims("consent", &files)?, agreement: claims("agreement", &files)?, messages, files })
+    }
+
+    /// Every published version.
+    pub fn published(&self) -> impl Iterator<Item = Published<'_>> {
+        self.files.iter().map(|file| Published { kind: file.kind, id: &file.id, ver: file.ver, sha256: file.sha256 })
+    }
+
+    /// The exact bytes of a published version.
+    #[must_use]
+    pub fn bytes(&self, kind: &str, ver: &str) -> Option<&'static [u8]> {
+        self.files.iter().find(|file| file.kind == kind && file.ver == ver).map(|file| file.bytes)
+    }
+
+    /// The schema that a message's `sch` claim names. `schema_unknown` when there is no such schema, `schema_mismatch` when it is another
+    /// kind's or its digest differs.
+    pub fn for_message(&self, kind: MessageKind, id: &str, ver: &str, sha256: &Digest) -> Result<&MessageSchema, RefusalCode> {
+        let named = self.messages.iter().find(|schema| schema.id == id && schema.ver == ver).ok_or(RefusalCode::SchemaUnknown)?;
+        if named.kind == kind && named.sha256 == *sha256 { Ok(named) } else { Err(RefusalCode::SchemaMismatch) }
+    }
+
+    /// The message schemas.
+    pub fn messages(&self) -> impl Iterator<Item = &MessageSchema> {
+        self.messages.iter()
+    }
+
+    /// What is wrong with the claims of a consent. Violations name claims of the schema; others are only counted.
+    #[must_use]
+    pub fn check_consent(&self, claims: &Value) -> Vec<Violation> {
+        violations_of_claims(&self.consent, claims, "consent")
+    }
+
+    /// What is wrong with an agreement document. What passes can be read as `domain::agreement::Agreement`.
+    #[must_use]
+    pub fn check_agreement(&self, document: &Value) -> Vec<Violation> {
+        violations_of_claims(&self.agreement, document, "agreement")
+    }
+}
+
+impl std::fmt::Debug for SchemaSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.published()).finish()
+    }
+}
+
+/// The schema of one message kind: the form of its body and the class of each row.
+pub struct MessageSchema {
+    kind: MessageKind,
+    id: String,
+    ver: &'static str,
+    sha256: Digest,
+    rows: Vec<Row>,
+    index: BTreeMap<FieldKey, usize>,
+    checker: Checker,
+}
+
+impl MessageSchema {
+    fn compile(kind: MessageKind, file: &File, files: &[File]) -> Result<Self, SchemaError> {
+        let document = Document::read(file.kind, file.bytes)?;
+        let checker = checker(file, files, &document)?;
+        let rows = document.rows(file.kind)?;
+        let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
+        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, checker })
+    }
+
+    /// The message kind.
+    #[must_use]
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Id, version and digest, as a `sch` claim names them.
+    #[must_use]
+    pub fn published(&self) -> Published<'_> {
+        Published { kind: self.kind.as_str(), id: &self.id, ver: self.ver, sha256: self.sha256 }
+    }
+
+    /// The class of a row, or nothing for a key that is not in the catalogue.
+    #[must_use]
+    pub fn class_of(&self, key: &FieldKey) -> Option<FieldClass> {
+        self.row(key).map(|row| row.class)
+    }
+
+    /// One row of the catalogue.
+    #[must_use]
+    pub fn row(&self, key: &FieldKey) -> Option<&Row> {
+        self.index.get(key).and_then(|position| self.rows.get(*position))
+    }
+
+    /// The rows in the order of the catalogue.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// What is wrong with a body: one violation per row and broken keyword, in the order of the catalogue. Rows outside the catalogue are
+    /// one violation of `body`, `unknown_rows:<number>`; a body that is no object is a violation of `body` too.
+    #[must_use]
+    pub fn check(&self, body: &Value) -> Vec<Violation> {
+        let faults = self.checker.faults(body);
+        let mut found = faults.of_whole("body", "unknown_rows");
+        let rows = faults.named.iter().filter_map(|(position, rule)| self.rows.get(*position).map(|row| (row, rule)));
+        found.extend(rows.map(|(row, rule)| Violation::of_row(&row.key, row.class, rule.clone())));
+        found
+    }
+}
+
+impl std::fmt::Debug for MessageSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.published().fmt(f)
+    }
+}
+
+/// One embedded file.
+struct File {
+    kind: &'static str,
+    ver: &'static str,
+    id: String,
+    bytes: &'static [u8],
+    sha256: Digest,
+}
+
+impl File {
+    fn new(kind: &'static str, ver: &'static str, bytes: &'static [u8]) -> Self {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+        Self { kind, ver, id: format!("urn:tsunagi:schema:{kind}"), bytes, sha256: Digest(sha256) }
+    }
+
+    fn urn(&self) -> String {
+        format!("{}:{}", self.id, self.ver)
+    }
+}
+
+/// Compiles a file against exactly the schemas it pins: a reference to any other does not resolve.
+fn checker(file: &File, files: &[File], document: &Document) -> Result<Checker, SchemaError> {
+    if document.id != file.urn() {
+        return Err(SchemaError::Id(file.kind));
+    }
+    let wrong = |reason: String| SchemaError::Compile { kind: file.kind, reason };
+    let json = |file: &File| -> Result<Value, SchemaError> {
+        serde_json::from_slice(file.bytes).map_err(|e| SchemaError::Malformed { kind: file.kind, reason: e.to_string() })
+    };
+    let mut registry = Registry::new();
+    for (urn, sha256) in &document.refs {
+        let pinned = files.iter().find(|other| other.urn() == *urn && other.sha256 == *sha256);
+        let pinned = pinned.ok_or_else(|| SchemaError::Pin { kind: file.kind, pinned: urn.clone() })?;
+        registry = registry.add(urn, json(pinned)?).map_err(|e| wrong(e.to_string()))?;
+    }
+    let registry = registry.prepare().map_err(|e| wrong(e.to_string()))?;
+    let validator = formats::options().with_registry(&registry).build(&json(file)?).map_err(|e| wrong(e.to_string()))?;
+    Ok(Checker::new(validator, document.names().map(str::to_owned)))
+}
+
+fn claims(kind: &'static str, files: &[File]) -> Result<Checker, SchemaError> {
+    let file = files.iter().rfind(|file| file.kind == kind).ok_or(SchemaError::Id(kind))?;
+    checker(file, files, &Document::read(kind, file.bytes)?)
+}
+
+fn violations_of_claims(checker: &Checker, value: &Value, whole: &str) -> Vec<Violation> {
+    let faults = checker.faults(value);
+    let mut found = faults.of_whole(whole, "unknown_claims");
+    let claims = faults.named.iter().filter_map(|(position, rule)| checker.name(*position).map(|name| (name, rule)));
+    found.extend(claims.map(|(name, rule)| Violation { field: name.to_owned(), rule: rule.clone(), class: None }));
+    found
+}
+
+/// Published versions are immutable: a change is a new file and a new line here.
+const FILES: &[(&str, &str, &[u8])] = &[
+    ("codes", "1.0.0", include_bytes!("../../schemas/codes/1.0.0.json")),
+    ("common", "1.0.0", include_bytes!("../../schemas/common/1.0.0.json")),
+    ("referral", "1.0.0", include_bytes!("../../schemas/referral/1.0.0.json")),
+    ("consent", "1.0.0", include_bytes!("../../schemas/consent/1.0.0.json")),
+    ("agreement", "1.0.0", include_bytes!("../../schemas/agreement/1.0.0.json")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The built-in set with one text of the referral schema replaced once.
+    fn changed(from: &str, to: &str) -> Result<SchemaSet, SchemaError> {
+        let files = FILES.iter().map(|(kind, ver, bytes)| {
+            if *kind != "referral" {
+                return File::new(kind, ver, bytes);
+            }
+            let text = std::str::from_utf8(bytes).unwrap();
+            assert!(text.contains(from), "{from}");
+            File::new(kind, ver, text.replacen(from, to, 1).into_bytes().leak())
+        });
+        SchemaSet::compile(files.collect())
+    }
+
+    #[test]
+    fn a_schema_that_pins_other_bytes_does_not_compile() {
+        let pin = SchemaSet::builtin().unwrap().published().find(|p| p.kind == "codes").unwrap().sha256.to_string();
+        let other = Digest([7; 32]).to_string();
+        assert!(matches!(changed(&pin, &other), Err(SchemaError::Pin { pinned, .. }) if pinned == "urn:tsunagi:schema:codes:1.0.0"));
+        assert!(matches!(changed("schema:codes:1.0.0\": ", "schema:codes:2.0.0\": "), Err(SchemaError::Pin { .. })));
+    }
+
+    #[test]
+    fn a_reference_to_a_schema_that_is_not_pinned_does_not_compile() {
+        assert!(matches!(changed("codes:1.0.0#/$defs/urgency", "consent:1.0.0#/properties/how"), Err(SchemaError::Compile { .. })));
+        assert!(matches!(changed("codes:1.0.0#/$defs/urgency", "codes:1.0.0#/$defs/urgent"), Err(SchemaError::Compile { .. })));
+    }
+
+    #[test]
+    fn a_row_without_its_annotations_does_not_compile() {
+        for annotation in ["class", "special", "ident", "consent-text", "title-en"] {
+            let from = format!("\"x-tsunagi-{annotation}\": ");
+            // Not the title of the whole schema, which stands before the rows and is spelt alike.
+            let (from, to) = if annotation == "title-en" {
+                (format!("{from}\"Urgency\""), "\"x-other\": \"Urgency\"".to_owned())
+            } else {
+                (from, format!("\"x-other-{annotation}\": "))
+            };
+            assert!(matches!(changed(&from, &to), Err(SchemaError::Malformed { .. })), "{annotation}");
+        }
+        let class = "\"x-tsunagi-class\": \"routing\"";
+        assert!(matches!(changed(class, "\"x-tsunagi-class\": \"rooting\""), Err(SchemaError::Malformed { .. })));
+        assert!(matches!(changed("\"urgency\": {", "\"Urgency\": {"), Err(SchemaError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_row_that_stands_twice_or_an_id_of_another_place_does_not_compile() {
+        assert!(matches!(changed("\"desired_reply_by\": {", "\"urgency\": {"), Err(SchemaError::Malformed { .. })));
+        assert!(matches!(changed("schema:referral:1.0.0", "schema:referral:1.0.1"), Err(SchemaError::Id("referral"))));
+    }
+}
