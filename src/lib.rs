@@ -58,6 +58,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod message;
+pub mod policy;
 pub mod telemetry;
 pub mod text;
 pub mod tlog;

@@ -1,0 +1,362 @@
+//! Cedar behind one question: may a class be shown for this key, and which policies say so.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{PoisonError, RwLock},
+};
+
+use cedar_policy::{
+    Authorizer, Context, Effect, Entities, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet as Cedar, Request,
+    RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
+};
+
+use super::{
+    catalogue::{BasisText, Catalogue, ClassText},
+    error::PolicyError,
+    key::{Key, RuleId, Ruling},
+    lint,
+    source::{SCHEMA, Source},
+};
+use crate::{
+    domain::{
+        agreement::AgreementState,
+        case::Relation,
+        codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
+        consent::ConsentState,
+        digest::Digest,
+        field::FieldClass,
+        party::PartyKind,
+    },
+    text::Lang,
+};
+
+/// A loaded, linted and validated set of policies.
+pub struct PolicySet {
+    /// Two sets, because Cedar names only the prohibitions once one applies, and "not necessary anyway" would be lost.
+    permits: Cedar,
+    forbids: Cedar,
+    schema: Schema,
+    authorizer: Authorizer,
+    names: Names,
+    rules: BTreeMap<RuleId, RuleText>,
+    catalogue: Catalogue,
+    digest: Digest,
+    memo: RwLock<HashMap<Key, Ruling>>,
+}
+
+/// What a policy says about itself.
+pub(super) struct RuleText {
+    pub(super) ja: String,
+    pub(super) en: String,
+    pub(super) basis: String,
+}
+
+impl PolicySet {
+    /// The set this program was built with.
+    pub fn builtin() -> Result<Self, PolicyError> {
+        Self::of(&Source::builtin())
+    }
+
+    /// The set in a directory laid out like `policies/`.
+    pub fn load(dir: &Path) -> Result<Self, PolicyError> {
+        Self::of(&Source::read(dir)?)
+    }
+
+    fn of(source: &Source) -> Result<Self, PolicyError> {
+        let catalogue = Catalogue::read(source)?;
+        let schema = schema(source)?;
+        let (mut permits, mut forbids) = (Cedar::new(), Cedar::new());
+        let mut rules = BTreeMap::new();
+        for (file, text) in source.policies() {
+            let wrong = |reason: String| PolicyError::Syntax { file: file.to_owned(), reason };
+            let parsed: Cedar = text.parse().map_err(|e: cedar_policy::ParseErrors| wrong(e.to_string()))?;
+            if parsed.num_of_templates() > 0 {
+                return Err(PolicyError::Template(file.to_owned()));
+            }
+            for (policy, position) in parsed.policies().zip(1..) {
+                let id = lint::id(policy).ok_or_else(|| PolicyError::NoId { file: file.to_owned(), position })?;
+                lint::policy(id, policy)?;
+                let text = |name: &str| policy.annotation(name).unwrap_or_default().to_owned();
+                let about = RuleText { ja: text("title"), en: text("title_en"), basis: text("basis") };
+                if rules.insert(RuleId::new(id), about).is_some() {
+                    return Err(PolicyError::DuplicateId(id.to_owned()));
+                }
+                let set = if policy.effect() == Effect::Permit { &mut permits } else { &mut forbids };
+                set.add(policy.new_id(PolicyId::new(id))).map_err(|e| wrong(e.to_string()))?;
+            }
+        }
+        let validator = Validator::new(schema.clone());
+        for set in [&permits, &forbids] {
+            let result = validator.validate(set, ValidationMode::Strict);
+            if !result.validation_passed_without_warnings() {
+                let errors = result.validation_errors().map(ToString::to_string);
+                return Err(PolicyError::Invalid(errors.chain(result.validation_warnings().map(ToString::to_string)).collect()));
+            }
+        }
+        let names = Names::new()?;
+        names.request(&PROBE, &schema).map_err(PolicyError::Schema)?;
+        Ok(Self {
+            permits,
+            forbids,
+            schema,
+            authorizer: Authorizer::new(),
+            names,
+            rules,
+            catalogue,
+            digest: source.digest(),
+            memo: RwLock::default(),
+        })
+    }
+
+    /// What the policies say about a key. Denials are never remembered: they are asked again each time.
+    #[must_use]
+    pub fn decide(&self, key: &Key) -> Ruling {
+        if let Some(known) = self.memo.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return known.clone();
+        }
+        let ruling = self.evaluate(key);
+        if ruling.allow {
+            let mut memo = self.memo.write().unwrap_or_else(PoisonError::into_inner);
+            if memo.len() >= REMEMBERED {
+                memo.clear();
+            }
+            memo.insert(*key, ruling.clone());
+        }
+        ruling
+    }
+
+    /// SHA-256 over all files that decide: two gateways with the same digest decide alike.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The sentence that explains a rule, or nothing for a rule this set does not have.
+    #[must_use]
+    pub fn title(&self, rule: &str, lang: Lang) -> Option<&str> {
+        if rule == RuleId::ENGINE_FAILED {
+            return Some(match lang {
+                Lang::Ja => "方針を評価できなかったため開示しません",
+                Lang::En => "The policies could not be evaluated, so nothing is shown",
+            });
+        }
+        let text = self.rules.get(rule)?;
+        Some(match lang {
+            Lang::Ja => &text.ja,
+            Lang::En => &text.en,
+        })
+    }
+
+    /// The article or guideline a rule rests on.
+    #[must_use]
+    pub fn basis(&self, rule: &str) -> Option<&str> {
+        self.rules.get(rule).map(|text| text.basis.as_str())
+    }
+
+    /// What a legal basis means for the policies. A basis that the catalogue does not know would demand consent, the strictest answer;
+    /// such a catalogue does not load.
+    #[must_use]
+    pub fn basis_group(&self, basis: LegalBasis) -> BasisGroup {
+        self.catalogue.basis(basis).map_or(BasisGroup::Consent, |text| text.group)
+    }
+
+    /// What the catalogue says about a legal basis.
+    #[must_use]
+    pub fn basis_text(&self, basis: LegalBasis) -> Option<&BasisText> {
+        self.catalogue.basis(basis)
+    }
+
+    /// What the catalogue says about a class.
+    #[must_use]
+    pub fn class_text(&self, class: FieldClass) -> Option<&ClassText> {
+        self.catalogue.class(class)
+    }
+
+    /// The rules of the set in the order of their ids.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleId> {
+        self.rules.keys()
+    }
+
+    pub(super) fn rule_texts(&self) -> impl Iterator<Item = (&RuleId, &RuleText)> {
+        self.rules.iter()
+    }
+
+    fn evaluate(&self, key: &Key) -> Ruling {
+        if key.purpose == Purpose::Administration {
+            return Ruling::of(Vec::new(), Vec::new());
+        }
+        let answer = self.names.request(key, &self.schema).and_then(|request| {
+            let permits = self.applying(&self.permits, &request)?;
+            let forbids = self.applying(&self.forbids, &request)?;
+            Ok(Ruling::of(permits, forbids))
+        });
+        answer.unwrap_or_else(|reason| {
+            tracing::error!(%reason, "policy evaluation failed, the class is withheld");
+            Ruling::of(Vec::new(), vec![RuleId::new(RuleId::ENGINE_FAILED)])
+        })
+    }
+
+    /// Ids of the policies of one effect that apply. In a set of one effect, Cedar's determining policies are all that apply.
+    fn applying(&self, set: &Cedar, request: &Request) -> Result<Vec<RuleId>, String> {
+        let response = self.authorizer.is_authorized(request, set, &Entities::empty());
+        if let Some(error) = response.diagnostics().errors().next() {
+            return Err(error.to_string());
+        }
+        Ok(response.diagnostics().reason().map(|id| RuleId::new(id.as_ref())).collect())
+    }
+}
+
+impl std::fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicySet").field("digest", &self.digest.to_string()).field("rules", &self.rules.len()).finish_non_exhaustive()
+    }
+}
+
+fn schema(source: &Source) -> Result<Schema, PolicyError> {
+    let wrong = |reason: String| PolicyError::Syntax { file: SCHEMA.to_owned(), reason };
+    let (fragment, warnings) = SchemaFragment::from_cedarschema_str(source.text(SCHEMA)?).map_err(|e| wrong(e.to_string()))?;
+    if let Some(warning) = warnings.into_iter().next() {
+        return Err(wrong(warning.to_string()));
+    }
+    lint::closed_lists(fragment.clone())?;
+    Schema::from_schema_fragments([fragment]).map_err(|e| wrong(e.to_string()))
+}
+
+/// The type names of the Cedar schema, parsed once.
+struct Names {
+    org: EntityTypeName,
+    class: EntityTypeName,
+    purpose: EntityTypeName,
+    kind: EntityTypeName,
+    relation: EntityTypeName,
+    basis: EntityTypeName,
+    agreement: EntityTypeName,
+    consent: EntityTypeName,
+    disclose: EntityUid,
+}
+
+impl Names {
+    fn new() -> Result<Self, PolicyError> {
+        let name = |text: &str| text.parse::<EntityTypeName>().map_err(|e| PolicyError::Schema(e.to_string()));
+        Ok(Self {
+            org: name("OrgKind")?,
+            class: name("FieldClass")?,
+            purpose: name("Purpose")?,
+            kind: name("MessageType")?,
+            relation: name("CaseRelation")?,
+            basis: name("LegalBasis")?,
+            agreement: name("AgreementState")?,
+            consent: name("ConsentState")?,
+            disclose: EntityUid::from_type_name_and_id(name("Action")?, EntityId::new("disclose")),
+        })
+    }
+
+    fn request(&self, key: &Key, schema: &Schema) -> Result<Request, String> {
+        let uid = |name: &EntityTypeName, code: &str| EntityUid::from_type_name_and_id(name.clone(), EntityId::new(code));
+        let attribute = |attribute: &str, name: &EntityTypeName, code: &str| {
+            (attribute.to_owned(), RestrictedExpression::new_entity_uid(uid(name, code)))
+        };
+        let context = Context::from_pairs([
+            attribute("sender_kind", &self.org, key.sender.as_str()),
+            attribute("purpose", &self.purpose, key.purpose.as_str()),
+            attribute("message_type", &self.kind, key.kind.as_str()),
+            attribute("relation", &self.relation, key.relation.as_str()),
+            attribute("legal_basis", &self.basis, key.basis.as_str()),
+            attribute("agreement", &self.agreement, key.agreement.as_str()),
+            attribute("consent", &self.consent, key.consent.as_str()),
+            ("named_recipient".to_owned(), RestrictedExpression::new_bool(key.named)),
+        ])
+        .map_err(|e| e.to_string())?;
+        let reader = uid(&self.org, key.reader.as_str());
+        let class = uid(&self.class, key.class.as_str());
+        Request::new(reader, self.disclose.clone(), class, context, Some(schema)).map_err(|e| e.to_string())
+    }
+}
+
+/// A key whose request must fit the Cedar schema: a context of other types is found when the set is loaded, not at the first message.
+const PROBE: Key = Key {
+    reader: PartyKind::Municipality,
+    sender: PartyKind::SettlementCenter,
+    class: FieldClass::Routing,
+    purpose: Purpose::PlacementCoordination,
+    kind: MessageKind::Referral,
+    relation: Relation::Assigned,
+    basis: BasisGroup::Consent,
+    agreement: AgreementState::Covers,
+    consent: ConsentState::Covers,
+    named: false,
+};
+
+/// Permits kept per set. A gateway meets a few hundred keys; the bound is for what no one foresees.
+const REMEMBERED: usize = 8_192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys spread evenly over the whole domain of about two thousand million.
+    fn sample(count: usize) -> impl Iterator<Item = Key> {
+        fn pick<T: Copy>(rest: &mut usize, list: &[T]) -> T {
+            let chosen = list[*rest % list.len()];
+            *rest /= list.len();
+            chosen
+        }
+        (0..count).map(|n| {
+            let mut rest = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 8;
+            let rest = &mut rest;
+            Key {
+                class: pick(rest, FieldClass::ALL),
+                agreement: pick(rest, &[AgreementState::Covers, AgreementState::Covers, AgreementState::ClassOutside]),
+                consent: pick(rest, ConsentState::ALL),
+                relation: pick(rest, Relation::ALL),
+                purpose: pick(rest, Purpose::ALL),
+                reader: pick(rest, PartyKind::ALL),
+                sender: pick(rest, PartyKind::ALL),
+                basis: pick(rest, BasisGroup::ALL),
+                named: pick(rest, &[true, false]),
+                kind: pick(rest, &[MessageKind::Referral, MessageKind::Enquiry, MessageKind::ServiceHandoff]),
+            }
+        })
+    }
+
+    #[test]
+    fn our_answer_is_cedars_own() {
+        let policies = PolicySet::builtin().unwrap();
+        let mut whole = Cedar::new();
+        for policy in policies.permits.policies().chain(policies.forbids.policies()) {
+            whole.add(policy.clone()).unwrap();
+        }
+        let mut allowed = 0;
+        for key in sample(2_000).filter(|key| key.purpose != Purpose::Administration) {
+            let request = policies.names.request(&key, &policies.schema).unwrap();
+            let response = policies.authorizer.is_authorized(&request, &whole, &Entities::empty());
+            let ruling = policies.decide(&key);
+            assert_eq!(response.decision() == cedar_policy::Decision::Allow, ruling.allow, "{key:?}");
+            allowed += usize::from(ruling.allow);
+        }
+        assert!(allowed > 20, "the sample meets too few permits: {allowed}");
+    }
+
+    #[test]
+    fn a_permit_is_remembered_and_a_denial_is_not() {
+        let policies = PolicySet::builtin().unwrap();
+        let denied = Key { agreement: AgreementState::None, ..PROBE };
+        assert!(!policies.decide(&denied).allow);
+        assert!(policies.memo.read().unwrap().is_empty());
+        let ruling = policies.decide(&PROBE);
+        assert!(ruling.allow);
+        assert_eq!(policies.memo.read().unwrap().get(&PROBE), Some(&ruling));
+        assert_eq!(policies.decide(&PROBE), ruling);
+    }
+
+    #[test]
+    fn a_fault_of_the_engine_is_a_denial_that_says_so() {
+        let mut policies = PolicySet::builtin().unwrap();
+        policies.names.consent = "OrgKind".parse().unwrap();
+        let ruling = policies.decide(&PROBE);
+        assert!(!ruling.allow && ruling.permits.is_empty());
+        assert_eq!(ruling.forbids.iter().map(RuleId::as_str).collect::<Vec<_>>(), [RuleId::ENGINE_FAILED]);
+        assert!(policies.title(RuleId::ENGINE_FAILED, Lang::Ja).is_some());
+    }
+}
