@@ -57,9 +57,12 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod ledger;
 pub mod message;
 pub mod policy;
+pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod tlog;
 pub mod tls;
+pub mod vault;

@@ -2,6 +2,15 @@
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod export_command;
+mod export_files;
+mod export_mutations;
+mod export_properties;
+mod export_stage;
+mod ledger_faults;
+mod ledger_properties;
+mod ledger_sequencer;
+mod ledger_stage;
 mod message_envelope;
 mod message_fixture;
 mod message_objects;
@@ -15,6 +24,7 @@ mod policy_matrix;
 mod policy_rulings;
 mod schema_catalogue;
 mod schema_checks;
+mod store_contract;
 mod tlog_oracles;
 mod tlog_properties;
 mod tlog_store;

@@ -1,0 +1,259 @@
+//! One batch under the head lock: draft after draft is accepted, answered or handed back, then all of it is committed (`ledger.md` section 4).
+
+use std::collections::HashMap;
+
+use super::{Answer, Committed, Draft, Entry, Ground, LedgerError, Once, leaf::Leaf, tree::unavailable};
+use crate::{
+    domain::{
+        digest::Digest,
+        entry::{EntryType, Outcome},
+        ids::Jti,
+        time::Timestamp,
+    },
+    store::{Append, EntryRow, HeadRow, OnceKey, OnceKind, OnceRow, StoreError, TileRow},
+    tlog::{BatchTree, Frontier, Hash, RightEdge, TileRow as Row, encode_tile, leaf_hash, perfect_root},
+};
+
+/// A draft whose leaf is written but for its time.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    draft: Draft,
+    leaf: Leaf,
+}
+
+impl Prepared {
+    /// Writes the leaf: work for the caller's task.
+    pub(super) fn new(mut draft: Draft) -> Result<Self, LedgerError> {
+        let leaf = Leaf::new(&mut draft.entry)?;
+        Ok(Self { draft, leaf })
+    }
+}
+
+/// What a draft came to, before the commit.
+pub(super) enum Verdict {
+    /// Nothing is appended for it.
+    Answered(Answer),
+    /// It is an entry: position within the batch.
+    Entry(usize),
+}
+
+/// An open batch. Dropped, nothing happened.
+pub(super) struct Batch {
+    append: Box<dyn Append>,
+    /// The head as advanced by this batch.
+    head: HeadRow,
+    /// What the clock says.
+    now: Timestamp,
+    frontier: Frontier,
+    /// Ids used before this batch or in it.
+    used: HashMap<OnceKey, OnceRow>,
+    rows: Vec<EntryRow>,
+    entries: Vec<Committed>,
+    /// Whether there is anything to commit.
+    touched: bool,
+}
+
+/// What a committed batch leaves behind.
+pub(super) struct Done {
+    pub(super) head: HeadRow,
+    pub(super) tree: BatchTree,
+    pub(super) edge: RightEdge,
+    pub(super) entries: Vec<Committed>,
+}
+
+impl Batch {
+    /// Begins a batch. The stored frontier must be that of the stored root.
+    pub(super) fn new(append: Box<dyn Append>) -> Result<Self, LedgerError> {
+        let head = append.head().clone();
+        let frontier = Frontier::from_parts(head.size, &head.frontier).map_err(|_| LedgerError::Broken("frontier and size"))?;
+        if frontier.root() != Hash(head.root) {
+            return Err(LedgerError::Broken("frontier and root"));
+        }
+        let now = head.last_time;
+        Ok(Self { append, head, now, frontier, used: HashMap::new(), rows: Vec::new(), entries: Vec::new(), touched: false })
+    }
+
+    /// Sets the clock's time for the drafts that follow.
+    pub(super) const fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// The head as advanced by this batch.
+    pub(super) const fn head(&self) -> &HeadRow {
+        &self.head
+    }
+
+    /// The frontier of the tree before this batch.
+    pub(super) const fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// Whether there is anything to commit.
+    pub(super) const fn touched(&self) -> bool {
+        self.touched
+    }
+
+    /// Forgets expired ids; says whether there may be more.
+    pub(super) async fn forget_expired(&mut self, limit: u32) -> Result<bool, LedgerError> {
+        let gone = self.append.forget_expired(self.now, limit).await.map_err(|error| unavailable(&error))?;
+        self.touched |= gone > 0;
+        Ok(gone >= u64::from(limit))
+    }
+
+    /// Looks up at once which ids of these drafts were used before the batch.
+    pub(super) async fn look_up(&mut self, drafts: &[Prepared]) -> Result<(), LedgerError> {
+        let keys: Vec<OnceKey> = drafts.iter().flat_map(|p| [&p.draft.object, &p.draft.actor]).flatten().map(Once::key).collect();
+        let found = self.append.once(&keys).await.map_err(|error| unavailable(&error))?;
+        self.used.extend(keys.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?))));
+        Ok(())
+    }
+
+    /// Takes one draft whose ids were looked up.
+    pub(super) async fn take(&mut self, prepared: Prepared) -> Result<Verdict, LedgerError> {
+        let Prepared { draft, leaf } = prepared;
+        if let Some(answer) = self.known(&draft)? {
+            return Ok(Verdict::Answered(answer));
+        }
+        if draft.actor.as_ref().is_some_and(|actor| self.used.contains_key(&actor.key())) {
+            return Ok(Verdict::Answered(Answer::ActorReplayed));
+        }
+        let time = self.head.last_time.plus_micros(1).max(self.now);
+        if let Some(ground) = &draft.ground
+            && !self.stands(ground, time).await?
+        {
+            return Ok(Verdict::Answered(Answer::Stale));
+        }
+        let idx = self.head.size;
+        match self.append.write(&draft.writes, idx, time).await {
+            Ok(()) => {}
+            // Somebody was faster with the same row. Deciding again sees it and says so.
+            Err(StoreError::RowConflict) => return Ok(Verdict::Answered(Answer::Stale)),
+            Err(error) => return Err(unavailable(&error)),
+        }
+        self.enter(draft, leaf.at(time)?, time).map(Verdict::Entry)
+    }
+
+    /// The answer to an object that was used before.
+    fn known(&mut self, draft: &Draft) -> Result<Option<Answer>, LedgerError> {
+        let Some(object) = &draft.object else { return Ok(None) };
+        let Some(row) = self.used.get(&object.key()) else { return Ok(None) };
+        if row.digest != object.digest {
+            return Ok(Some(Answer::Conflict));
+        }
+        let idx = row.idx.ok_or(LedgerError::Broken("a used object without its entry"))?;
+        let answer = Answer::Known { idx, result: row.result.clone() };
+        if let Some(actor) = &draft.actor
+            && !self.used.contains_key(&actor.key())
+        {
+            self.spend(actor, Some(idx));
+        }
+        Ok(Some(answer))
+    }
+
+    /// Whether the ground of a decision still stands for an entry of this time.
+    async fn stands(&mut self, ground: &Ground, time: Timestamp) -> Result<bool, LedgerError> {
+        if ground.rights_epoch != self.head.rights_epoch || ground.valid_until <= time {
+            return Ok(false);
+        }
+        if let Some((case, revision)) = &ground.case
+            && self.append.case_revision(case).await.map_err(|error| unavailable(&error))? != Some(*revision)
+        {
+            return Ok(false);
+        }
+        if let Some((consent, case)) = &ground.consent {
+            let bound = self.append.consent_case(consent).await.map_err(|error| unavailable(&error))?;
+            return Ok(bound.is_none_or(|bound| bound == *case));
+        }
+        Ok(true)
+    }
+
+    fn enter(&mut self, draft: Draft, body: Vec<u8>, time: Timestamp) -> Result<usize, LedgerError> {
+        let Draft { entry, opening, tags, object, actor, narrows, .. } = draft;
+        let idx = self.head.size;
+        self.head.size = idx.checked_add(1).ok_or(LedgerError::Broken("size"))?;
+        self.head.last_time = time;
+        for once in object.iter().chain(&actor) {
+            self.spend(once, Some(idx));
+        }
+        let activates = entry.entry_type == EntryType::Policy && entry.decision == Outcome::Permit;
+        if activates && let Some(policy) = entry.policy {
+            self.head.policy = policy;
+        }
+        if narrows || activates {
+            self.head.rights_epoch = self.head.rights_epoch.checked_add(1).ok_or(LedgerError::Broken("rights epoch"))?;
+        }
+        let hash = leaf_hash(&body);
+        self.entries.push(Committed {
+            idx,
+            time,
+            entry_id: entry.id,
+            sd_hash: entry.sd_hash,
+            leaf: body.clone(),
+            leaf_hash: Digest(hash.0),
+            proof: Vec::new(),
+            checkpoint: "".into(),
+        });
+        let Entry { id, entry_type, operation, actor, recipient, decision, reason, agreement, .. } = entry;
+        self.rows.push(EntryRow {
+            idx,
+            id,
+            leaf_hash: hash.0,
+            body,
+            time,
+            entry_type: entry_type.as_str(),
+            operation: operation.as_str(),
+            actor: actor.map(|actor| actor.party),
+            recipient,
+            decision: decision.as_str(),
+            reason,
+            agreement: agreement.map(|agreement| agreement.id),
+            opening,
+            tags,
+        });
+        self.touched = true;
+        Ok(self.rows.len() - 1)
+    }
+
+    fn spend(&mut self, once: &Once, idx: Option<u64>) {
+        let row = OnceRow { digest: once.digest, idx, result: once.result.clone() };
+        self.append.use_once(once.key(), row.clone(), once.expires);
+        self.used.insert(once.key(), row);
+        self.touched = true;
+    }
+
+    /// Commits the use of an id that nobody has and that expires at once: whether the store takes it is all that is asked.
+    pub(super) async fn probe(mut self, jti: Jti, now: Timestamp) -> Result<(), LedgerError> {
+        let iss = PROBE.parse().map_err(|_| LedgerError::Broken("probe"))?;
+        let row = OnceRow { digest: Digest::of(&[]), idx: None, result: Vec::new() };
+        self.append.use_once(OnceKey { kind: OnceKind::Actor, iss, jti }, row, Some(now));
+        self.append.commit(Vec::new(), Vec::new(), self.head).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Commits. `edge` is the right edge of the tree before this batch.
+    pub(super) async fn commit(mut self, mut edge: RightEdge) -> Result<Done, LedgerError> {
+        let hashes: Vec<Hash> = self.rows.iter().map(|row| Hash(row.leaf_hash)).collect();
+        let mut tiles = Vec::new();
+        for hash in &hashes {
+            for tile in edge.push(*hash).map_err(|_| LedgerError::Broken("right edge"))? {
+                let Row::Hashes(level) = tile.id.row() else { continue };
+                let root = perfect_root(&tile.hashes).map_err(|_| LedgerError::Broken("right edge"))?.0;
+                tiles.push(TileRow { level, n: tile.id.index(), root, hashes: encode_tile(&tile.hashes) });
+            }
+        }
+        let tree = BatchTree::new(self.frontier, hashes).map_err(|_| LedgerError::Broken("frontier"))?;
+        self.head.root = tree.root().0;
+        self.head.frontier = tree.frontier().to_bytes();
+        let head = self.head.clone();
+        match self.append.commit(self.rows, tiles, self.head).await {
+            Ok(()) => Ok(Done { head, tree, edge, entries: self.entries }),
+            Err(error @ StoreError::CommitUnknown(_)) => {
+                unavailable(&error);
+                Err(LedgerError::OutcomeUnknown)
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+}
+
+/// No party has this code: registered operators have a name.
+const PROBE: &str = "operator:readiness-probe";

@@ -1,0 +1,212 @@
+//! One entry = one leaf: the RFC 8785 canonical JSON of the event (`ledger.md` section 2). Codes, party ids and salted commitments only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    codes::{LegalBasis, MessageKind, Purpose},
+    digest::Digest,
+    entry::{Act, EntryType, Operation, Outcome},
+    field::FieldKey,
+    ids::{AgreementId, CaseKey, Jti},
+    party::PartyId,
+    time::Timestamp,
+};
+
+/// Which gateway wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Node id from the configuration.
+    pub node: String,
+    /// Software version.
+    pub version: String,
+}
+
+/// Who acted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Party.
+    pub party: PartyId,
+    /// SHA-256 of the client certificate.
+    pub cert: Digest,
+    /// Party it acted for, under a delegation.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub acting_for: Option<PartyId>,
+}
+
+/// Agreement version in an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementRef {
+    /// Id.
+    pub id: AgreementId,
+    /// Version.
+    pub ver: u32,
+    /// Digest of the document.
+    pub sha256: Digest,
+}
+
+/// Schema version in an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaRef {
+    /// Id.
+    pub id: String,
+    /// Version.
+    pub ver: String,
+}
+
+/// The leaf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// 1.
+    pub v: u8,
+    /// UUIDv7, unique.
+    pub id: uuid::Uuid,
+    /// Type.
+    #[serde(rename = "type")]
+    pub entry_type: EntryType,
+    /// Assigned under the head lock, strictly increasing.
+    pub time: Timestamp,
+    /// Gateway.
+    pub gateway: Node,
+    /// Who acted; absent for the gateway itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Where data goes to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<PartyId>,
+    /// What was asked for.
+    pub operation: Operation,
+    /// What the registered object does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
+    /// Purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// Legal basis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<LegalBasis>,
+    /// Message kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MessageKind>,
+    /// Schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<SchemaRef>,
+    /// Agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AgreementRef>,
+    /// Outcome.
+    pub decision: Outcome,
+    /// Code of the caller's problem document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Ids of the determining policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Digest of the policy set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
+    /// What identifies the message or the request body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
+    /// RFC 9901 `sd_hash` of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd_hash: Option<Digest>,
+    /// `jti` of the release's key binding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rel: Option<Jti>,
+    /// How many rows were shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<u32>,
+    /// How many rows were withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<u32>,
+    /// How many events a summary stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Commitment to the opening.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_c: Option<Digest>,
+}
+
+impl Entry {
+    /// An entry of the gateway itself: nobody asked for it.
+    #[must_use]
+    pub const fn of_gateway(id: uuid::Uuid, gateway: Node, entry_type: EntryType) -> Self {
+        Self {
+            v: 1,
+            id,
+            entry_type,
+            time: Timestamp::from_micros(0),
+            gateway,
+            actor: None,
+            recipient: None,
+            operation: Operation::Gateway,
+            act: None,
+            purpose: None,
+            basis: None,
+            kind: None,
+            schema: None,
+            agreement: None,
+            decision: Outcome::Permit,
+            reason: None,
+            rules: Vec::new(),
+            policy: None,
+            request: None,
+            sd_hash: None,
+            rel: None,
+            shown: None,
+            withheld: None,
+            count: None,
+            open_c: None,
+        }
+    }
+}
+
+/// A withheld row and what withheld it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Catalogue key.
+    pub field: FieldKey,
+    /// Rule ids; `necessity` where no policy permits.
+    pub rules: Vec<String>,
+}
+
+/// A message in an opening.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRef {
+    /// Sender.
+    pub iss: PartyId,
+    /// Id.
+    pub jti: Jti,
+}
+
+/// What stands beside the leaf, encrypted and erasable.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Opening {
+    /// The case, under the id that only auditors see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseKey>,
+    /// The consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Jti>,
+    /// Staff id from the actor token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staff: Option<String>,
+    /// The message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageRef>,
+    /// Catalogue keys shown.
+    #[serde(default)]
+    pub disclosed: Vec<FieldKey>,
+    /// Catalogue keys withheld, with the rules.
+    #[serde(default)]
+    pub withheld: Vec<Withheld>,
+    /// Details of a refusal: catalogue keys and rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<String>,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opening([redacted])")
+    }
+}

@@ -1,0 +1,40 @@
+//! What the ledger can fail with.
+
+/// A failure of the ledger. What the store said is in the log, not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The store failed before anything was committed: nothing happened.
+    #[error("the ledger cannot be written or read now")]
+    Unavailable,
+    /// The entry may be durable or not. Nothing may leave; a repetition with the same id finds out.
+    #[error("whether the entry was written is not known")]
+    OutcomeUnknown,
+    /// The leaf would not be under 4 KiB. Nothing happened.
+    #[error("the entry is too large")]
+    TooLarge,
+    /// The sequencer was shut down.
+    #[error("the ledger is closed")]
+    Closed,
+    /// The turn was held for longer than its deadline: its lock is released. Nothing happened.
+    #[error("the turn is over")]
+    TurnOver,
+    /// The ledger does not hold this entry or size.
+    #[error("not in the ledger")]
+    NotInLedger,
+    /// What is stored does not fit together; says what. The ledger is not written any further.
+    #[error("the stored ledger does not fit: {0}")]
+    Broken(&'static str),
+    /// The signer's name is not the ledger's origin.
+    #[error("the checkpoint signer belongs to another ledger")]
+    Signer,
+    /// The machine gave no randomness.
+    #[error("no randomness")]
+    NoEntropy,
+    /// An entry or opening has no canonical form.
+    #[error("not a canonical JSON value")]
+    Canonical,
+    /// A salted opening does not parse.
+    #[error("not a salted opening")]
+    Opening,
+}

@@ -1,0 +1,25 @@
+//! The ledger: entries, openings and their commitments, and the one sequencer that appends them.
+//!
+//! Promises (`ledger.md` section 1): an entry is durable before anything of its call leaves; order in the ledger is the order of the rights.
+
+mod batch;
+mod commitment;
+mod draft;
+mod entry;
+mod error;
+pub mod export;
+mod handle;
+mod leaf;
+mod open;
+mod sequencer;
+mod tree;
+pub mod verify;
+
+pub use self::{
+    commitment::{Salt, SaltedOpening, commit},
+    draft::{Answer, Committed, Draft, Ground, Once},
+    entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
+    error::LedgerError,
+    handle::{Proven, SequencerHandle, Turn},
+    open::{Parts, open_ledger},
+};

@@ -1,0 +1,117 @@
+//! Opening the ledger: what is stored is checked before anything is written behind it.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use super::{
+    Answer, Draft, Entry, LedgerError, Node,
+    handle::{Published, SequencerHandle},
+    sequencer::Sequencer,
+    tree,
+};
+use crate::{
+    clock::{Clock, Ids},
+    domain::{entry::EntryType, time::Timestamp},
+    store::{Appender, HeadRow, LedgerRead},
+    tlog::{Frontier, Hash, NoteSigner, RightEdge, leaf_hash, perfect_root},
+};
+
+/// What the ledger works with.
+pub struct Parts {
+    /// Opens appends.
+    pub appender: Arc<dyn Appender>,
+    /// Reads.
+    pub reads: Arc<dyn LedgerRead>,
+    /// Signs checkpoints; its name is the ledger's origin.
+    pub signer: Arc<NoteSigner>,
+    /// Tells the time of entries.
+    pub clock: Arc<dyn Clock>,
+    /// This gateway, as it stands in the entries it writes by itself.
+    pub node: Node,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("signer", &self.signer).field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+/// Checks what is stored, starts the sequencer, and writes the `ledger_opened` entry of an empty ledger. Refuses a ledger whose parts do not fit or
+/// that belongs to another signer. Must be called inside a tokio runtime. The task ends after [`SequencerHandle::close`].
+pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()>), LedgerError> {
+    let head = parts.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+    let edge = check(&*parts.reads, &head).await?;
+    let (published, newest) = watch::channel(Arc::new(Published::sign(&head, &parts.signer)?));
+    let (queue, orders) = mpsc::channel(QUEUE);
+    let failing = Arc::new(AtomicBool::new(false));
+    let handle = SequencerHandle {
+        queue,
+        published: newest,
+        failing: Arc::clone(&failing),
+        reads: Arc::clone(&parts.reads),
+        signer: Arc::clone(&parts.signer),
+    };
+    let Parts { appender, reads, signer, clock, node } = parts;
+    let first =
+        Entry::of_gateway(Ids::new(Arc::clone(&clock)).v7().map_err(|_| LedgerError::NoEntropy)?, node.clone(), EntryType::LedgerOpened);
+    let sequencer = Sequencer {
+        appender,
+        reads,
+        signer,
+        clock,
+        node,
+        published,
+        edge: Some(edge),
+        failing,
+        skewed: false,
+        forget_at: Timestamp::default(),
+    };
+    let task = tokio::spawn(sequencer.run(orders));
+    if head.size == 0 {
+        match handle.append(Draft::of_gateway(first)).await {
+            Ok(Answer::Committed(_)) => {}
+            Ok(_) => return Err(LedgerError::Broken("the first entry")),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((handle, task))
+}
+
+/// Frontier, root, right edge, last tile, last leaf and last entry fit each other.
+async fn check(reads: &dyn LedgerRead, head: &HeadRow) -> Result<RightEdge, LedgerError> {
+    let store = |error| tree::unavailable(&error);
+    let frontier = Frontier::from_parts(head.size, &head.frontier).map_err(|_| LedgerError::Broken("frontier and size"))?;
+    if frontier.root() != Hash(head.root) {
+        return Err(LedgerError::Broken("frontier and root"));
+    }
+    let edge = tree::edge(reads, &frontier).await?;
+    let beyond = head.size.saturating_add(1);
+    if !reads.leaf_hashes(head.size, beyond).await.map_err(store)?.is_empty() {
+        return Err(LedgerError::Broken("a leaf behind the head"));
+    }
+    if let Some(n) = (head.size / TILE).checked_sub(1) {
+        let hashes: Vec<Hash> = reads.tile(0, n).await.map_err(store)?.unwrap_or_default().into_iter().map(Hash).collect();
+        let stored: Vec<Hash> = reads.leaf_hashes(n * TILE, (n + 1) * TILE).await.map_err(store)?.into_iter().map(Hash).collect();
+        let root = reads.tile_roots(0, n, n + 1).await.map_err(store)?;
+        if hashes != stored || perfect_root(&hashes).ok().map(|hash| hash.0) != root.first().copied() {
+            return Err(LedgerError::Broken("the last full tile"));
+        }
+    }
+    if let Some(last) = head.size.checked_sub(1) {
+        let leaf = reads.leaf_hashes(last, head.size).await.map_err(store)?;
+        let row = reads.entry(last).await.map_err(store)?.ok_or(LedgerError::Broken("the last entry"))?;
+        let entry: Entry = serde_json::from_slice(&row.body).map_err(|_| LedgerError::Broken("the last entry"))?;
+        if leaf != [leaf_hash(&row.body).0] || entry.time != head.last_time {
+            return Err(LedgerError::Broken("the last entry"));
+        }
+    }
+    Ok(edge)
+}
+
+/// Requests that may wait; the next ones wait before the queue.
+const QUEUE: usize = 4096;
+const TILE: u64 = crate::tlog::TILE_WIDTH as u64;

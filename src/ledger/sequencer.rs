@@ -1,0 +1,268 @@
+//! The one task of this process that appends (`ledger.md` section 4): it drains what is queued, commits it as one batch, signs once, answers everybody.
+//!
+//! Promises: nothing is answered before it is durable; a batch that fails fails for all its callers and for nobody else; the task ends only when
+//! it is told to and its queue is empty. Without load it waits without a timer, so a lone caller pays for one commit and nothing more.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Answer, Committed, Draft, Entry, LedgerError, Node,
+    batch::{Batch, Done, Prepared, Verdict},
+    handle::Published,
+    tree,
+};
+use crate::{
+    clock::{Clock, Ids},
+    domain::{entry::EntryType, time::Timestamp},
+    store::{Appender, HeadRow, LedgerRead},
+    tlog::{Checkpoint, Hash, NoteSigner, RightEdge},
+};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// What callers put into the queue.
+pub(super) enum Order {
+    /// Append a draft.
+    Append(Box<Waiting>),
+    /// Hold the head lock for one caller.
+    Turn(Reply<Grant>),
+    /// Try whether anything can be written.
+    Probe(Reply<()>),
+    /// Take nothing more, finish what is queued, end.
+    Close,
+}
+
+/// A draft and where its answer goes.
+pub(super) struct Waiting {
+    pub(super) draft: Prepared,
+    pub(super) reply: Reply<Answer>,
+}
+
+/// The head lock, held for one caller.
+pub(super) struct Grant {
+    pub(super) rights_epoch: u64,
+    /// Takes the one draft. Dropped, the lock is released.
+    pub(super) draft: oneshot::Sender<Box<Waiting>>,
+}
+
+/// The state of the task.
+pub(super) struct Sequencer {
+    pub(super) appender: Arc<dyn Appender>,
+    pub(super) reads: Arc<dyn LedgerRead>,
+    pub(super) signer: Arc<NoteSigner>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) node: Node,
+    pub(super) published: watch::Sender<Arc<Published>>,
+    /// The right edge after the last batch of this process. None: read it again.
+    pub(super) edge: Option<RightEdge>,
+    /// Whether the last batch failed: until one succeeds, readiness asks for a probe.
+    pub(super) failing: Arc<AtomicBool>,
+    /// Whether the clock is behind the ledger and that was recorded.
+    pub(super) skewed: bool,
+    /// When expired ids are looked for again.
+    pub(super) forget_at: Timestamp,
+}
+
+impl Sequencer {
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Order>) {
+        let mut next = None;
+        while let Some(order) = or_receive(next.take(), &mut queue).await {
+            match order {
+                Order::Append(first) => {
+                    let mut waiting = vec![*first];
+                    while waiting.len() < MAX_BATCH {
+                        match queue.try_recv() {
+                            Ok(Order::Append(draft)) => waiting.push(*draft),
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    // Who does not wait any more wants nothing recorded: nothing left and nothing changed.
+                    waiting.retain(|waiting| !waiting.reply.is_closed());
+                    if !waiting.is_empty() {
+                        let batch = self.begin().await;
+                        self.append(batch, waiting).await;
+                    }
+                }
+                Order::Turn(reply) => self.turn(reply).await,
+                Order::Probe(reply) => {
+                    let outcome = self.probe().await;
+                    answer(reply, outcome);
+                }
+                Order::Close => queue.close(),
+            }
+        }
+    }
+
+    /// Holds the head lock for one caller, who sends one draft or gives up, within the deadline.
+    async fn turn(&mut self, reply: Reply<Grant>) {
+        if reply.is_closed() {
+            return;
+        }
+        let batch = match self.begin().await {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.failing.store(true, Ordering::Relaxed);
+                return answer(reply, Err(error));
+            }
+        };
+        let (draft, wanted) = oneshot::channel();
+        answer(reply, Ok(Grant { rights_epoch: batch.head().rights_epoch, draft }));
+        if let Ok(Ok(waiting)) = tokio::time::timeout(TURN, wanted).await {
+            self.append(Ok(batch), vec![*waiting]).await;
+        }
+    }
+
+    async fn probe(&self) -> Result<(), LedgerError> {
+        let jti = Ids::new(Arc::clone(&self.clock)).jti().map_err(|_| LedgerError::NoEntropy)?;
+        self.begin().await?.probe(jti, self.clock.now()).await?;
+        self.failing.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn begin(&self) -> Result<Batch, LedgerError> {
+        let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
+        Batch::new(append)
+    }
+
+    async fn append(&mut self, batch: Result<Batch, LedgerError>, waiting: Vec<Waiting>) {
+        let (drafts, replies): (Vec<_>, Vec<_>) = waiting.into_iter().map(|waiting| (waiting.draft, waiting.reply)).unzip();
+        let outcome = match batch {
+            Ok(batch) => self.commit(batch, drafts).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(answers) => {
+                for (reply, given) in replies.into_iter().zip(answers) {
+                    answer(reply, Ok(given));
+                }
+            }
+            Err(error) => {
+                self.failing.store(true, Ordering::Relaxed);
+                // What is stored now is not known: the next batch reads it again.
+                self.edge = None;
+                for reply in replies {
+                    answer(reply, Err(error));
+                }
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut batch: Batch, drafts: Vec<Prepared>) -> Result<Vec<Answer>, LedgerError> {
+        let now = self.clock.now();
+        batch.set_now(now);
+        let edge = match self.edge.take() {
+            // Another process may have appended since.
+            Some(edge) if edge.size() == batch.head().size => edge,
+            _ => tree::edge(&*self.reads, batch.frontier()).await?,
+        };
+        let skew = self.note_skew(&mut batch, now).await?;
+        let forget_at = self.forget(&mut batch, now).await?;
+        batch.look_up(&drafts).await?;
+        let mut verdicts = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            verdicts.push(batch.take(draft).await?);
+        }
+        let committed = if batch.touched() {
+            let Done { head, tree, edge, entries } = batch.commit(edge).await?;
+            self.edge = Some(edge);
+            self.failing.store(false, Ordering::Relaxed);
+            let note = self.publish(&head)?;
+            let prove = |mut entry: Committed| {
+                let proof = tree.inclusion_proof(entry.idx).ok_or(LedgerError::OutcomeUnknown)?;
+                entry.proof = proof.into_iter().map(|hash| hash.0).collect();
+                entry.checkpoint = Arc::clone(&note);
+                Ok(Some(entry))
+            };
+            entries.into_iter().map(prove).collect::<Result<Vec<_>, _>>()?
+        } else {
+            self.edge = Some(edge);
+            Vec::new()
+        };
+        self.skewed = skew;
+        self.forget_at = forget_at;
+        place(verdicts, committed)
+    }
+
+    /// Records once that the clock is behind the ledger. Order never changes: the time of entries is clamped.
+    async fn note_skew(&self, batch: &mut Batch, now: Timestamp) -> Result<bool, LedgerError> {
+        let last = batch.head().last_time;
+        if now.plus_secs(1) >= last {
+            return Ok(self.skewed && now < last);
+        }
+        if !self.skewed {
+            let id = Ids::new(Arc::clone(&self.clock)).v7().map_err(|_| LedgerError::NoEntropy)?;
+            let entry = Entry::of_gateway(id, self.node.clone(), EntryType::ClockSkew);
+            batch.take(Prepared::new(Draft::of_gateway(entry))?).await?;
+        }
+        Ok(true)
+    }
+
+    /// Forgets expired ids in small steps; says when to look again.
+    async fn forget(&self, batch: &mut Batch, now: Timestamp) -> Result<Timestamp, LedgerError> {
+        if now < self.forget_at {
+            return Ok(self.forget_at);
+        }
+        let more = batch.forget_expired(FORGET).await?;
+        Ok(if more { now } else { now.plus_secs(1) })
+    }
+
+    /// Signs the checkpoint of a committed head and shows it to everybody.
+    fn publish(&self, head: &HeadRow) -> Result<Arc<str>, LedgerError> {
+        // The entries are durable whatever happens here; who is told that the outcome is unknown asks again and gets them.
+        let published = Arc::new(Published::sign(head, &self.signer).map_err(|_| LedgerError::OutcomeUnknown)?);
+        let note = Arc::clone(&published.note);
+        self.published.send_replace(published);
+        Ok(note)
+    }
+}
+
+/// Puts the entries where their drafts stood.
+fn place(verdicts: Vec<Verdict>, mut entries: Vec<Option<Committed>>) -> Result<Vec<Answer>, LedgerError> {
+    let answer = |verdict| match verdict {
+        Verdict::Answered(answer) => Ok(answer),
+        Verdict::Entry(at) => entries.get_mut(at).and_then(Option::take).map(Answer::Committed).ok_or(LedgerError::OutcomeUnknown),
+    };
+    verdicts.into_iter().map(answer).collect()
+}
+
+async fn or_receive(next: Option<Order>, queue: &mut mpsc::Receiver<Order>) -> Option<Order> {
+    match next {
+        Some(order) => Some(order),
+        None => queue.recv().await,
+    }
+}
+
+/// A caller that stopped waiting needs no answer.
+fn answer<T>(reply: Reply<T>, given: Result<T, LedgerError>) {
+    if reply.send(given).is_err() {
+        tracing::debug!("a caller of the ledger stopped waiting");
+    }
+}
+
+impl Published {
+    /// Signs the checkpoint of a head.
+    pub(super) fn sign(head: &HeadRow, signer: &NoteSigner) -> Result<Self, LedgerError> {
+        let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
+        let note = checkpoint.sign(signer).map_err(|_| LedgerError::Signer)?;
+        Ok(Self { note: note.into(), size: head.size, rights_epoch: head.rights_epoch, policy: head.policy })
+    }
+}
+
+const MAX_BATCH: usize = 1024;
+/// How long one caller may hold the head lock.
+const TURN: Duration = Duration::from_secs(2);
+/// Expired ids forgotten in one batch: more than a batch can bring.
+const FORGET: u32 = 2048;

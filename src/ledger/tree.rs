@@ -1,0 +1,102 @@
+//! Hashes of the stored tree: leaf hashes and full tiles are what is kept, everything else is folded from them.
+//!
+//! Promises: a proof reads at most two rows or ranges of 256 hashes for each level of tiles. Nothing read here is trusted: a proof from wrong hashes fails.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::LedgerError;
+use crate::{
+    store::{LedgerRead, StoreError},
+    tlog::{Frontier, Hash, Node, NodeSource, ProofPlan, RightEdge, TILE_WIDTH, perfect_root},
+};
+
+/// The inclusion of an entry in the tree of `size` leaves, from stored hashes.
+pub(super) async fn inclusion(reads: &dyn LedgerRead, idx: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+    let plan = ProofPlan::inclusion(idx, size).map_err(|_| LedgerError::NotInLedger)?;
+    prove(reads, size, &plan).await
+}
+
+/// The consistency of two sizes of the tree, from stored hashes.
+pub(super) async fn consistency(reads: &dyn LedgerRead, from: u64, to: u64) -> Result<Vec<Hash>, LedgerError> {
+    let plan = ProofPlan::consistency(from, to).map_err(|_| LedgerError::NotInLedger)?;
+    prove(reads, to, &plan).await
+}
+
+/// The right edge of the stored tree, checked against the frontier of the head.
+pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<RightEdge, LedgerError> {
+    let size = frontier.size();
+    let hashes = fetch(reads, size, RightEdge::nodes(size).chain(Frontier::nodes(size))).await?;
+    let stored = Frontier::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)?;
+    if stored != *frontier {
+        return Err(BROKEN);
+    }
+    RightEdge::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)
+}
+
+async fn prove(reads: &dyn LedgerRead, size: u64, plan: &ProofPlan) -> Result<Vec<Hash>, LedgerError> {
+    let hashes = fetch(reads, size, plan.nodes()).await?;
+    plan.build(|node| hashes.get(&node).copied()).map_err(|_| BROKEN)
+}
+
+/// What is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Row {
+    /// The leaves behind the last full tile.
+    Leaves,
+    /// A full tile.
+    Tile(u8, u64),
+    /// The roots of the full tiles of a level that stand behind the last full tile of the level above.
+    Roots(u8),
+}
+
+async fn fetch(reads: &dyn LedgerRead, size: u64, nodes: impl Iterator<Item = Node>) -> Result<HashMap<Node, Hash>, LedgerError> {
+    let wanted: Vec<(Node, Row, usize, usize)> =
+        nodes.map(|node| place(node, size).ok_or(LedgerError::NotInLedger)).collect::<Result<_, _>>()?;
+    let mut rows = HashMap::new();
+    for row in wanted.iter().map(|(_, row, _, _)| *row).collect::<BTreeSet<_>>() {
+        rows.insert(row, read(reads, size, row).await?);
+    }
+    wanted
+        .into_iter()
+        .map(|(node, row, first, len)| {
+            let hashes = rows.get(&row).and_then(|hashes| hashes.get(first..first + len)).ok_or(BROKEN)?;
+            Ok((node, perfect_root(hashes).map_err(|_| BROKEN)?))
+        })
+        .collect()
+}
+
+/// The row that holds what a node is folded from, and where in it.
+fn place(node: Node, size: u64) -> Option<(Node, Row, usize, usize)> {
+    let offset = |first: u64| usize::try_from(first % u64::from(TILE_WIDTH)).ok();
+    Some(match node.source(size)? {
+        NodeSource::Leaves { first, len } => (node, Row::Leaves, offset(first)?, len.into()),
+        NodeSource::InTile { level, index, first, len } => (node, Row::Tile(level, index), first.into(), len.into()),
+        NodeSource::TileRoots { level, first, len } => (node, Row::Roots(level), offset(first)?, len.into()),
+    })
+}
+
+async fn read(reads: &dyn LedgerRead, size: u64, row: Row) -> Result<Vec<Hash>, LedgerError> {
+    let hashes = match row {
+        Row::Leaves => reads.leaf_hashes(last_full(size), size).await,
+        Row::Tile(level, n) => reads.tile(level, n).await.map(Option::unwrap_or_default),
+        Row::Roots(level) => {
+            let tiles = size.checked_shr((u32::from(level) + 1) * TILE_HEIGHT).unwrap_or(0);
+            reads.tile_roots(level, last_full(tiles), tiles).await
+        }
+    };
+    Ok(hashes.map_err(|error| unavailable(&error))?.into_iter().map(Hash).collect())
+}
+
+/// The start of what does not fill a tile.
+const fn last_full(count: u64) -> u64 {
+    count - count % TILE_WIDTH as u64
+}
+
+/// Says in the log what the store said, and to the caller only that it cannot be done now.
+pub(super) fn unavailable(error: &StoreError) -> LedgerError {
+    tracing::error!(%error, cause = std::error::Error::source(error).map(ToString::to_string), "the store failed");
+    LedgerError::Unavailable
+}
+
+const TILE_HEIGHT: u32 = TILE_WIDTH.ilog2();
+const BROKEN: LedgerError = LedgerError::Broken("leaf hashes, tiles and frontier");

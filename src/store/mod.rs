@@ -1,0 +1,176 @@
+//! Durable state. sqlx lives in this room and nowhere else.
+//!
+//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing; reads are one
+//! small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
+
+mod append;
+mod apply;
+mod decode;
+mod find;
+mod read;
+mod rows;
+mod script;
+mod sql;
+mod sqlite;
+mod sqlite_append;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::{
+    append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    rows::{
+        AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
+        LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
+    },
+    write::Write,
+};
+use crate::domain::{
+    case::CaseState,
+    digest::Digest,
+    ids::{AgreementId, CaseId, CaseKey, Jti},
+    party::PartyId,
+};
+
+/// Opens the database that `url` names (`sqlite:<path>`). Refuses one that does not exist or whose schema is not the one this program writes.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite", _)) => Ok(Arc::new(sqlite::open(url).await?)),
+        _ => Err(StoreError::UnknownScheme),
+    }
+}
+
+/// Creates the database that `url` names, with an empty ledger of this origin. Refuses one that exists. Used by `tsunagi init`.
+pub async fn create(url: &str, origin: &str, policy: Digest) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite", _)) => Ok(Arc::new(sqlite::create(url, origin, policy).await?)),
+        _ => Err(StoreError::UnknownScheme),
+    }
+}
+
+/// What storage can fail with. No variant carries a value that was stored or bound.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A stored value does not parse; names the column.
+    #[error("column {0} holds a value that does not parse")]
+    Corrupt(&'static str),
+    /// The database refused or failed before anything was committed.
+    #[error("database failure")]
+    Database(#[source] sqlx::Error),
+    /// The commit was sent and its outcome is unknown.
+    #[error("commit outcome unknown")]
+    CommitUnknown(#[source] sqlx::Error),
+    /// The schema is not the one this program writes.
+    #[error("database schema: {0}")]
+    Schema(String),
+    /// A business row that a write creates is there already, or one it rests on is not there. Nothing of this write remains; the append goes on.
+    #[error("a row is not as the write expects")]
+    RowConflict,
+    /// Another writer moved the head.
+    #[error("the ledger head moved")]
+    HeadMoved,
+    /// The database does not exist; only `tsunagi init` creates one.
+    #[error("database does not exist; `tsunagi init` creates it")]
+    Missing,
+    /// `tsunagi init` was told to create a database that exists.
+    #[error("database exists already")]
+    Exists,
+    /// The database file cannot be created.
+    #[error("the database file cannot be created: {0}")]
+    File(std::io::ErrorKind),
+    /// No backend has this scheme.
+    #[error("database URL must start with sqlite:")]
+    UnknownScheme,
+}
+
+/// Parties and their keys.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// A party.
+    async fn party(&self, id: &PartyId) -> Result<Option<PartyRow>, StoreError>;
+    /// Parties in the order of their ids, after one of them.
+    async fn parties(&self, after: Option<&PartyId>, limit: u32) -> Result<Vec<PartyRow>, StoreError>;
+    /// A key by its thumbprint.
+    async fn key(&self, kid: &Digest) -> Result<Option<KeyRow>, StoreError>;
+    /// All keys of a party, oldest first.
+    async fn keys(&self, party: &PartyId) -> Result<Vec<KeyRow>, StoreError>;
+}
+
+/// Agreements.
+#[async_trait]
+pub trait Agreements: Send + Sync {
+    /// One version with its acts.
+    async fn agreement(&self, id: &AgreementId, ver: u32) -> Result<Option<AgreementRow>, StoreError>;
+    /// All versions of an id, ascending.
+    async fn versions(&self, id: &AgreementId) -> Result<Vec<AgreementRow>, StoreError>;
+    /// Versions that name the party, that it acceded to or may accede to; for `None` all. Ascending by ledger index, after one of them.
+    async fn agreements(&self, party: Option<&PartyId>, after: Option<u64>, limit: u32) -> Result<Vec<AgreementRow>, StoreError>;
+}
+
+/// Consents.
+#[async_trait]
+pub trait Consents: Send + Sync {
+    /// A consent.
+    async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError>;
+    /// The data key of a person.
+    async fn person_key(&self, subject: &Tag) -> Result<Option<DataKeyId>, StoreError>;
+}
+
+/// Cases and their messages.
+#[async_trait]
+pub trait Cases: Send + Sync {
+    /// A case by the id under which the party knows it.
+    async fn case(&self, party: &PartyId, id: &CaseId) -> Result<Option<CaseRow>, StoreError>;
+    /// The rows of all parties of a case.
+    async fn case_parties(&self, case: &CaseKey) -> Result<Vec<CaseRow>, StoreError>;
+    /// The inside key of a case by the id under which any party knows it (for auditors).
+    async fn case_of_any(&self, id: &CaseId) -> Result<Option<CaseKey>, StoreError>;
+    /// The data key of a case.
+    async fn case_key(&self, case: &CaseKey) -> Result<Option<DataKeyId>, StoreError>;
+    /// The party's cases (relation other than `none`) with `updated_idx > after`, ascending by it.
+    async fn cases(&self, party: &PartyId, state: Option<CaseState>, after: Option<u64>, limit: u32) -> Result<Vec<CaseRow>, StoreError>;
+    /// The first message of a case that is addressed to the party.
+    async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError>;
+    /// A message of a case by id.
+    async fn message(&self, case: &CaseKey, jti: &Jti) -> Result<Option<MessageRow>, StoreError>;
+    /// Messages of a case that the party sent or received, ascending by index, without content.
+    async fn messages(&self, case: &CaseKey, party: &PartyId, after: Option<u64>, limit: u32) -> Result<Vec<MessageHead>, StoreError>;
+    /// Evidence about messages that the party sent in the case, ascending by index.
+    async fn evidence(&self, case: &CaseKey, iss: &PartyId) -> Result<Vec<EvidenceRow>, StoreError>;
+}
+
+/// Reading the ledger.
+#[async_trait]
+pub trait LedgerRead: Send + Sync {
+    /// The head.
+    async fn head(&self) -> Result<HeadRow, StoreError>;
+    /// One entry.
+    async fn entry(&self, idx: u64) -> Result<Option<LedgerRow>, StoreError>;
+    /// Entries `from..to`, at most `limit`.
+    async fn entries(&self, from: u64, to: u64, limit: u32) -> Result<Vec<LedgerRow>, StoreError>;
+    /// Entries that pass the filter with `after < idx < size`, ascending; `after` `None` starts at 0. The work of one call is bounded, so a page may
+    /// hold fewer than `limit` entries, even none, before the end: [`Found::next`] says where to go on.
+    async fn find(&self, filter: &LedgerFilter, after: Option<u64>, size: u64, limit: u32) -> Result<Found, StoreError>;
+    /// Leaf hashes `from..to`.
+    async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError>;
+    /// A full tile of 256 hashes at a level, if it is stored.
+    async fn tile(&self, level: u8, n: u64) -> Result<Option<Vec<[u8; 32]>>, StoreError>;
+    /// The hashes of the full tiles `from..to` of a level: elements of the level above.
+    async fn tile_roots(&self, level: u8, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError>;
+    /// What a used id was answered.
+    async fn once(&self, kind: OnceKind, iss: &PartyId, jti: &Jti) -> Result<Option<OnceRow>, StoreError>;
+    /// A wrapped data key; none after erasure.
+    async fn data_key(&self, id: &DataKeyId) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+/// Everything that can be read.
+#[async_trait]
+pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead {
+    /// Opens appends. Used by the ledger's sequencer only.
+    fn appender(&self) -> Arc<dyn Appender>;
+    /// Waits for what is open and closes the database. Everything after that fails.
+    async fn close(&self);
+}

@@ -1,0 +1,143 @@
+//! Cases, their messages and what happened to them.
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        case::CaseState,
+        ids::{CaseId, CaseKey, Jti},
+        party::PartyId,
+    },
+    store::{CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode, sql, sqlite::SqlStore},
+};
+
+#[async_trait]
+impl Cases for SqlStore {
+    async fn case(&self, party: &PartyId, id: &CaseId) -> Result<Option<CaseRow>, StoreError> {
+        let query = sqlx::query_as(sql::CASE).bind(id.uuid().as_bytes().as_slice()).bind(party.to_string());
+        let row: Option<CaseColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(case).transpose()
+    }
+
+    async fn case_parties(&self, key: &CaseKey) -> Result<Vec<CaseRow>, StoreError> {
+        let query = sqlx::query_as(sql::CASE_PARTIES).bind(key.uuid().as_bytes().as_slice());
+        let rows: Vec<CaseColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(case).collect()
+    }
+
+    async fn case_of_any(&self, id: &CaseId) -> Result<Option<CaseKey>, StoreError> {
+        let query = sqlx::query_scalar(sql::CASE_OF_ANY).bind(id.uuid().as_bytes().as_slice());
+        let row: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(|key| decode::case_key("case_party.case_", &key)).transpose()
+    }
+
+    async fn case_key(&self, case: &CaseKey) -> Result<Option<DataKeyId>, StoreError> {
+        let query = sqlx::query_scalar(sql::CASE_KEY).bind(case.uuid().as_bytes().as_slice());
+        let row: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(|key| decode::data_key_id("case_.key", &key)).transpose()
+    }
+
+    async fn cases(&self, party: &PartyId, state: Option<CaseState>, after: Option<u64>, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
+        let query = sqlx::query_as(sql::CASES)
+            .bind(party.to_string())
+            .bind(decode::after(after))
+            .bind(state.map(CaseState::as_str))
+            .bind(i64::from(limit));
+        let rows: Vec<CaseColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(case).collect()
+    }
+
+    async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError> {
+        let query = sqlx::query_as(sql::FIRST_MESSAGE).bind(case.uuid().as_bytes().as_slice()).bind(aud.to_string());
+        let row: Option<MessageColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(message).transpose()
+    }
+
+    async fn message(&self, case: &CaseKey, jti: &Jti) -> Result<Option<MessageRow>, StoreError> {
+        let query = sqlx::query_as(sql::MESSAGE).bind(case.uuid().as_bytes().as_slice()).bind(jti.uuid().as_bytes().as_slice());
+        let row: Option<MessageColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(message).transpose()
+    }
+
+    async fn messages(&self, case: &CaseKey, party: &PartyId, after: Option<u64>, limit: u32) -> Result<Vec<MessageHead>, StoreError> {
+        let query = sqlx::query_as(sql::MESSAGES)
+            .bind(case.uuid().as_bytes().as_slice())
+            .bind(party.to_string())
+            .bind(decode::after(after))
+            .bind(i64::from(limit));
+        let rows: Vec<HeadColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(message_head).collect()
+    }
+
+    async fn evidence(&self, case: &CaseKey, iss: &PartyId) -> Result<Vec<EvidenceRow>, StoreError> {
+        let query = sqlx::query_as(sql::EVIDENCE).bind(case.uuid().as_bytes().as_slice()).bind(iss.to_string());
+        let rows: Vec<EvidenceColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(|row| evidence(*case, iss, row)).collect()
+    }
+}
+
+type CaseColumns = (Vec<u8>, Vec<u8>, String, String, String, i64, String, i64, i64, i64);
+
+fn case((case, id, party, relation, state, revision, kind, received, updated, updated_idx): CaseColumns) -> Result<CaseRow, StoreError> {
+    Ok(CaseRow {
+        case: decode::case_key("case_party.case_", &case)?,
+        id: decode::case_id("case_party.id", &id)?,
+        party: decode::parse("case_party.party", &party)?,
+        relation: decode::parse("case_party.relation", &relation)?,
+        state: decode::parse("case_.state", &state)?,
+        revision: decode::count("case_.revision", revision)?,
+        kind: decode::parse("case_.kind", &kind)?,
+        received: decode::time(received),
+        updated: decode::time(updated),
+        updated_idx: decode::count("case_party.updated_idx", updated_idx)?,
+    })
+}
+
+type HeadColumns = (String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64);
+
+fn message_head((iss, jti, aud, case, kind, digest, idx, received): HeadColumns) -> Result<MessageHead, StoreError> {
+    Ok(MessageHead {
+        iss: decode::parse("message.iss", &iss)?,
+        jti: decode::jti("message.jti", &jti)?,
+        aud: decode::parse("message.aud", &aud)?,
+        case: decode::case_key("message.case_", &case)?,
+        kind: decode::parse("message.kind", &kind)?,
+        digest: decode::digest("message.digest", &digest)?,
+        idx: decode::count("message.idx", idx)?,
+        received: decode::time(received),
+    })
+}
+
+type MessageColumns = (String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64, Vec<u8>, Vec<u8>);
+
+fn message((iss, jti, aud, case, kind, digest, idx, received, key, sealed): MessageColumns) -> Result<MessageRow, StoreError> {
+    let head = message_head((iss, jti, aud, case, kind, digest, idx, received))?;
+    Ok(MessageRow {
+        iss: head.iss,
+        jti: head.jti,
+        aud: head.aud,
+        case: head.case,
+        kind: head.kind,
+        digest: head.digest,
+        sealed: decode::sealed("message.key", &key, sealed)?,
+        idx: head.idx,
+        received: head.received,
+    })
+}
+
+type EvidenceColumns = (Vec<u8>, Vec<u8>, String, Vec<u8>, i64, Vec<u8>, i64);
+
+fn evidence(case: CaseKey, iss: &PartyId, row: EvidenceColumns) -> Result<EvidenceRow, StoreError> {
+    let (jti, digest, state, receipt, idx, leaf, time) = row;
+    Ok(EvidenceRow {
+        case,
+        iss: iss.clone(),
+        jti: decode::jti("evidence.jti", &jti)?,
+        digest: decode::digest("evidence.digest", &digest)?,
+        state: decode::parse("evidence.state", &state)?,
+        receipt: decode::jti("evidence.receipt", &receipt)?,
+        idx: decode::count("evidence.idx", idx)?,
+        leaf: decode::digest("ledger_leaf.leaf_hash", &leaf)?,
+        time: decode::time(time),
+    })
+}

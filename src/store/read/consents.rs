@@ -1,0 +1,41 @@
+//! Consents with what ended them, sealed.
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::ids::Jti,
+    store::{ConsentRow, Consents, DataKeyId, StoreError, Tag, decode, sql, sqlite::SqlStore},
+};
+
+#[async_trait]
+impl Consents for SqlStore {
+    async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError> {
+        let query = sqlx::query_as(sql::CONSENT).bind(jti.uuid().as_bytes().as_slice());
+        let row: Option<ConsentColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let Some((collector, sha256, subject, key, sealed, case, ended, idx)) = row else { return Ok(None) };
+        let ends: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql::CONSENT_ENDS)
+            .bind(jti.uuid().as_bytes().as_slice())
+            .fetch_all(&self.reads)
+            .await
+            .map_err(StoreError::Database)?;
+        Ok(Some(ConsentRow {
+            jti: *jti,
+            collector: decode::parse("consent.collector", &collector)?,
+            sha256: decode::digest("consent.sha256", &sha256)?,
+            subject: decode::tag("consent.subject", &subject)?,
+            sealed: decode::sealed("consent.key", &key, sealed)?,
+            case: case.map(|case| decode::case_key("consent.case_", &case)).transpose()?,
+            ended: ended != 0,
+            ends: ends.into_iter().map(|(key, end)| decode::sealed("consent_end.key", &key, end)).collect::<Result<_, _>>()?,
+            idx: decode::count("consent.idx", idx)?,
+        }))
+    }
+
+    async fn person_key(&self, subject: &Tag) -> Result<Option<DataKeyId>, StoreError> {
+        let query = sqlx::query_scalar(sql::PERSON_KEY).bind(subject.0.as_slice());
+        let key: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        key.map(|key| decode::data_key_id("person_key.key", &key)).transpose()
+    }
+}
+
+type ConsentColumns = (String, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, i64);

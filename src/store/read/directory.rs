@@ -1,0 +1,63 @@
+//! Parties and their keys.
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{digest::Digest, party::PartyId, time::Timestamp},
+    store::{Directory, KeyRow, PartyRow, StoreError, decode, sql, sqlite::SqlStore},
+};
+
+#[async_trait]
+impl Directory for SqlStore {
+    async fn party(&self, id: &PartyId) -> Result<Option<PartyRow>, StoreError> {
+        let query = sqlx::query_as(sql::PARTY).bind(id.to_string());
+        let row: Option<PartyColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(party).transpose()
+    }
+
+    async fn parties(&self, after: Option<&PartyId>, limit: u32) -> Result<Vec<PartyRow>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let query = sqlx::query_as(sql::PARTIES).bind(after).bind(i64::from(limit));
+        let rows: Vec<PartyColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(party).collect()
+    }
+
+    async fn key(&self, kid: &Digest) -> Result<Option<KeyRow>, StoreError> {
+        let query = sqlx::query_as(sql::KEY).bind(kid.0.as_slice());
+        let row: Option<KeyColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        row.map(key).transpose()
+    }
+
+    async fn keys(&self, party: &PartyId) -> Result<Vec<KeyRow>, StoreError> {
+        let query = sqlx::query_as(sql::KEYS).bind(party.to_string());
+        let rows: Vec<KeyColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(key).collect()
+    }
+}
+
+type PartyColumns = (String, String, i64);
+
+fn party((registration, state, idx): PartyColumns) -> Result<PartyRow, StoreError> {
+    Ok(PartyRow {
+        registration: serde_json::from_str(&registration).map_err(|_| StoreError::Corrupt("party.registration"))?,
+        state: decode::parse("party.state", &state)?,
+        idx: decode::count("party.idx", idx)?,
+    })
+}
+
+type KeyColumns = (Vec<u8>, String, String, String, String, i64, i64, Option<i64>, i64, Vec<u8>);
+
+fn key((kid, party, usage, jwk, state, nbf, naf, compromised_at, idx, leaf): KeyColumns) -> Result<KeyRow, StoreError> {
+    Ok(KeyRow {
+        kid: decode::digest("party_key.kid", &kid)?,
+        party: decode::parse("party_key.party", &party)?,
+        usage: decode::parse("party_key.usage", &usage)?,
+        jwk,
+        state: decode::parse("party_key.state", &state)?,
+        nbf: decode::time(nbf),
+        naf: decode::time(naf),
+        compromised_at: compromised_at.map(Timestamp::from_micros),
+        idx: decode::count("party_key.idx", idx)?,
+        leaf: decode::digest("ledger_leaf.leaf_hash", &leaf)?,
+    })
+}

@@ -1,0 +1,26 @@
+//! Reading, one file per noun.
+
+mod agreements;
+mod cases;
+mod consents;
+mod directory;
+mod ledger;
+
+use super::{HeadRow, StoreError, decode, sql, sqlite::DbConnection};
+
+type HeadColumns = (String, i64, Vec<u8>, Vec<u8>, i64, i64, Vec<u8>);
+
+/// The head, as the connection's transaction sees it.
+pub(super) async fn head(connection: &mut DbConnection) -> Result<HeadRow, StoreError> {
+    let row: Option<HeadColumns> = sqlx::query_as(sql::HEAD).fetch_optional(connection).await.map_err(StoreError::Database)?;
+    let (origin, size, root, frontier, last_time, rights_epoch, policy) = row.ok_or(StoreError::Corrupt("ledger_head"))?;
+    Ok(HeadRow {
+        origin,
+        size: decode::count("ledger_head.size", size)?,
+        root: decode::hash("ledger_head.root", &root)?,
+        frontier,
+        last_time: decode::time(last_time),
+        rights_epoch: decode::count("ledger_head.rights_epoch", rights_epoch)?,
+        policy: decode::digest("ledger_head.policy", &policy)?,
+    })
+}

@@ -1,0 +1,89 @@
+//! The statements. Written so that SQLite and PostgreSQL both take them; what only one understands stands in that database's file.
+
+pub(super) const HEAD: &str = "SELECT origin, size, root, frontier, last_time, rights_epoch, policy FROM ledger_head WHERE one = 1";
+pub(super) const INSERT_HEAD: &str = "INSERT INTO ledger_head (one, origin, size, root, frontier, last_time, rights_epoch, policy) \
+     VALUES (1, $1, 0, $2, $3, 0, 0, $4)";
+pub(super) const MOVE_HEAD: &str = "UPDATE ledger_head SET size = $1, root = $2, frontier = $3, last_time = $4, rights_epoch = $5, policy = $6 \
+     WHERE one = 1 AND size = $7";
+
+pub(super) const ENTRY: &str =
+    "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx WHERE e.idx = $1";
+pub(super) const ENTRIES: &str = "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx \
+     WHERE e.idx >= $1 AND e.idx < $2 ORDER BY e.idx LIMIT $3";
+pub(super) const FIRST_AT_OR_AFTER: &str = "SELECT idx FROM ledger_entry WHERE time >= $1 ORDER BY time LIMIT 1";
+pub(super) const LEAF_HASHES: &str = "SELECT leaf_hash FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx";
+pub(super) const TILE: &str = "SELECT hashes FROM ledger_tile WHERE level = $1 AND n = $2";
+pub(super) const TILE_ROOTS: &str = "SELECT root FROM ledger_tile WHERE level = $1 AND n >= $2 AND n < $3 ORDER BY n";
+pub(super) const INSERT_TILE: &str = "INSERT INTO ledger_tile (level, n, root, hashes) VALUES ($1, $2, $3, $4)";
+
+pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE kind = $1 AND iss = $2 AND jti = $3";
+pub(super) const DATA_KEY: &str = "SELECT wrapped FROM data_key WHERE id = $1";
+pub(super) const INSERT_DATA_KEY: &str = "INSERT INTO data_key (id, wrapped) VALUES ($1, $2)";
+pub(super) const PERSON_KEY: &str = "SELECT key FROM person_key WHERE subject = $1";
+pub(super) const INSERT_PERSON_KEY: &str = "INSERT INTO person_key (subject, key) VALUES ($1, $2)";
+
+pub(super) const PARTY: &str = "SELECT registration, state, idx FROM party WHERE id = $1";
+pub(super) const PARTIES: &str = "SELECT registration, state, idx FROM party WHERE id > $1 ORDER BY id LIMIT $2";
+pub(super) const PUT_PARTY: &str = "INSERT INTO party (id, registration, state, idx) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (id) DO UPDATE SET registration = excluded.registration, idx = excluded.idx";
+pub(super) const SET_PARTY_STATE: &str = "UPDATE party SET state = $2, idx = $3 WHERE id = $1";
+
+pub(super) const KEY: &str = "SELECT k.kid, k.party, k.usage, k.jwk, k.state, k.nbf, k.naf, k.compromised_at, k.idx, l.leaf_hash \
+     FROM party_key k JOIN ledger_leaf l ON l.idx = k.idx WHERE k.kid = $1";
+pub(super) const KEYS: &str = "SELECT k.kid, k.party, k.usage, k.jwk, k.state, k.nbf, k.naf, k.compromised_at, k.idx, l.leaf_hash \
+     FROM party_key k JOIN ledger_leaf l ON l.idx = k.idx WHERE k.party = $1 ORDER BY k.idx, k.kid";
+pub(super) const INSERT_KEY: &str = "INSERT INTO party_key (kid, party, usage, jwk, state, nbf, naf, compromised_at, idx) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+pub(super) const SET_KEY_STATE: &str = "UPDATE party_key SET state = $2, compromised_at = $3 WHERE kid = $1";
+
+pub(super) const AGREEMENT: &str = "SELECT id, ver, sha256, document, superseded, idx FROM agreement WHERE id = $1 AND ver = $2";
+pub(super) const AGREEMENT_VERSIONS: &str = "SELECT id, ver, sha256, document, superseded, idx FROM agreement WHERE id = $1 ORDER BY ver";
+pub(super) const AGREEMENTS: &str = "SELECT id, ver, sha256, document, superseded, idx FROM agreement WHERE idx > $1 ORDER BY idx LIMIT $2";
+pub(super) const AGREEMENTS_OF: &str = "SELECT a.id, a.ver, a.sha256, a.document, a.superseded, a.idx FROM agreement a \
+     WHERE a.idx IN (SELECT p.idx FROM agreement_party p WHERE p.side IN ($1, $2) AND p.idx > $3) ORDER BY a.idx LIMIT $4";
+pub(super) const INSERT_AGREEMENT: &str = "INSERT INTO agreement (id, ver, sha256, document, idx) VALUES ($1, $2, $3, $4, $5)";
+pub(super) const INSERT_AGREEMENT_PARTY: &str = "INSERT INTO agreement_party (side, idx) VALUES ($1, $2)";
+pub(super) const AGREEMENT_ACTS: &str = "SELECT party, act, signature, idx FROM agreement_act WHERE agreement = $1 ORDER BY idx, seq";
+pub(super) const INSERT_AGREEMENT_ACT: &str = "INSERT INTO agreement_act (agreement, party, act, signature, idx) \
+     SELECT idx, $3, $4, $5, $6 FROM agreement WHERE id = $1 AND ver = $2";
+pub(super) const SUPERSEDE_AGREEMENT: &str = "UPDATE agreement SET superseded = 1 WHERE id = $1 AND ver = $2";
+
+pub(super) const CONSENT: &str = "SELECT collector, sha256, subject, key, sealed, case_, ended, idx FROM consent WHERE jti = $1";
+pub(super) const CONSENT_ENDS: &str = "SELECT key, sealed FROM consent_end WHERE consent = $1 ORDER BY idx, seq";
+pub(super) const CONSENT_CASE: &str = "SELECT case_ FROM consent WHERE jti = $1";
+pub(super) const INSERT_CONSENT: &str =
+    "INSERT INTO consent (jti, collector, sha256, subject, idx, key, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(super) const INSERT_CONSENT_END: &str = "INSERT INTO consent_end (consent, idx, key, sealed) VALUES ($1, $2, $3, $4)";
+pub(super) const END_CONSENT: &str = "UPDATE consent SET ended = 1 WHERE jti = $1";
+pub(super) const BIND_CONSENT: &str = "UPDATE consent SET case_ = $2 WHERE jti = $1 AND (case_ IS NULL OR case_ = $2)";
+
+pub(super) const CASE: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ WHERE p.id = $1 AND p.party = $2";
+pub(super) const CASE_PARTIES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ WHERE p.case_ = $1 ORDER BY p.party";
+pub(super) const CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ \
+     WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation <> 'none' AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
+pub(super) const CASE_OF_ANY: &str = "SELECT case_ FROM case_party WHERE id = $1";
+pub(super) const CASE_KEY: &str = "SELECT key FROM case_ WHERE id = $1";
+pub(super) const CASE_REVISION: &str = "SELECT revision FROM case_ WHERE id = $1";
+pub(super) const INSERT_CASE: &str = "INSERT INTO case_ (id, kind, state, revision, consent, key) VALUES ($1, $2, $3, 1, $4, $5)";
+pub(super) const SET_CASE_STATE: &str = "UPDATE case_ SET state = $2, revision = revision + 1 WHERE id = $1";
+pub(super) const MOVE_CASE_REVISION: &str = "UPDATE case_ SET revision = revision + 1 WHERE id = $1";
+pub(super) const PUT_CASE_PARTY: &str = "INSERT INTO case_party (case_, party, id, relation, received, updated, updated_idx) \
+     VALUES ($1, $2, $3, $4, $5, $5, $6) ON CONFLICT (case_, party) \
+     DO UPDATE SET relation = excluded.relation, updated = excluded.updated, updated_idx = excluded.updated_idx";
+pub(super) const TOUCH_CASE: &str = "UPDATE case_party SET updated = $3, updated_idx = $4 WHERE case_ = $1 AND party = $2";
+
+pub(super) const FIRST_MESSAGE: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message \
+     WHERE case_ = $1 AND aud = $2 ORDER BY idx LIMIT 1";
+pub(super) const MESSAGE: &str =
+    "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message WHERE case_ = $1 AND jti = $2";
+pub(super) const MESSAGES: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received FROM message \
+     WHERE case_ = $1 AND (iss = $2 OR aud = $2) AND idx > $3 ORDER BY idx LIMIT $4";
+pub(super) const INSERT_MESSAGE: &str = "INSERT INTO message (iss, jti, aud, case_, kind, digest, idx, received, key, sealed) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+pub(super) const EVIDENCE: &str = "SELECT v.jti, v.digest, v.state, v.receipt, v.idx, l.leaf_hash, v.time FROM evidence v \
+     JOIN ledger_leaf l ON l.idx = v.idx WHERE v.case_ = $1 AND v.iss = $2 ORDER BY v.idx, v.seq";
+pub(super) const INSERT_EVIDENCE: &str = "INSERT INTO evidence (case_, iss, jti, digest, state, receipt, time, idx) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
