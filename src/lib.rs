@@ -56,6 +56,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod decision;
 pub mod domain;
 pub mod ledger;
 pub mod message;

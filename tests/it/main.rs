@@ -1,6 +1,9 @@
 //! The integration tests: one binary, because linking is what costs.
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
+mod decision_fixture;
+mod decision_properties;
+mod decision_rights;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod export_command;
 mod export_files;

@@ -1,0 +1,136 @@
+//! What a decision rests on, and the parts that submission and read share.
+
+use crate::{
+    domain::{
+        agreement::{self, AgreementRecord, AgreementStanding, AgreementState},
+        case::Relation,
+        codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
+        consent::{Consent, ConsentHistory, ConsentState},
+        field::{FieldClass, FieldKey},
+        party::PartyId,
+        refusal::{Refusal, RefusalCode},
+        time::Timestamp,
+    },
+    policy::{Key, PolicySet, Ruling},
+};
+
+/// One row of a message: its key and the class its schema gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Catalogue key.
+    pub key: FieldKey,
+    /// Class.
+    pub class: FieldClass,
+}
+
+/// Who gives what kind of message to whom, and how the reader stands to the case.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'a> {
+    /// Issuer of the message.
+    pub sender: &'a PartyId,
+    /// Who would read it.
+    pub reader: &'a PartyId,
+    /// Message kind.
+    pub kind: MessageKind,
+    /// Legal basis the message names.
+    pub basis: LegalBasis,
+    /// Relation of the reader to the case, from the case's own history.
+    pub relation: Relation,
+}
+
+/// The rights as they stand: the agreement the message names and the consent it rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct Rights<'a> {
+    /// Agreement version, if it exists.
+    pub agreement: Option<&'a AgreementRecord>,
+    /// Consent with what happened to it since.
+    pub consent: Option<(&'a Consent, &'a ConsentHistory)>,
+}
+
+/// All that a decision rests on. Nothing else is looked at.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The policy set in force.
+    pub policy: &'a PolicySet,
+    /// Who gives what to whom.
+    pub exchange: Exchange<'a>,
+    /// The rights as they stand.
+    pub rights: Rights<'a>,
+    /// The message's rows.
+    pub rows: &'a [Row],
+    /// The earliest end among certificate and keys.
+    pub ends: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Question<'_> {
+    /// See [`Exchange::gate`].
+    pub(super) fn gate(&self, purposes: &[Purpose]) -> Result<(), Refusal> {
+        self.exchange.gate(self.policy, &self.rights, purposes, self.now)
+    }
+
+    /// See [`Exchange::ruling`].
+    pub(super) fn ruling(&self, purpose: Purpose, class: FieldClass) -> Ruling {
+        self.exchange.ruling(self.policy, &self.rights, purpose, class, self.now)
+    }
+
+    /// The earliest end among the rights, the certificate and the keys.
+    pub(super) fn valid_until(&self) -> Timestamp {
+        let agreement = self.rights.agreement.map_or(self.ends, |record| record.agreement.until);
+        let consent = self.rights.consent.map_or(self.ends, |(consent, _)| consent.expires);
+        self.ends.min(agreement).min(consent)
+    }
+}
+
+impl Exchange<'_> {
+    fn in_agreement(&self) -> agreement::Exchange<'_> {
+        agreement::Exchange { sender: self.sender, recipient: self.reader, kind: self.kind, basis: self.basis }
+    }
+
+    /// The message as a whole: without an agreement in force and the consent that the basis requires nothing of it is released, not even
+    /// its envelope claims (protocol section 2).
+    fn gate(&self, policy: &PolicySet, rights: &Rights<'_>, purposes: &[Purpose], now: Timestamp) -> Result<(), Refusal> {
+        let record = rights.agreement.ok_or(RefusalCode::NoAgreement)?;
+        match record.standing(now) {
+            AgreementStanding::InForce => {}
+            _ => return Err(RefusalCode::AgreementNotInForce.into()),
+        }
+        match record.state_of_exchange(&self.in_agreement(), purposes, now) {
+            AgreementState::Covers => {}
+            AgreementState::PurposeOutside => return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "agreement_flow")),
+            _ => return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "agreement_flow")),
+        }
+        if policy.basis_group(self.basis) != BasisGroup::Consent && rights.consent.is_none() {
+            return Ok(());
+        }
+        let (consent, history) = rights.consent.ok_or(RefusalCode::NoConsent)?;
+        match consent.state_of_recipient(history, self.reader, purposes, now) {
+            ConsentState::Covers | ConsentState::CoversTicked => Ok(()),
+            ConsentState::Withdrawn => Err(RefusalCode::ConsentEnded.into()),
+            ConsentState::NotInForce if now >= consent.expires => Err(RefusalCode::ConsentEnded.into()),
+            ConsentState::NotInForce => Err(Refusal::claim(RefusalCode::ConsentScope, "con", "not_yet_valid")),
+            ConsentState::PurposeOutside => Err(Refusal::claim(RefusalCode::ConsentScope, "pur", "consent_item")),
+            _ => Err(Refusal::claim(RefusalCode::ConsentScope, "aud", "consent_item")),
+        }
+    }
+
+    /// What the policy says about one class for one purpose. Call after [`Self::gate`].
+    fn ruling(&self, policy: &PolicySet, rights: &Rights<'_>, purpose: Purpose, class: FieldClass, now: Timestamp) -> Ruling {
+        let agreement = rights.agreement.map_or(AgreementState::None, |record| record.state(&self.in_agreement(), purpose, class, now));
+        let consent =
+            rights.consent.map_or(ConsentState::None, |(consent, history)| consent.state(history, self.reader, purpose, class, now));
+        policy.decide(&Key {
+            reader: self.reader.kind(),
+            sender: self.sender.kind(),
+            class,
+            purpose,
+            kind: self.kind,
+            relation: self.relation,
+            basis: policy.basis_group(self.basis),
+            agreement,
+            consent,
+            named: rights.consent.is_some_and(|(consent, _)| consent.names(self.reader)),
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! The decision: `necessity policy ∩ not prohibited ∩ agreement ∩ consent`, per field class, default deny (protocol section 3).
+//!
+//! Promises: pure; everything it rests on is an argument, `now` included. [`Permitted`] and [`View`] exist only for what was decided here,
+//! from a message whose signature was verified. Not here: storage, the ledger, time that passes between decision and commit (the
+//! sequencer hands back what has become stale).
+
+mod exchange;
+mod read;
+mod submit;
+
+pub use exchange::{Exchange, Question, Rights, Row};
+pub use read::{View, Viewing, decide_own_read, decide_read};
+pub use submit::{Permitted, decide_submission, may_send};

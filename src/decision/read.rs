@@ -1,0 +1,123 @@
+//! What may this reader see now? The classes permitted at this moment; everything else is withheld without a marker.
+
+use std::collections::BTreeSet;
+
+use super::exchange::Question;
+use crate::domain::{
+    codes::Purpose,
+    field::{FieldClass, FieldKey},
+    refusal::{Refusal, RefusalCode},
+    time::Timestamp,
+};
+
+/// A row that is not shown, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Catalogue key.
+    pub key: FieldKey,
+    /// Ids of the rules; `necessity` where no policy permits.
+    pub rules: Vec<String>,
+}
+
+/// What one reader may see of one message now. Made only by [`decide_read`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    shown: Vec<FieldKey>,
+    hidden: Vec<Hidden>,
+    consent_detail: bool,
+    rules: BTreeSet<String>,
+    valid_until: Timestamp,
+}
+
+impl View {
+    /// Rows that are shown, in the message's order.
+    #[must_use]
+    pub fn shown(&self) -> &[FieldKey] {
+        &self.shown
+    }
+
+    /// Rows that are withheld, in the message's order.
+    #[must_use]
+    pub fn hidden(&self) -> &[Hidden] {
+        &self.hidden
+    }
+
+    /// Whether the reader may see the consent's pseudonym and reference.
+    #[must_use]
+    pub const fn consent_detail(&self) -> bool {
+        self.consent_detail
+    }
+
+    /// Ids of the policies that permitted something.
+    #[must_use]
+    pub const fn rules(&self) -> &BTreeSet<String> {
+        &self.rules
+    }
+
+    /// The view holds for entries before this time.
+    #[must_use]
+    pub const fn valid_until(&self) -> Timestamp {
+        self.valid_until
+    }
+}
+
+/// The purposes that limit a read.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewing<'a> {
+    /// Purpose of the actor token.
+    pub purpose: Purpose,
+    /// Purposes the message was sent for.
+    pub message: &'a [Purpose],
+}
+
+/// Decides a read of one's own message: the sender sees what it wrote, as long as the message as a whole may be released.
+///
+/// # Errors
+/// As [`decide_read`].
+pub fn decide_own_read(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<View, Refusal> {
+    enter(question, viewing)?;
+    Ok(View {
+        shown: question.rows.iter().map(|row| row.key.clone()).collect(),
+        hidden: Vec::new(),
+        consent_detail: true,
+        rules: BTreeSet::new(),
+        valid_until: question.valid_until(),
+    })
+}
+
+/// Decides a read.
+///
+/// # Errors
+/// `purpose_not_allowed` when the message was not sent for the purpose, and what closes the message as a whole (agreement, consent).
+pub fn decide_read(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<View, Refusal> {
+    enter(question, viewing)?;
+    let mut view = View {
+        shown: Vec::with_capacity(question.rows.len()),
+        hidden: Vec::new(),
+        consent_detail: question.ruling(viewing.purpose, FieldClass::ConsentDetail).allow,
+        rules: BTreeSet::new(),
+        valid_until: question.valid_until(),
+    };
+    for row in question.rows {
+        let ruling = question.ruling(viewing.purpose, row.class);
+        if ruling.allow {
+            view.rules.extend(ruling.permits.iter().map(ToString::to_string));
+            view.shown.push(row.key.clone());
+        } else {
+            let mut rules: Vec<String> = ruling.forbids.iter().map(ToString::to_string).collect();
+            if ruling.permits.is_empty() {
+                rules.push("necessity".to_owned());
+            }
+            view.hidden.push(Hidden { key: row.key.clone(), rules });
+        }
+    }
+    Ok(view)
+}
+
+/// What closes a message to any read.
+fn enter(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<(), Refusal> {
+    if !viewing.message.contains(&viewing.purpose) {
+        return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "message"));
+    }
+    question.gate(&[viewing.purpose])
+}

@@ -1,0 +1,97 @@
+//! May this message be accepted? Over-disclosure is refused, never stripped: stripping would hide the sender's mistake from the sender.
+
+use std::collections::BTreeSet;
+
+use super::exchange::Question;
+use crate::domain::{
+    codes::{MessageKind, Purpose},
+    party::PartyKind,
+    refusal::{Refusal, RefusalCode, Violation},
+    time::Timestamp,
+};
+
+/// Something that was decided to be permitted, with the rules that did and the moment until which the decision holds.
+#[derive(Debug, Clone)]
+pub struct Permitted<T> {
+    what: T,
+    rules: BTreeSet<String>,
+    valid_until: Timestamp,
+}
+
+impl<T> Permitted<T> {
+    /// What was permitted.
+    pub const fn what(&self) -> &T {
+        &self.what
+    }
+
+    /// Gives what was permitted away.
+    pub fn into_inner(self) -> T {
+        self.what
+    }
+
+    /// Ids of the policies that determined the decision.
+    pub const fn rules(&self) -> &BTreeSet<String> {
+        &self.rules
+    }
+
+    /// The decision holds for entries before this time.
+    pub const fn valid_until(&self) -> Timestamp {
+        self.valid_until
+    }
+}
+
+/// Who may send a kind to whom at all (`domain.md` section 4). A provider never receives a message whose issuer reveals criminal history by
+/// its name alone (protocol section 2, "Readers").
+#[must_use]
+pub const fn may_send(kind: MessageKind, sender: PartyKind, recipient: PartyKind) -> bool {
+    use PartyKind as P;
+    if recipient.is_provider() && sender.reveals_criminal_history() {
+        return false;
+    }
+    match kind {
+        MessageKind::Referral => {
+            matches!(sender, P::SettlementCenter | P::ProbationOffice | P::BarAssociation | P::Municipality | P::CoreCenter)
+                && matches!(recipient, P::Municipality | P::CoreCenter)
+        }
+        _ => false,
+    }
+}
+
+/// Decides a submission. `message` is what was verified; `purposes` are those it was sent for, `recipient_purposes` those the recipient's
+/// unit is registered for.
+///
+/// # Errors
+/// The first reason in the order of protocol section 3; `over_disclosure` lists every row at fault.
+pub fn decide_submission<T>(
+    message: T,
+    question: &Question<'_>,
+    purposes: &[Purpose],
+    recipient_purposes: &[Purpose],
+) -> Result<Permitted<T>, Refusal> {
+    for purpose in purposes {
+        question.gate(std::slice::from_ref(purpose))?;
+    }
+    let open: Vec<Purpose> = purposes.iter().copied().filter(|p| recipient_purposes.contains(p)).collect();
+    if open.is_empty() {
+        return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "recipient_registration"));
+    }
+    let mut rules = BTreeSet::new();
+    let mut violations = Vec::new();
+    let mut denying = BTreeSet::new();
+    for row in question.rows {
+        let rulings: Vec<_> = open.iter().map(|p| question.ruling(*p, row.class)).collect();
+        if rulings.iter().any(|r| r.allow) {
+            rules.extend(rulings.iter().filter(|r| r.allow).flat_map(|r| r.permits.iter().map(ToString::to_string)));
+        } else {
+            let forbids: BTreeSet<String> = rulings.iter().flat_map(|r| r.forbids.iter().map(ToString::to_string)).collect();
+            let rule = forbids.iter().next().cloned().unwrap_or_else(|| "necessity".to_owned());
+            denying.extend(forbids);
+            violations.push(Violation::of_row(&row.key, row.class, rule));
+        }
+    }
+    if violations.is_empty() {
+        Ok(Permitted { what: message, rules, valid_until: question.valid_until() })
+    } else {
+        Err(Refusal { code: RefusalCode::OverDisclosure, violations, rules: denying.into_iter().collect() })
+    }
+}
