@@ -58,6 +58,7 @@ pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod domain;
+pub mod gateway;
 pub mod ledger;
 pub mod message;
 pub mod policy;

@@ -1,0 +1,228 @@
+//! Auditors: who saw what, within a jurisdiction. Each query is itself an entry.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Gateway,
+    actor::Allowed,
+    call::{Call, Caller},
+    failure::Failure,
+    record::opening_context,
+};
+use crate::{
+    domain::{
+        codes::Purpose,
+        digest::Digest,
+        ids::{CaseId, CaseKey, Jti},
+        party::{Jurisdiction, PartyId, PartyKind},
+        refusal::{Refusal, RefusalCode},
+        time::Timestamp,
+    },
+    ledger::{Entry, SaltedOpening},
+    store::{LedgerFilter, LedgerRow},
+    vault,
+};
+
+/// Parameters of `GET /v1/audit/events`; every one narrows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// RFC 3339, inclusive.
+    pub from: Option<Timestamp>,
+    /// RFC 3339, exclusive.
+    pub to: Option<Timestamp>,
+    /// Acting party.
+    pub actor: Option<PartyId>,
+    /// Receiving party.
+    pub recipient: Option<PartyId>,
+    /// A case, by the id any party knows it under or by the auditors' own.
+    pub case: Option<CaseId>,
+    /// Staff id.
+    pub staff: Option<String>,
+    /// Field class that was shown.
+    pub class: Option<String>,
+    /// Operation code.
+    pub operation: Option<String>,
+    /// Entry type code.
+    #[serde(rename = "type")]
+    pub entry_type: Option<String>,
+    /// `permit` or `deny`.
+    pub decision: Option<String>,
+    /// Refusal code.
+    pub reason: Option<String>,
+    /// Agreement id.
+    pub agreement: Option<String>,
+    /// Consent.
+    pub consent: Option<Jti>,
+    /// At most 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Continues a query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A cursor pins the tree it was made in, the last index given and the filter: pages once read never change under concurrent appends.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor(u8, u64, u64, Digest);
+
+impl Gateway {
+    /// `GET /v1/audit/events`.
+    pub async fn audit_events(&self, caller: &Caller, call: &Call, query: &AuditQuery) -> Result<Value, Failure> {
+        let places = self.auditor(caller, call).await?;
+        let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MOST).contains(&limit) {
+            return Err(Refusal::claim(RefusalCode::BadRequest, "limit", "range").into());
+        }
+        let pinned = AuditQuery { limit: None, cursor: None, ..query.clone() };
+        let filter_digest = Digest::of(&serde_json::to_vec(&pinned).map_err(|_| Failure::Corrupt("query"))?);
+        let head = self.store.head().await?.size;
+        let (size, after) = match &query.cursor {
+            None => (head, None),
+            Some(text) => {
+                let Cursor(version, size, last, digest) =
+                    read_cursor(text).ok_or_else(|| Refusal::claim(RefusalCode::BadRequest, "cursor", "form"))?;
+                if version != 1 || digest != filter_digest || size > head {
+                    return Err(Refusal::claim(RefusalCode::BadRequest, "cursor", "of_another_query").into());
+                }
+                (size, Some(last))
+            }
+        };
+        let filter = self.filter(query, places).await?;
+        let found = self.store.find(&filter, after, size, limit).await?;
+        let rows = found.rows;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            events.push(self.event(row).await?);
+        }
+        let cursor = found.next.map(|last| write_cursor(&Cursor(1, size, last, filter_digest))).transpose()?;
+        let committed = self.record(caller, call).await?;
+        Ok(json!({"events": events, "cursor": cursor, "checkpoint": committed.checkpoint()}))
+    }
+
+    /// `GET /v1/audit/events/{idx}`.
+    pub async fn audit_event(&self, caller: &Caller, call: &Call, idx: u64) -> Result<Value, Failure> {
+        let places = self.auditor(caller, call).await?;
+        let row = self.entry_within(idx, places).await?;
+        let mut event = self.event(&row).await?;
+        let committed = self.record(caller, call).await?;
+        if let Some(members) = event.as_object_mut() {
+            members.insert("leaf".to_owned(), Value::String(URL_SAFE_NO_PAD.encode(&row.body)));
+            members.insert("checkpoint".to_owned(), Value::String(committed.checkpoint().to_owned()));
+        }
+        Ok(event)
+    }
+
+    /// `GET /v1/audit/events/{idx}/proof`: C2SP tlog-proof text.
+    pub async fn audit_proof(&self, caller: &Caller, call: &Call, idx: u64) -> Result<String, Failure> {
+        let places = self.auditor(caller, call).await?;
+        self.entry_within(idx, places).await?;
+        self.record(caller, call).await?;
+        Ok(self.prove(idx).await?.proof.proof)
+    }
+
+    /// `GET /v1/ledger/tile/entries/<N>`: leaves, for auditors with jurisdiction `all`.
+    pub async fn entry_bundle(&self, caller: &Caller, call: &Call, first: u64, width: u16) -> Result<Vec<Vec<u8>>, Failure> {
+        if self.auditor(caller, call).await?.is_some() {
+            return Err(RefusalCode::OperationNotAllowed.into());
+        }
+        let to = first.saturating_add(u64::from(width));
+        if to > self.ledger.size() {
+            return Err(RefusalCode::NotFound.into());
+        }
+        let rows = self.store.entries(first, to, u32::from(width)).await?;
+        if rows.len() != usize::from(width) {
+            return Err(Failure::Corrupt("entries"));
+        }
+        self.record(caller, call).await?;
+        Ok(rows.into_iter().map(|row| row.body).collect())
+    }
+
+    /// The places the auditor may look at; none: all.
+    async fn auditor(&self, caller: &Caller, call: &Call) -> Result<Option<Vec<String>>, Failure> {
+        if caller.kind() != PartyKind::Auditor {
+            return Err(RefusalCode::OperationNotAllowed.into());
+        }
+        self.actor(caller, call, Allowed::Only(Purpose::AuditReview)).await?;
+        match &caller.registration.jurisdiction {
+            Some(Jurisdiction::Everything(_)) => Ok(None),
+            Some(Jurisdiction::Places(places)) if !places.is_empty() => Ok(Some(places.clone())),
+            Some(Jurisdiction::Places(_)) | None => Err(RefusalCode::OperationNotAllowed.into()),
+        }
+    }
+
+    async fn entry_within(&self, idx: u64, places: Option<Vec<String>>) -> Result<LedgerRow, Failure> {
+        let size = idx.checked_add(1).ok_or(RefusalCode::NotFound)?;
+        let filter = LedgerFilter { places, ..LedgerFilter::default() };
+        let found = self.store.find(&filter, idx.checked_sub(1), size, 1).await?;
+        Ok(found.rows.into_iter().find(|row| row.idx == idx).ok_or(RefusalCode::NotFound)?)
+    }
+
+    async fn filter(&self, query: &AuditQuery, places: Option<Vec<String>>) -> Result<LedgerFilter, Failure> {
+        let mut tags = Vec::new();
+        if let Some(id) = &query.case {
+            let case = self.store.case_of_any(id).await?.unwrap_or_else(|| CaseKey::from_uuid(*id.uuid()));
+            tags.push(self.vault.tag("case", &case.to_string()));
+        }
+        if let Some(consent) = &query.consent {
+            tags.push(self.vault.tag("consent", &consent.to_string()));
+        }
+        if let Some(staff) = &query.staff {
+            tags.push(self.vault.tag("staff", staff));
+        }
+        if let Some(class) = &query.class {
+            tags.push(self.vault.tag("class", class));
+        }
+        Ok(LedgerFilter {
+            from: query.from,
+            to: query.to,
+            actor: query.actor.clone(),
+            recipient: query.recipient.clone(),
+            operation: query.operation.clone(),
+            entry_type: query.entry_type.clone(),
+            decision: query.decision.clone(),
+            reason: query.reason.clone(),
+            agreement: query.agreement.clone(),
+            tags,
+            places,
+        })
+    }
+
+    /// An entry as the auditor sees it. `opened` is the opening with its salt, so that the commitment can be checked; null after erasure.
+    async fn event(&self, row: &LedgerRow) -> Result<Value, Failure> {
+        let entry: Value = serde_json::from_slice(&row.body).map_err(|_| Failure::Corrupt("entry"))?;
+        Ok(json!({"index": row.idx, "entry": entry, "opened": self.opened(row).await?}))
+    }
+
+    /// The opening of an entry with its salt, or null where there is none or it was erased.
+    pub(crate) async fn opened(&self, row: &LedgerRow) -> Result<Value, Failure> {
+        let Some(sealed) = &row.opening else { return Ok(Value::Null) };
+        let key = match self.data_key(sealed.key).await {
+            Ok(key) => key,
+            Err(Failure::Refused(refusal)) if refusal.code == RefusalCode::Erased => return Ok(Value::Null),
+            Err(failure) => return Err(failure),
+        };
+        let entry: Entry = serde_json::from_slice(&row.body).map_err(|_| Failure::Corrupt("entry"))?;
+        let plaintext = vault::open(&key, &opening_context(entry.id), sealed)?;
+        let salted = SaltedOpening::from_bytes(&plaintext)?;
+        let mut opened = serde_json::to_value(&salted.opening).map_err(|_| Failure::Corrupt("opening"))?;
+        if let Some(members) = opened.as_object_mut() {
+            members.insert("salt".to_owned(), Value::String(salted.salt.reveal()));
+        }
+        Ok(opened)
+    }
+}
+
+fn read_cursor(text: &str) -> Option<Cursor> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+fn write_cursor(cursor: &Cursor) -> Result<String, Failure> {
+    Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(cursor).map_err(|_| Failure::Corrupt("cursor"))?))
+}
+
+/// Longest page (`ledger.md` section 6).
+const MOST: u32 = 500;
+const DEFAULT_PAGE: u32 = 100;

@@ -1,0 +1,176 @@
+//! Who calls and what the call is, and the trail it leaves: everything an entry says about it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use uuid::Uuid;
+
+use crate::{
+    domain::field::FieldKey,
+    domain::{
+        codes::{LegalBasis, MessageKind, Purpose},
+        digest::Digest,
+        entry::{Act, EntryType, Operation},
+        ids::{CaseKey, Jti},
+        party::{PartyId, PartyKind, Registration},
+        time::Timestamp,
+    },
+    ledger::{AgreementRef, Answer, MessageRef, Once, SchemaRef, Withheld},
+    store::{DataKeyId, Tag},
+};
+
+/// A registered, active party behind a verified client certificate.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub(super) registration: Registration,
+    pub(super) certificate: Digest,
+    pub(super) not_after: Timestamp,
+    /// Read before the registration was.
+    pub(super) rights_epoch: u64,
+}
+
+impl Caller {
+    /// The party.
+    #[must_use]
+    pub const fn party(&self) -> &PartyId {
+        &self.registration.party
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> PartyKind {
+        self.registration.party.kind()
+    }
+}
+
+/// One request: the facts that actor tokens are bound to, and the trail it leaves.
+#[derive(Debug)]
+pub struct Call {
+    /// Request id, also the `instance` of a problem document.
+    pub id: Uuid,
+    /// Method, upper case.
+    pub method: String,
+    /// Path and query, as received.
+    pub target: String,
+    /// Value of the header `Tsunagi-Actor`.
+    pub actor: Option<String>,
+    /// SHA-256 of the body, where there is one.
+    pub body: Option<Digest>,
+    trail: Mutex<Trail>,
+}
+
+impl Call {
+    /// A call that nothing is known of yet but its request.
+    #[must_use]
+    pub const fn new(id: Uuid, method: String, target: String, actor: Option<String>, body: Option<Digest>, operation: Operation) -> Self {
+        Self { id, method, target, actor, body, trail: Mutex::new(Trail::new(operation)) }
+    }
+
+    /// Notes what was established.
+    pub(super) fn note(&self, set: impl FnOnce(&mut Trail)) {
+        set(&mut self.trail.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Takes back what a decision noted that did not become an entry: a refusal that follows must not say what was never released, nor be sealed
+    /// under a key that was never stored.
+    pub(super) fn undecide(&self, answer: &Answer, began: &Trail) {
+        if !matches!(answer, Answer::Committed(_)) {
+            self.note(|trail| trail.clone_from(began));
+        }
+    }
+
+    /// What is known so far.
+    pub(super) fn trail(&self) -> Trail {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is known of a call so far. Grows as the call is understood, so that a refusal's entry says all that was established.
+#[derive(Debug, Clone)]
+pub(super) struct Trail {
+    pub(super) operation: Operation,
+    pub(super) staff: Option<String>,
+    pub(super) actor: Option<Once>,
+    /// The key that signed the actor token.
+    pub(super) actor_key: Option<Digest>,
+    /// The key that signed what was sent.
+    pub(super) signing_key: Option<Digest>,
+    pub(super) act: Option<Act>,
+    pub(super) purpose: Option<Purpose>,
+    pub(super) basis: Option<LegalBasis>,
+    pub(super) kind: Option<MessageKind>,
+    pub(super) schema: Option<SchemaRef>,
+    pub(super) agreement: Option<AgreementRef>,
+    pub(super) request: Option<Digest>,
+    pub(super) recipient: Option<PartyId>,
+    pub(super) message: Option<MessageRef>,
+    pub(super) consent: Option<Jti>,
+    pub(super) case: Option<CaseKey>,
+    /// Data key the opening is sealed under: the case's, the person's, or for neither the gateway's own.
+    pub(super) shred: Option<DataKeyId>,
+    pub(super) rules: BTreeSet<String>,
+    pub(super) sd_hash: Option<Digest>,
+    pub(super) rel: Option<Jti>,
+    pub(super) disclosed: Vec<FieldKey>,
+    pub(super) withheld: Vec<Withheld>,
+    pub(super) counts: bool,
+    pub(super) tags: Vec<Tag>,
+}
+
+impl Trail {
+    /// An empty trail.
+    pub(super) const fn new(operation: Operation) -> Self {
+        Self {
+            operation,
+            staff: None,
+            actor: None,
+            actor_key: None,
+            signing_key: None,
+            act: None,
+            purpose: None,
+            basis: None,
+            kind: None,
+            schema: None,
+            agreement: None,
+            request: None,
+            recipient: None,
+            message: None,
+            consent: None,
+            case: None,
+            shred: None,
+            rules: BTreeSet::new(),
+            sd_hash: None,
+            rel: None,
+            disclosed: Vec::new(),
+            withheld: Vec::new(),
+            counts: false,
+            tags: Vec::new(),
+        }
+    }
+
+    /// What the entry of a permitted call is called.
+    pub(super) const fn entry_type(&self) -> EntryType {
+        match self.operation {
+            Operation::PartyRegister => EntryType::Party,
+            Operation::KeyRegister => EntryType::Key,
+            Operation::AgreementPropose => EntryType::Agreement,
+            Operation::AgreementSign => EntryType::AgreementSignature,
+            Operation::ConsentRegister => EntryType::Consent,
+            Operation::ConsentEnd => EntryType::ConsentEnd,
+            Operation::ReferralSubmit | Operation::MessageSubmit => EntryType::Submission,
+            Operation::Explain => EntryType::Explain,
+            Operation::CaseRead | Operation::MessageRead | Operation::ConsentRead => EntryType::Release,
+            Operation::CaseList
+            | Operation::MessageList
+            | Operation::ReceiptList
+            | Operation::CertificateList
+            | Operation::AgreementRead => EntryType::List,
+            Operation::Acknowledge => EntryType::Acknowledgement,
+            Operation::AuditEvents | Operation::AuditEvent | Operation::AuditProof | Operation::LedgerEntries => EntryType::AuditQuery,
+            Operation::Unknown => EntryType::Refusal,
+            Operation::Gateway => EntryType::LedgerOpened,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Consents: registering, ending, narrowing, reading.
+
+use serde_json::{Value, json};
+
+use super::{
+    Gateway,
+    actor::Allowed,
+    answer::Accepted,
+    call::{Call, Caller},
+    failure::Failure,
+    record::{With, recorded},
+    rights::{StandingConsent, consent_context},
+};
+use crate::{
+    domain::{
+        case::Relation,
+        codes::Purpose,
+        consent::ConsentState,
+        entry::Act,
+        ids::Jti,
+        refusal::{Refusal, RefusalCode},
+    },
+    ledger::Ground,
+    message::objects::{ConsentEnd, ConsentGiven, Signed, SignedObject as _},
+    store::Write,
+    vault,
+};
+
+impl Gateway {
+    /// `POST /v1/consents`.
+    pub async fn register_consent(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        if !caller.kind().may_collect_consent() {
+            return Err(RefusalCode::OperationNotAllowed.into());
+        }
+        self.actor(caller, call, Allowed::OfTheUnit).await?;
+        let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
+        let (object, claims) = (&object, &object.claims);
+        call.note(|t| t.consent = Some(object.jti));
+        self.register(caller, call, object.identity(), |epoch| async move {
+            let subject = self.vault.tag("subject", claims.sub.as_str());
+            // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
+            let (key_id, key, wrapped) = self.vault.new_data_key()?;
+            let sealed = vault::seal(&key, key_id, &consent_context(&object.jti), object.compact.as_bytes())?;
+            let mut writes = vec![
+                Write::DataKey(key_id, wrapped),
+                Write::PersonKey(subject, key_id),
+                Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed },
+            ];
+            let superseded = claims.sup;
+            if let Some(jti) = superseded {
+                let before = self.consent(&jti).await?.filter(|c| c.row.collector == *caller.party() && c.row.subject == subject);
+                before.ok_or_else(|| Refusal::claim(RefusalCode::NoConsent, "sup", "registered"))?;
+                writes.push(Write::ConsentSuperseded(jti));
+            }
+            // Only now: a refusal before could not be sealed under a key that is not stored.
+            call.note(|t| t.shred = Some(key_id));
+            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            let with = With { writes, object: None, ground: Some(ground), narrows: superseded.is_some(), fresh: Some(key) };
+            Ok((with, json!({"consent": object.jti})))
+        })
+        .await
+    }
+
+    /// `POST /v1/consents/{jti}/end`: by its collector, or by a party that stands in the case it is bound to. Effective from its entry.
+    pub async fn end_consent(&self, caller: &Caller, call: &Call, jti: &Jti, body: &[u8]) -> Result<Accepted, Failure> {
+        self.actor(caller, call, Allowed::OfTheUnit).await?;
+        let object = self.read_object::<ConsentEnd>(caller, call, body).await?;
+        let (object, claims) = (&object, &object.claims);
+        if claims.con != *jti {
+            return Err(Refusal::claim(RefusalCode::BadToken, "con", "path").into());
+        }
+        call.note(|t| t.act = Some(if claims.narrow.is_none() { Act::End } else { Act::Narrow }));
+        self.register(caller, call, object.identity(), |epoch| async move {
+            let consent = self.visible_consent(caller, jti).await?;
+            call.note(|t| t.consent = Some(*jti));
+            call.note(|t| t.case = consent.row.case);
+            let shred = consent.row.sealed.key;
+            call.note(|t| t.shred = Some(shred));
+            if consent.history.ended {
+                return Err(Refusal::claim(RefusalCode::StateConflict, "con", "already_ended").into());
+            }
+            let key = self.data_key(shred).await?;
+            let sealed = vault::seal(&key, shred, &consent_context(jti), object.compact.as_bytes())?;
+            let whole = claims.narrow.is_none();
+            let writes = vec![Write::ConsentEnd { consent: *jti, whole, sealed }];
+            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            Ok((With { writes, ground: Some(ground), narrows: true, ..With::default() }, json!({"consent": jti})))
+        })
+        .await
+    }
+
+    /// `GET /v1/consents/{jti}`: state and claims, for the collector and for parties that stand in its case and may see `consent_detail`.
+    pub async fn read_consent(&self, caller: &Caller, call: &Call, jti: &Jti) -> Result<Value, Failure> {
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        let decide = |epoch| async move {
+            let shown = self.show_consent(caller, call, jti, acting.purpose).await?;
+            Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, shown))
+        };
+        let (answer, shown) = self.commit(caller, call, decide).await?;
+        recorded(answer)?;
+        Ok(shown)
+    }
+
+    /// State and claims of a consent as they stand now, if the caller may see them now.
+    async fn show_consent(&self, caller: &Caller, call: &Call, jti: &Jti, purpose: Purpose) -> Result<Value, Failure> {
+        let consent = self.visible_consent(caller, jti).await?;
+        if consent.row.collector != *caller.party() && !self.sees_consent_detail(caller, &consent, purpose).await? {
+            return Err(RefusalCode::NotFound.into());
+        }
+        call.note(|t| t.consent = Some(*jti));
+        call.note(|t| t.case = consent.row.case);
+        call.note(|t| t.shred = Some(consent.row.sealed.key));
+        let key = self.data_key(consent.row.sealed.key).await?;
+        let compact = vault::open(&key, &consent_context(jti), &consent.row.sealed)?;
+        let signed = Signed::<ConsentGiven>::read(&compact).map_err(|_| Failure::Corrupt("consent"))?;
+        let claims = signed.unproven().to_claims()?;
+        let state = match consent.open.scope.standing(&consent.history, self.clock.now()) {
+            ConsentState::Covers => "in_force",
+            ConsentState::Withdrawn => "ended",
+            _ => "not_in_force",
+        };
+        Ok(json!({"consent": jti, "state": state, "narrowed": consent.history.narrowed, "claims": claims, "signed": signed.token()}))
+    }
+
+    /// Whether the caller may see `consent_detail` of the first message that reached it in the consent's case.
+    async fn sees_consent_detail(&self, caller: &Caller, consent: &StandingConsent, purpose: Purpose) -> Result<bool, Failure> {
+        let Some(case) = consent.row.case else { return Ok(false) };
+        let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(false) };
+        let relation = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
+        let relation = relation.map_or(Relation::None, |row| row.relation);
+        self.shows_consent_detail(caller, &message, consent, relation, purpose).await
+    }
+
+    /// The consent, if the caller may act on it; otherwise it is not there.
+    async fn visible_consent(&self, caller: &Caller, jti: &Jti) -> Result<StandingConsent, Failure> {
+        let consent = self.consent(jti).await?.ok_or(RefusalCode::NotFound)?;
+        if consent.row.collector == *caller.party() {
+            return Ok(consent);
+        }
+        let case = consent.row.case.ok_or(RefusalCode::NotFound)?;
+        let stands = self.store.case_parties(&case).await?.iter().any(|row| row.party == *caller.party() && row.relation.may_end_consent());
+        if stands { Ok(consent) } else { Err(RefusalCode::NotFound.into()) }
+    }
+}

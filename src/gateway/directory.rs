@@ -1,0 +1,128 @@
+//! The directory of parties, and the operator's registrations.
+
+use serde_json::{Value, json};
+
+use super::{
+    Gateway,
+    actor::Allowed,
+    answer::Accepted,
+    call::{Call, Caller},
+    failure::Failure,
+    record::With,
+};
+use crate::{
+    domain::{
+        codes::Purpose,
+        entry::Act,
+        party::{PartyId, PartyKind, PartyState, Registration},
+        refusal::{Refusal, RefusalCode},
+    },
+    ledger::Ground,
+    message::objects::{FirstKey, PartyAct, PartyStatement},
+    store::{KeyRow, KeyState, PartyKeyUse, PartyRow, Write},
+};
+
+impl Gateway {
+    /// `GET /v1/parties/{party}`. Open data: no entry.
+    pub async fn party(&self, id: &PartyId) -> Result<Value, Failure> {
+        let row = self.store.party(id).await?.ok_or(RefusalCode::NotFound)?;
+        self.party_json(&row).await
+    }
+
+    /// `GET /v1/parties`.
+    pub async fn parties(&self, after: Option<&PartyId>, limit: u32) -> Result<Value, Failure> {
+        let rows = self.store.parties(after, limit.clamp(1, 200)).await?;
+        let mut parties = Vec::with_capacity(rows.len());
+        for row in &rows {
+            parties.push(self.party_json(row).await?);
+        }
+        Ok(json!({"parties": parties, "cursor": rows.last().map(|row| row.registration.party.to_string())}))
+    }
+
+    async fn party_json(&self, row: &PartyRow) -> Result<Value, Failure> {
+        let keys = self.store.keys(&row.registration.party).await?;
+        let keys: Result<Vec<Value>, Failure> = keys
+            .iter()
+            .map(|key| {
+                let jwk: Value = serde_json::from_str(&key.jwk).map_err(|_| Failure::Corrupt("key"))?;
+                Ok(json!({
+                    "use": key.usage,
+                    "kid": key.kid,
+                    "jwk": jwk,
+                    "state": key.state,
+                    "nbf": key.nbf,
+                    "naf": key.naf,
+                    "log": {"idx": key.idx, "leaf": key.leaf},
+                }))
+            })
+            .collect();
+        Ok(json!({
+            "party": row.registration.party,
+            "name": row.registration.name,
+            "state": row.state,
+            "purposes": row.registration.purposes,
+            "keys": keys?,
+        }))
+    }
+
+    /// `POST /v1/parties`: register, update, suspend, readmit.
+    pub async fn register_party(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        if caller.kind() != PartyKind::Operator {
+            return Err(RefusalCode::OperationNotAllowed.into());
+        }
+        self.actor(caller, call, Allowed::Only(Purpose::Administration)).await?;
+        let object = self.read_object::<PartyStatement>(caller, call, body).await?;
+        let (object, claims) = (&object, &object.claims);
+        call.note(|t| t.recipient = Some(claims.party.clone()));
+        call.note(|t| {
+            t.act = Some(match claims.act {
+                PartyAct::Register => Act::Register,
+                PartyAct::Update => Act::Update,
+                PartyAct::Suspend => Act::Suspend,
+                PartyAct::Readmit => Act::Readmit,
+            });
+        });
+        self.register(caller, call, object.identity(), |epoch| async move {
+            let known = self.store.party(&claims.party).await?;
+            let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "party", rule));
+            let missing = || Failure::from(Refusal::claim(RefusalCode::BadToken, "party", "registration"));
+            let registration = claims.registration.clone().ok_or_else(missing);
+            let (writes, narrows) = match (claims.act, known.is_some()) {
+                (PartyAct::Register, true) => return Err(conflict("already_registered")),
+                (PartyAct::Register, false) => {
+                    let key = claims.key.as_ref().ok_or_else(missing)?;
+                    if self.store.key(&key.jwk.thumbprint()).await?.is_some() {
+                        return Err(Refusal::claim(RefusalCode::StateConflict, "key", "already_registered").into());
+                    }
+                    (first_rows(registration?, key), false)
+                }
+                (_, false) => return Err(conflict("not_registered")),
+                // An update may take purposes or certificates away, so it counts as narrowing.
+                (PartyAct::Update, true) => (vec![Write::Party(registration?)], true),
+                (PartyAct::Suspend, true) => (vec![Write::PartyState(claims.party.clone(), PartyState::Suspended)], true),
+                (PartyAct::Readmit, true) => (vec![Write::PartyState(claims.party.clone(), PartyState::Active)], false),
+            };
+            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            Ok((With { writes, ground: Some(ground), narrows, ..With::default() }, json!({"party": claims.party})))
+        })
+        .await
+    }
+}
+
+/// The rows of a new party with its first signature key.
+pub(super) fn first_rows(registration: Registration, key: &FirstKey) -> Vec<Write> {
+    let kid = key.jwk.thumbprint();
+    let row = KeyRow {
+        kid,
+        party: registration.party.clone(),
+        usage: PartyKeyUse::Sig,
+        jwk: key.jwk.jwk().to_string(),
+        state: KeyState::Active,
+        nbf: key.nbf,
+        naf: key.naf,
+        compromised_at: None,
+        idx: 0,
+        leaf: kid,
+    };
+    vec![Write::Party(registration), Write::Key(row)]
+}

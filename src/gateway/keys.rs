@@ -1,0 +1,94 @@
+//! `POST /v1/parties/self/keys`: every key after the first is signed for by an active signature key, and itself signs that it belongs here.
+
+use serde_json::json;
+
+use super::{
+    Gateway,
+    actor::Allowed,
+    answer::Accepted,
+    call::{Call, Caller},
+    failure::Failure,
+    record::With,
+};
+use crate::{
+    domain::{
+        codes::Purpose,
+        entry::Act,
+        refusal::{Refusal, RefusalCode},
+    },
+    ledger::Ground,
+    message::{
+        keys::KeyUse,
+        objects::{KeyAct, KeyStatement},
+    },
+    store::{KeyRow, KeyState, PartyKeyUse, Write},
+};
+
+impl Gateway {
+    /// Adds, retires or declares compromised a key of the caller.
+    pub async fn register_key(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        self.actor(caller, call, Allowed::Only(Purpose::Administration)).await?;
+        let object = self.read_object::<KeyStatement>(caller, call, body).await?;
+        let (object, claims) = (&object, &object.claims);
+        call.note(|t| {
+            t.act = Some(match claims.act {
+                KeyAct::Add => Act::Add,
+                KeyAct::Retire => Act::Retire,
+                KeyAct::Compromised => Act::Compromised,
+            });
+        });
+        self.register(caller, call, object.identity(), |epoch| async move {
+            let kid = claims.jwk.thumbprint();
+            let known = self.store.key(&kid).await?;
+            let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "jwk", rule));
+            let incomplete = || Failure::from(Refusal::claim(RefusalCode::BadToken, "jwk", "dates"));
+            let own = |known: Option<KeyRow>| known.filter(|k| k.party == *caller.party()).ok_or_else(|| conflict("not_registered"));
+            let (write, narrows) = match claims.act {
+                KeyAct::Add => {
+                    if known.is_some() {
+                        return Err(conflict("already_registered"));
+                    }
+                    let row = KeyRow {
+                        kid,
+                        party: caller.party().clone(),
+                        usage: if claims.purpose == KeyUse::Enc { PartyKeyUse::Enc } else { PartyKeyUse::Sig },
+                        jwk: claims.jwk.jwk().to_string(),
+                        state: KeyState::Active,
+                        nbf: claims.nbf.ok_or_else(incomplete)?,
+                        naf: claims.naf.ok_or_else(incomplete)?,
+                        compromised_at: None,
+                        idx: 0,
+                        leaf: kid,
+                    };
+                    (Write::Key(row), false)
+                }
+                KeyAct::Retire => {
+                    let row = own(known)?;
+                    self.keeps_a_signature_key(caller, &row).await?;
+                    (Write::KeyState { kid, state: KeyState::Retired, compromised_at: None }, true)
+                }
+                KeyAct::Compromised => {
+                    own(known)?;
+                    (Write::KeyState { kid, state: KeyState::Compromised, compromised_at: claims.compromised_at }, true)
+                }
+            };
+            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            Ok((With { writes: vec![write], ground: Some(ground), narrows, ..With::default() }, json!({"key": kid})))
+        })
+        .await
+    }
+
+    /// Retiring the last active signature key would lock the party out. A compromised one may always be declared.
+    async fn keeps_a_signature_key(&self, caller: &Caller, leaving: &KeyRow) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let others = self.store.keys(caller.party()).await?;
+        let stays = others
+            .iter()
+            .any(|k| k.kid != leaving.kid && k.usage == PartyKeyUse::Sig && k.state == KeyState::Active && now >= k.nbf && now < k.naf);
+        if stays || leaving.usage == PartyKeyUse::Enc {
+            Ok(())
+        } else {
+            Err(Refusal::claim(RefusalCode::StateConflict, "jwk", "last_signature_key").into())
+        }
+    }
+}

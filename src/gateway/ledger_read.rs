@@ -1,0 +1,63 @@
+//! The open side of the ledger: checkpoint, hash tiles, consistency. Hashes only; not recorded.
+
+use serde_json::{Value, json};
+
+use super::{Gateway, failure::Failure};
+use crate::{
+    domain::refusal::RefusalCode,
+    tlog::{self, Hash, TILE_WIDTH, TileId, TileRow},
+};
+
+impl Gateway {
+    /// `GET /v1/ledger/checkpoint`.
+    #[must_use]
+    pub fn checkpoint(&self) -> std::sync::Arc<str> {
+        self.ledger.checkpoint()
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn ledger_size(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    /// `GET /v1/ledger/consistency?from=&to=`.
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<Value, Failure> {
+        if from > to || to > self.ledger.size() {
+            return Err(RefusalCode::BadRequest.into());
+        }
+        let (hashes, checkpoint) = self.ledger.consistency(from, to).await?;
+        let hashes: Vec<String> = hashes.into_iter().map(|hash| Hash(hash).to_string()).collect();
+        Ok(json!({"from": from, "to": to, "hashes": hashes, "checkpoint": &*checkpoint}))
+    }
+
+    /// `GET /v1/ledger/tile/<L>/<N>`: a hash tile. Full tiles are immutable.
+    pub async fn hash_tile(&self, tile: &TileId) -> Result<Vec<u8>, Failure> {
+        let TileRow::Hashes(level) = tile.row() else { return Err(RefusalCode::NotFound.into()) };
+        if !tile.is_within(self.ledger.size()) {
+            return Err(RefusalCode::NotFound.into());
+        }
+        if tile.is_full()
+            && let Some(hashes) = self.store.tile(level, tile.index()).await?
+        {
+            return Ok(tlog::encode_tile(&as_hashes(hashes)));
+        }
+        let first = tile.index().saturating_mul(u64::from(TILE_WIDTH));
+        let last = first.saturating_add(u64::from(tile.width()));
+        let hashes = if level == 0 {
+            as_hashes(self.store.leaf_hashes(first, last).await?)
+        } else {
+            let mut roots = Vec::with_capacity(usize::from(tile.width()));
+            for n in first..last {
+                let below = self.store.tile(level - 1, n).await?.ok_or(Failure::Corrupt("tile"))?;
+                roots.push(tlog::perfect_root(&as_hashes(below)).map_err(|_| Failure::Corrupt("tile"))?);
+            }
+            roots
+        };
+        Ok(tlog::encode_tile(&hashes))
+    }
+}
+
+fn as_hashes(bytes: Vec<[u8; 32]>) -> Vec<Hash> {
+    bytes.into_iter().map(Hash).collect()
+}

@@ -1,0 +1,229 @@
+//! The use cases: one file each. A use case takes a [`Caller`], a [`Call`] and bytes, and answers only after its ledger entry is durable.
+//!
+//! Promises: nothing is released and nothing changes without its entry (`ledger.md` section 1); rights are read after the rights epoch, so
+//! what was decided on moved ground is handed back by the sequencer and decided again; `now` comes from the one clock.
+//! Not here: HTTP, TLS, SQL, policies.
+
+mod acknowledge;
+mod actor;
+mod agreements;
+mod answer;
+mod audit;
+mod bootstrap;
+mod call;
+mod cases;
+mod consents;
+mod directory;
+mod discovery;
+mod failure;
+mod keys;
+mod ledger_read;
+mod read_case;
+mod receipts;
+mod record;
+mod register;
+mod rights;
+mod standing;
+mod submit;
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+pub use answer::{Accepted, LedgerProof, Release};
+pub use audit::AuditQuery;
+pub use call::{Call, Caller};
+pub use cases::CaseQuery;
+pub use failure::Failure;
+pub use record::GATEWAY_KEY;
+
+use crate::{
+    clock::{Clock, Ids},
+    domain::{
+        digest::Digest,
+        party::{PartyId, PartyState},
+        refusal::{Refusal, RefusalCode},
+        time::Timestamp,
+    },
+    ledger::{Answer, Draft, Node, SequencerHandle},
+    message::{
+        envelope::{EnvelopeError, Opener},
+        keys::{PublicKey, SigningKey},
+        objects::GatewayUrl,
+        schema::SchemaSet,
+    },
+    policy::PolicySet,
+    store::{DataKeyId, Store},
+    vault::{DataKey, Vault},
+};
+
+/// The gateway's own keys, parsed once.
+pub struct GatewayKeys {
+    /// Opens requests.
+    pub enc: Opener,
+    /// Earlier `enc` keys: envelopes made for them are still opened.
+    pub enc_retired: Vec<Opener>,
+    /// Public half of `enc`.
+    pub enc_public: PublicKey,
+    /// Signs releases.
+    pub kb: SigningKey,
+    /// Earlier `kb` keys: what was bound to them is still released.
+    pub kb_retired: Vec<SigningKey>,
+    /// Signs receipts.
+    pub receipt: SigningKey,
+    /// The ledger's verifier key (C2SP signed-note `vkey`).
+    pub vkey: String,
+}
+
+impl GatewayKeys {
+    /// Opens an envelope with the key it was made for.
+    fn open(&self, envelope: &[u8], cty: &str) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+        let first = self.enc.open(envelope, cty);
+        if first != Err(EnvelopeError::DecryptFailed) {
+            return first;
+        }
+        self.enc_retired.iter().find_map(|opener| opener.open(envelope, cty).ok()).ok_or(EnvelopeError::DecryptFailed)
+    }
+
+    /// The key a message was bound to, current or earlier.
+    fn kb(&self, thumbprint: &Digest) -> Option<&SigningKey> {
+        std::iter::once(&self.kb).chain(&self.kb_retired).find(|key| key.public().thumbprint() == *thumbprint)
+    }
+}
+
+/// Everything a use case needs.
+pub struct Gateway {
+    /// `https://host:port`: the `aud` of everything addressed to the gateway.
+    pub(crate) url: GatewayUrl,
+    /// Origin of the ledger's checkpoints.
+    pub(crate) origin: String,
+    pub(crate) node: Node,
+    pub(crate) keys: GatewayKeys,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ledger: SequencerHandle,
+    pub(crate) vault: Vault,
+    pub(crate) policy: PolicySet,
+    pub(crate) schemas: SchemaSet,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Ids,
+    refusals: record::RefusalBudget,
+    actors: actor::UsedActors,
+    rights: rights::RightsCache,
+}
+
+/// What [`Gateway::new`] is made of.
+pub struct Parts {
+    /// See [`Gateway`].
+    pub url: GatewayUrl,
+    /// See [`Gateway`].
+    pub origin: String,
+    /// Node id and software version.
+    pub node: Node,
+    /// Keys.
+    pub keys: GatewayKeys,
+    /// Store.
+    pub store: Arc<dyn Store>,
+    /// Sequencer.
+    pub ledger: SequencerHandle,
+    /// Vault.
+    pub vault: Vault,
+    /// Policy set.
+    pub policy: PolicySet,
+    /// Schemas.
+    pub schemas: SchemaSet,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: Ids,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            url: parts.url,
+            origin: parts.origin,
+            node: parts.node,
+            keys: parts.keys,
+            store: parts.store,
+            ledger: parts.ledger,
+            vault: parts.vault,
+            policy: parts.policy,
+            schemas: parts.schemas,
+            clock: parts.clock,
+            ids: parts.ids,
+            refusals: record::RefusalBudget::default(),
+            actors: actor::UsedActors::default(),
+            rights: rights::RightsCache::default(),
+        }
+    }
+
+    /// The registered, active party behind a certificate.
+    ///
+    /// # Errors
+    /// `unknown_party`, `bad_identity` (the registration demands another key), `party_suspended`; the last one comes with the caller, so
+    /// that it can be recorded.
+    pub async fn caller(
+        &self,
+        party: &PartyId,
+        certificate: Digest,
+        spki: Digest,
+        not_after: Timestamp,
+    ) -> Result<Result<Caller, (Caller, Refusal)>, Failure> {
+        let rights_epoch = self.ledger.rights_epoch();
+        let row = self.store.party(party).await?.ok_or(RefusalCode::UnknownParty)?;
+        let allowed = &row.registration.certificates;
+        if !allowed.is_empty() && !allowed.contains(&spki) {
+            return Err(RefusalCode::BadIdentity.into());
+        }
+        let suspended = row.state == PartyState::Suspended;
+        let caller = Caller { registration: row.registration, certificate, not_after, rights_epoch };
+        Ok(if suspended { Err((caller, RefusalCode::PartySuspended.into())) } else { Ok(caller) })
+    }
+
+    /// The time of the gateway's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Commits what is queued and ends the sequencer. Later calls are answered 503.
+    pub async fn close(&self) {
+        self.ledger.close().await;
+    }
+
+    /// Commits what `build` decides. `build` gets the rights epoch, read before the rights. When the ground moved it decides again; the
+    /// third time under the head lock, where nothing can move (`ledger.md` section 4). Who calls is looked at again each time.
+    async fn commit<X, B>(&self, caller: &Caller, call: &Call, mut build: impl FnMut(u64) -> B) -> Result<(Answer, X), Failure>
+    where
+        B: Future<Output = Result<(Draft, X), Failure>> + Send,
+    {
+        let began = call.trail();
+        for _ in 0..2 {
+            let head = self.store.head().await?;
+            if head.policy != self.policy.digest() {
+                return Err(RefusalCode::PolicyMismatch.into());
+            }
+            self.still_stands(caller, call, head.rights_epoch).await?;
+            let (draft, extra) = build(head.rights_epoch).await?;
+            let answer = self.ledger.append(draft).await?;
+            call.undecide(&answer, &began);
+            if !matches!(answer, Answer::Stale) {
+                return Ok((answer, extra));
+            }
+        }
+        let turn = self.ledger.exclusive().await?;
+        self.still_stands(caller, call, turn.rights_epoch()).await?;
+        let (draft, extra) = build(turn.rights_epoch()).await?;
+        let answer = turn.append(draft).await?;
+        call.undecide(&answer, &began);
+        Ok((answer, extra))
+    }
+
+    /// A data key, unwrapped. Destroyed keys are `erased`.
+    async fn data_key(&self, id: DataKeyId) -> Result<DataKey, Failure> {
+        let wrapped = self.store.data_key(&id).await?.ok_or(RefusalCode::Erased)?;
+        Ok(self.vault.unwrap(id, &wrapped)?)
+    }
+}

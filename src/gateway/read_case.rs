@@ -1,0 +1,234 @@
+//! Reading: party -> relation -> classes -> disclosures -> entry -> commit -> key binding -> JWE.
+
+use super::{
+    Gateway,
+    actor::{Acting, Allowed},
+    answer::Release,
+    call::{Call, Caller},
+    failure::Failure,
+    record::With,
+    rights::StandingConsent,
+    submit::{classes, message_context},
+};
+use crate::{
+    decision::{self, Exchange, Question, Rights, Viewing},
+    domain::{
+        case::Relation,
+        codes::{BasisGroup, Purpose},
+        ids::{CaseId, Jti},
+        refusal::RefusalCode,
+        time::Timestamp,
+    },
+    ledger::{Answer, Committed, Ground, MessageRef, SchemaRef, Withheld},
+    message::{
+        Verified,
+        disclosed::{ConsentRef, Disclosed, Presentation},
+        envelope,
+        key_binding::{self, Grounds, KbClaims, Nonce},
+        profile::RELEASE_CTY,
+        submission::{self, Message},
+    },
+    store::{CaseRow, EvidenceRow, EvidenceState, KeyRow, KeyState, MessageRow, PartyKeyUse, Write},
+    vault,
+};
+
+/// What a read decided, before it is committed.
+struct Prepared {
+    presentation: Presentation,
+    kb: Jti,
+    agreement: submission::AgreementRef,
+    terms: Vec<String>,
+    consent: Option<ConsentRef>,
+    reader_key: KeyRow,
+}
+
+impl Gateway {
+    /// `GET /v1/cases/{id}`: the first message addressed to the reader.
+    pub async fn read_case(&self, caller: &Caller, call: &Call, id: &CaseId) -> Result<Release, Failure> {
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        self.release(caller, call, &acting, id, None).await
+    }
+
+    /// `GET /v1/cases/{id}/messages/{jti}`.
+    pub async fn read_message(&self, caller: &Caller, call: &Call, id: &CaseId, jti: &Jti) -> Result<Release, Failure> {
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        self.release(caller, call, &acting, id, Some(jti)).await
+    }
+
+    async fn release(&self, caller: &Caller, call: &Call, acting: &Acting, id: &CaseId, jti: Option<&Jti>) -> Result<Release, Failure> {
+        let nonce = acting.nonce.clone().ok_or(RefusalCode::ActorInvalid)?;
+        let decided = self
+            .commit(caller, call, |epoch| async move {
+                let (with, prepared) = self.prepare(caller, call, acting, id, jti, epoch).await?;
+                Ok((self.permit(caller, &call.trail(), with).await?, prepared))
+            })
+            .await?;
+        match decided {
+            (Answer::Committed(committed), prepared) => self.sign_release(caller, &nonce, &committed, prepared),
+            (Answer::ActorReplayed, _) => Err(RefusalCode::ActorReplayed.into()),
+            (Answer::Known { .. } | Answer::Conflict | Answer::Stale, _) => Err(Failure::Ledger(crate::ledger::LedgerError::Unavailable)),
+        }
+    }
+
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        acting: &Acting,
+        id: &CaseId,
+        jti: Option<&Jti>,
+        epoch: u64,
+    ) -> Result<(With, Prepared), Failure> {
+        let now = self.clock.now();
+        let (case, row) = self.visible_message(caller, id, jti).await?;
+        call.note(|t| t.case = Some(case.case));
+        call.note(|t| t.shred = Some(row.sealed.key));
+        call.note(|t| t.kind = Some(row.kind));
+        call.note(|t| t.message = Some(MessageRef { iss: row.iss.clone(), jti: row.jti }));
+        call.note(|t| t.recipient = Some(caller.party().clone()));
+        call.note(|t| t.request = Some(row.digest));
+        let (message, disclosed) = self.open_message(&row).await?;
+        call.note(|t| t.basis = Some(message.claims().bas));
+        let (agreement_row, agreement) = self.named_agreement(&message, call).await?;
+        let reference = disclosed.hidden.con.as_ref();
+        let consent = match reference {
+            Some(reference) => {
+                call.note(|t| t.consent = Some(reference.jti));
+                Some(self.consent(&reference.jti).await?.ok_or(Failure::Corrupt("consent"))?)
+            }
+            None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent => return Err(RefusalCode::NoConsent.into()),
+            None => None,
+        };
+        let schema = self
+            .schemas
+            .for_message(row.kind, &message.claims().sch.id, &message.claims().sch.ver, &message.claims().sch.sha256)
+            .map_err(|_| Failure::Corrupt("schema"))?;
+        call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
+        let rows = classes(schema, &disclosed)?;
+        let own = row.iss == *caller.party();
+        let relation = case.relation;
+        let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: message.claims().bas, relation };
+        let rights = Rights { agreement: Some(&agreement), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
+        let reader_key = self.encryption_key(caller, now).await?;
+        let ends = caller.not_after.min(acting.ends).min(reader_key.naf);
+        let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
+        let decide = if own { decision::decide_own_read } else { decision::decide_read };
+        let view = decide(&Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now }, &viewing)?;
+        let presentation = message.present_rows(&disclosed, |row| view.shown().contains(&row.key), view.consent_detail());
+        let kb = self.ids.jti()?;
+        call.note(|t| t.rules.clone_from(view.rules()));
+        call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
+        call.note(|t| t.rel = Some(kb));
+        call.note(|t| t.counts = true);
+        call.note(|t| t.disclosed = view.shown().to_vec());
+        call.note(|t| t.withheld = view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect());
+        for class in rows.iter().filter(|r| view.shown().contains(&r.key)).map(|r| r.class) {
+            let tag = self.vault.tag("class", class.as_str());
+            call.note(|t| t.tags.push(tag));
+        }
+        let evidence = Write::Evidence(EvidenceRow {
+            case: case.case,
+            iss: row.iss.clone(),
+            jti: row.jti,
+            digest: row.digest,
+            state: EvidenceState::Released,
+            receipt: self.ids.jti()?,
+            idx: 0,
+            leaf: row.digest,
+            time: Timestamp::default(),
+        });
+        let ground = Ground { rights_epoch: epoch, valid_until: view.valid_until(), case: None, consent: None };
+        // A sender's look at its own message is no release to a reader.
+        let writes = if own { Vec::new() } else { vec![evidence] };
+        let with = With { writes, ground: Some(ground), ..With::default() };
+        let prepared = Prepared {
+            presentation,
+            kb,
+            agreement: submission::AgreementRef { id: agreement_row.id, ver: agreement_row.ver, sha256: agreement_row.sha256 },
+            terms: agreement.agreement.terms,
+            consent: reference.filter(|_| view.consent_detail()).cloned(),
+            reader_key,
+        };
+        Ok((with, prepared))
+    }
+
+    /// The message, if the caller may read it at all: it is the addressee. Everything else is not there.
+    async fn visible_message(&self, caller: &Caller, id: &CaseId, jti: Option<&Jti>) -> Result<(CaseRow, MessageRow), Failure> {
+        let case = self.visible_case(caller, id).await?;
+        let row = match jti {
+            Some(jti) => self.store.message(&case.case, jti).await?,
+            None => self.store.first_message(&case.case, caller.party()).await?,
+        };
+        let row = row.filter(|row| row.aud == *caller.party() || (jti.is_some() && row.iss == *caller.party()));
+        Ok((case, row.ok_or(RefusalCode::NotFound)?))
+    }
+
+    /// The case as the caller stands to it; not found for everybody else.
+    pub(super) async fn visible_case(&self, caller: &Caller, id: &CaseId) -> Result<CaseRow, Failure> {
+        let case = self.store.case(caller.party(), id).await?.filter(|case| case.relation != Relation::None);
+        Ok(case.ok_or(RefusalCode::NotFound)?)
+    }
+
+    /// Whether a reader of this message may see `consent_detail` now.
+    pub(super) async fn shows_consent_detail(
+        &self,
+        caller: &Caller,
+        row: &MessageRow,
+        consent: &StandingConsent,
+        relation: Relation,
+        purpose: Purpose,
+    ) -> Result<bool, Failure> {
+        let (message, _) = self.open_message(row).await?;
+        let claims = message.claims();
+        let Some((_, agreement)) = self.agreement(&claims.agr.id, claims.agr.ver).await? else { return Ok(false) };
+        let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: claims.bas, relation };
+        let rights = Rights { agreement: Some(&agreement), consent: Some((&consent.open.scope, &consent.history)) };
+        let viewing = Viewing { purpose, message: &claims.pur };
+        let (ends, now) = (caller.not_after, self.clock.now());
+        let view = decision::decide_read(&Question { policy: &self.policy, exchange, rights, rows: &[], ends, now }, &viewing);
+        Ok(view.is_ok_and(|view| view.consent_detail()))
+    }
+
+    /// Opens a stored message. It was verified before it was stored, and its ciphertext is authenticated.
+    async fn open_message(&self, row: &MessageRow) -> Result<(Verified<Message>, Disclosed), Failure> {
+        let key = self.data_key(row.sealed.key).await?;
+        let bytes = vault::open(&key, &message_context(&row.iss, &row.jti), &row.sealed)?;
+        let message = Message::reopen(&bytes).map_err(|_| Failure::Corrupt("message"))?;
+        let disclosed = message.disclose().map_err(|_| Failure::Corrupt("message"))?;
+        Ok((message, disclosed))
+    }
+
+    /// The caller's newest encryption key that is usable now.
+    async fn encryption_key(&self, caller: &Caller, now: Timestamp) -> Result<KeyRow, Failure> {
+        let keys = self.store.keys(caller.party()).await?;
+        let usable = |key: &KeyRow| key.usage == PartyKeyUse::Enc && key.state == KeyState::Active && now >= key.nbf && now < key.naf;
+        Ok(keys.into_iter().rfind(usable).ok_or(RefusalCode::KeyNotAllowed)?)
+    }
+
+    /// Signs the key binding and encrypts, after the commit. The entry must carry the view's own `sd_hash`.
+    fn sign_release(&self, caller: &Caller, nonce: &Nonce, committed: &Committed, prepared: Prepared) -> Result<Release, Failure> {
+        if committed.sd_hash() != Some(prepared.presentation.sd_hash()) {
+            return Err(Failure::Corrupt("entry"));
+        }
+        let key = self.keys.kb(&prepared.presentation.holder()).ok_or(Failure::Corrupt("key binding"))?;
+        let claims = KbClaims {
+            iat: committed.time(),
+            aud: caller.party().clone(),
+            nonce: nonce.clone(),
+            jti: prepared.kb,
+            tsn: Grounds {
+                origin: self.origin.clone(),
+                idx: committed.idx(),
+                agr: prepared.agreement,
+                pol: self.policy.digest(),
+                terms: prepared.terms,
+                on_behalf_of: None,
+                con: prepared.consent,
+            },
+        };
+        let bound = key_binding::bind(&prepared.presentation, key, &claims)?;
+        let reader = self.rights.public_key(&prepared.reader_key)?;
+        let body = envelope::seal(&reader, RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
+        Ok(Release { body, committed: committed.time(), ledger: self.proof(committed)?.proof })
+    }
+}

@@ -1,0 +1,316 @@
+//! From a trail to an entry: the one place where drafts are made, permits and refusals alike.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use super::{
+    Gateway,
+    call::{Call, Caller, Trail},
+    failure::Failure,
+};
+use crate::{
+    domain::{
+        digest::Digest,
+        entry::{EntryType, Operation, Outcome},
+        party::PartyId,
+        refusal::{Refusal, RefusalCode},
+        time::Timestamp,
+    },
+    ledger::{Actor, Answer, Committed, Draft, Entry, Ground, LedgerError, Once, Opening, SaltedOpening},
+    store::{DataKeyId, Sealed, Tag, Write},
+    vault::{self, DataKey},
+};
+
+/// The data key that seals what belongs to no case and no person.
+pub const GATEWAY_KEY: DataKeyId = DataKeyId(uuid::Uuid::nil());
+
+/// What goes with an entry besides the trail.
+#[derive(Debug, Default)]
+pub(super) struct With {
+    pub writes: Vec<Write>,
+    pub object: Option<Once>,
+    pub ground: Option<Ground>,
+    pub narrows: bool,
+    /// A data key that is new with this entry: it is not in the store yet.
+    pub fresh: Option<DataKey>,
+}
+
+impl With {
+    /// Nothing but the entry, which rests on who calls.
+    pub(super) fn on(caller: &Caller, epoch: u64) -> Self {
+        let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after, case: None, consent: None };
+        Self { ground: Some(ground), ..Self::default() }
+    }
+}
+
+impl Gateway {
+    /// The draft of a permitted call.
+    pub(super) async fn permit(&self, caller: &Caller, trail: &Trail, with: With) -> Result<Draft, Failure> {
+        let shred = trail.shred.unwrap_or(GATEWAY_KEY);
+        let entry = self.entry(Some(caller), trail, trail.entry_type(), Outcome::Permit, None)?;
+        let mut draft = self.draft(entry, trail, Vec::new(), shred, with.fresh.as_ref()).await?;
+        draft.writes = with.writes;
+        draft.object = with.object;
+        draft.ground = with.ground;
+        draft.narrows = with.narrows;
+        Ok(draft)
+    }
+
+    /// Records a permitted call that changes nothing. What is shown must not depend on rights that can move while this waits; what does is decided
+    /// within [`Gateway::commit`].
+    pub(super) async fn record(&self, caller: &Caller, call: &Call) -> Result<Committed, Failure> {
+        let decide = |epoch| async move { Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, ())) };
+        let (answer, ()) = self.commit(caller, call, decide).await?;
+        recorded(answer)
+    }
+
+    /// Records a refusal. Beyond the party's budget it is counted and summarised instead (`ledger.md` section 1, promise 2).
+    ///
+    /// # Errors
+    /// When the ledger cannot record: then the caller gets 503 instead of the refusal.
+    pub async fn refuse(&self, caller: &Caller, call: &Call, refusal: &Refusal) -> Result<(), Failure> {
+        if !self.refusals.spend(caller.party(), self.clock.now()) {
+            return Ok(());
+        }
+        let mut trail = call.trail();
+        let shred = self.shred_of_refusal(&mut trail).await?;
+        let trail = &trail;
+        let mut entry = self.entry(Some(caller), trail, EntryType::Refusal, Outcome::Deny, Some(refusal.code.as_str()))?;
+        entry.rules = refusal.rules.clone();
+        entry.rules.truncate(MOST_RULES);
+        let violations = refusal.violations.iter().map(|v| format!("{}:{}", v.field, v.rule)).collect();
+        let mut draft = self.draft(entry, trail, violations, shred, None).await?;
+        if refusal.code == RefusalCode::ActorReplayed {
+            // The token is used already; its second use is what is recorded.
+            draft.actor = None;
+        }
+        match self.ledger.append(draft).await? {
+            Answer::Committed(_) | Answer::ActorReplayed | Answer::Stale => Ok(()),
+            Answer::Known { .. } | Answer::Conflict => Err(LedgerError::Unavailable.into()),
+        }
+    }
+
+    /// The data key a refusal is sealed under. Of what was erased, nothing is written down again.
+    async fn shred_of_refusal(&self, trail: &mut Trail) -> Result<DataKeyId, Failure> {
+        let Some(key) = trail.shred else { return Ok(GATEWAY_KEY) };
+        if self.store.data_key(&key).await?.is_some() {
+            return Ok(key);
+        }
+        (trail.case, trail.consent, trail.message) = (None, None, None);
+        Ok(GATEWAY_KEY)
+    }
+
+    /// Writes one summary per party of the refusals that exceeded its budget. Called once a minute.
+    pub async fn summarise_refusals(&self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        for (party, count) in self.refusals.take_excess() {
+            if let Err(failure) = self.summarise(EntryType::RefusalSummary, Some(party.clone()), count).await {
+                // Not dropped: it goes into the next summary. One whose outcome is unknown may be counted twice.
+                self.refusals.give_back(&party, count);
+                outcome = Err(failure);
+            }
+        }
+        outcome
+    }
+
+    async fn summarise(&self, entry_type: EntryType, recipient: Option<PartyId>, count: u64) -> Result<(), Failure> {
+        let mut entry = self.entry(None, &Trail::new(Operation::Gateway), entry_type, Outcome::Deny, None)?;
+        entry.recipient = recipient;
+        entry.count = Some(count);
+        self.ledger.append(Draft::of_gateway(entry)).await?;
+        Ok(())
+    }
+
+    /// Writes one summary of the connections and calls that failed before a party was known. Called once a minute at most.
+    pub async fn summarise_unauthenticated(&self, count: u64) -> Result<(), Failure> {
+        if count > 0 { self.summarise(EntryType::UnauthSummary, None, count).await } else { Ok(()) }
+    }
+
+    pub(super) fn entry(
+        &self,
+        caller: Option<&Caller>,
+        trail: &Trail,
+        entry_type: EntryType,
+        decision: Outcome,
+        reason: Option<&str>,
+    ) -> Result<Entry, Failure> {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(Entry {
+            v: 1,
+            id: self.ids.v7()?,
+            entry_type,
+            time: Timestamp::default(),
+            gateway: self.node.clone(),
+            actor: caller.map(|c| Actor { party: c.party().clone(), cert: c.certificate, acting_for: None }),
+            recipient: trail.recipient.clone(),
+            operation: trail.operation,
+            act: trail.act,
+            purpose: trail.purpose,
+            basis: trail.basis,
+            kind: trail.kind,
+            schema: trail.schema.clone(),
+            agreement: trail.agreement.clone(),
+            decision,
+            reason: reason.map(str::to_owned),
+            rules: trail.rules.iter().take(MOST_RULES).cloned().collect(),
+            policy: Some(self.policy.digest()),
+            request: trail.request,
+            sd_hash: trail.sd_hash,
+            rel: trail.rel,
+            shown: trail.counts.then(|| count(trail.disclosed.len())),
+            withheld: trail.counts.then(|| count(trail.withheld.len())),
+            count: None,
+            open_c: None,
+        })
+    }
+
+    async fn draft(
+        &self,
+        mut entry: Entry,
+        trail: &Trail,
+        violations: Vec<String>,
+        shred: DataKeyId,
+        fresh: Option<&DataKey>,
+    ) -> Result<Draft, Failure> {
+        let opening = Opening {
+            case: trail.case,
+            consent: trail.consent,
+            staff: trail.staff.clone(),
+            message: trail.message.clone(),
+            disclosed: trail.disclosed.clone(),
+            withheld: trail.withheld.clone(),
+            violations,
+        };
+        let opening = if opening == Opening::default() {
+            None
+        } else {
+            let (sealed, commitment) = match fresh {
+                Some(key) => Self::seal_opening(key, shred, entry.id, opening)?,
+                None => Self::seal_opening(&self.data_key(shred).await?, shred, entry.id, opening)?,
+            };
+            entry.open_c = Some(commitment);
+            Some(sealed)
+        };
+        Ok(Draft {
+            entry,
+            opening,
+            tags: self.tags(trail),
+            writes: Vec::new(),
+            object: None,
+            actor: trail.actor.clone(),
+            ground: None,
+            narrows: false,
+        })
+    }
+
+    fn seal_opening(key: &DataKey, shred: DataKeyId, entry: uuid::Uuid, opening: Opening) -> Result<(Sealed, Digest), Failure> {
+        let salted = SaltedOpening::new(opening)?;
+        Ok((vault::seal(key, shred, &opening_context(entry), &salted.to_bytes()?)?, salted.commitment()?))
+    }
+
+    /// Erasable search tags: what an auditor may look entries up by.
+    fn tags(&self, trail: &Trail) -> Vec<Tag> {
+        let mut tags = trail.tags.clone();
+        let mut add = |kind: &'static str, value: String| tags.push(self.vault.tag(kind, &value));
+        if let Some(case) = trail.case {
+            add("case", case.to_string());
+        }
+        if let Some(consent) = trail.consent {
+            add("consent", consent.to_string());
+        }
+        if let Some(staff) = &trail.staff {
+            add("staff", staff.clone());
+        }
+        if let Some(rel) = trail.rel {
+            add("rel", rel.to_string());
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+}
+
+/// The entry of a call that used no id but that of its actor token.
+pub(super) fn recorded(answer: Answer) -> Result<Committed, Failure> {
+    match answer {
+        Answer::Committed(committed) => Ok(committed),
+        Answer::ActorReplayed => Err(RefusalCode::ActorReplayed.into()),
+        Answer::Known { .. } | Answer::Conflict | Answer::Stale => Err(LedgerError::Unavailable.into()),
+    }
+}
+
+/// What an opening's ciphertext is bound to.
+pub(super) fn opening_context(entry: uuid::Uuid) -> Vec<u8> {
+    format!("opening/{entry}").into_bytes()
+}
+
+/// A leaf stays under 4 KiB: more determining policies than this do not exist for one message of the published kinds.
+const MOST_RULES: usize = 48;
+
+/// How many refusals of one party become entries of their own: 60, refilled by one a second.
+const BUDGET: i64 = 60;
+
+/// Refusal budgets per party.
+#[derive(Debug, Default)]
+pub(super) struct RefusalBudget {
+    parties: Mutex<BTreeMap<PartyId, Spent>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    left: i64,
+    at: Timestamp,
+    excess: u64,
+}
+
+impl RefusalBudget {
+    /// Takes one from the budget; `false` when it is used up and the refusal was counted instead.
+    fn spend(&self, party: &PartyId, now: Timestamp) -> bool {
+        let mut parties = self.parties.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let spent = parties.entry(party.clone()).or_insert(Spent { left: BUDGET, at: now, excess: 0 });
+        let refill = now.secs().saturating_sub(spent.at.secs()).max(0);
+        if refill > 0 {
+            spent.left = spent.left.saturating_add(refill).min(BUDGET);
+            spent.at = now;
+        }
+        if spent.left > 0 {
+            spent.left -= 1;
+            true
+        } else {
+            spent.excess += 1;
+            false
+        }
+    }
+
+    /// What could not be summarised waits for the next summary.
+    fn give_back(&self, party: &PartyId, count: u64) {
+        let mut parties = self.parties.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(spent) = parties.get_mut(party) {
+            spent.excess = spent.excess.saturating_add(count);
+        }
+    }
+
+    fn take_excess(&self) -> Vec<(PartyId, u64)> {
+        let mut parties = self.parties.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        parties.iter_mut().filter(|(_, s)| s.excess > 0).map(|(p, s)| (p.clone(), std::mem::take(&mut s.excess))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_beyond_the_budget_are_counted_and_none_is_lost() {
+        let budget = RefusalBudget::default();
+        let party: PartyId = "auditor:tokyo".parse().unwrap();
+        let now = Timestamp::from_secs(1_000);
+        let recorded = (0..100).filter(|_| budget.spend(&party, now)).count();
+        assert_eq!(recorded, 60);
+        assert_eq!(budget.take_excess(), vec![(party.clone(), 40)]);
+        budget.give_back(&party, 40);
+        assert_eq!(budget.take_excess(), vec![(party.clone(), 40)], "a summary that failed");
+        assert_eq!(budget.take_excess(), vec![]);
+        assert!(budget.spend(&party, now.plus_secs(1)));
+        assert!(!budget.spend(&party, now.plus_secs(1)));
+    }
+}

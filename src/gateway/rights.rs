@@ -1,0 +1,147 @@
+//! Rights as they stand: agreement and consent with what happened to them, read from the store on every call.
+//!
+//! What is cached is what cannot change: a parsed key by its thumbprint, a parsed agreement document by its digest, an opened consent by the
+//! digest of its signed form. State (ended, narrowed, suspended, retired) is read every time, after the rights epoch.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Gateway, failure::Failure};
+use crate::{
+    domain::{
+        agreement::{Agreement, AgreementRecord, SignedAct},
+        consent::{Consent, ConsentHistory},
+        digest::Digest,
+        ids::{AgreementId, Jti},
+    },
+    message::{
+        disclosed::Pseudonym,
+        keys::{KeyUse, PublicKey},
+        objects::{ConsentEnd, ConsentGiven, Signed},
+    },
+    store::{AgreementRow, ConsentRow, KeyRow, PartyKeyUse},
+    vault,
+};
+
+/// Things that never change, by what identifies them.
+#[derive(Default)]
+pub(super) struct RightsCache {
+    keys: Shelf<Digest, PublicKey>,
+    agreements: Shelf<Digest, Agreement>,
+    consents: Shelf<Digest, OpenConsent>,
+}
+
+/// A consent whose signed form was opened and read.
+#[derive(Debug)]
+pub(super) struct OpenConsent {
+    pub scope: Consent,
+    /// Pseudonym of the person. Never logged, never in an entry.
+    pub subject: Pseudonym,
+}
+
+/// A consent as it stands.
+pub(super) struct StandingConsent {
+    pub row: ConsentRow,
+    pub open: Arc<OpenConsent>,
+    pub history: ConsentHistory,
+}
+
+impl RightsCache {
+    /// The parsed public key of a row.
+    pub(super) fn public_key(&self, row: &KeyRow) -> Result<Arc<PublicKey>, Failure> {
+        self.keys.get_or(row.kid, || PublicKey::from_jwk_bytes(row.jwk.as_bytes(), usage(row)).map_err(|_| Failure::Corrupt("key")))
+    }
+
+    fn agreement(&self, row: &AgreementRow) -> Result<Arc<Agreement>, Failure> {
+        self.agreements.get_or(row.sha256, || serde_json::from_slice(&row.document).map_err(|_| Failure::Corrupt("agreement")))
+    }
+}
+
+impl Gateway {
+    /// An agreement version as it stands.
+    pub(super) async fn agreement(&self, id: &AgreementId, ver: u32) -> Result<Option<(AgreementRow, AgreementRecord)>, Failure> {
+        let Some(row) = self.store.agreement(id, ver).await? else { return Ok(None) };
+        let record = self.agreement_record(&row)?;
+        Ok(Some((row, record)))
+    }
+
+    /// What a row says.
+    pub(super) fn agreement_record(&self, row: &AgreementRow) -> Result<AgreementRecord, Failure> {
+        let acts = row.acts.iter().map(|a| SignedAct { party: a.party.clone(), act: a.act }).collect();
+        Ok(AgreementRecord { agreement: self.rights.agreement(row)?.as_ref().clone(), acts, superseded: row.superseded })
+    }
+
+    /// A consent as it stands.
+    pub(super) async fn consent(&self, jti: &Jti) -> Result<Option<StandingConsent>, Failure> {
+        let Some(row) = self.store.consent(jti).await? else { return Ok(None) };
+        let open = if let Some(open) = self.rights.consents.get(&row.sha256) {
+            open
+        } else {
+            let key = self.data_key(row.sealed.key).await?;
+            let compact = vault::open(&key, &consent_context(jti), &row.sealed)?;
+            // It was verified before it was stored, and its ciphertext is authenticated.
+            let signed = Signed::<ConsentGiven>::read(&compact).map_err(|_| Failure::Corrupt("consent"))?;
+            let claims = signed.unproven();
+            let open = Arc::new(OpenConsent { scope: claims.scope(), subject: claims.sub.clone() });
+            self.rights.consents.put(row.sha256, Arc::clone(&open));
+            open
+        };
+        let mut history = ConsentHistory { ended: row.ended, narrowed: Vec::new() };
+        for sealed in &row.ends {
+            let key = self.data_key(sealed.key).await?;
+            let compact = vault::open(&key, &consent_context(jti), sealed)?;
+            let end = Signed::<ConsentEnd>::read(&compact).map_err(|_| Failure::Corrupt("consent end"))?;
+            history.narrowed.extend(end.unproven().narrow.iter().flatten().cloned());
+        }
+        Ok(Some(StandingConsent { row, open, history }))
+    }
+}
+
+/// What the ciphertexts of a consent and its ends are bound to.
+pub(super) fn consent_context(jti: &Jti) -> Vec<u8> {
+    format!("consent/{jti}").into_bytes()
+}
+
+const fn usage(row: &KeyRow) -> KeyUse {
+    match row.usage {
+        PartyKeyUse::Sig => KeyUse::Sig,
+        PartyKeyUse::Enc => KeyUse::Enc,
+    }
+}
+
+/// A bounded map of immutable things. When it is full it starts over: everything in it can be read again.
+struct Shelf<K, V>(Mutex<HashMap<K, Arc<V>>>);
+
+impl<K, V> Default for Shelf<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+}
+
+impl<K: Eq + Hash, V> Shelf<K, V> {
+    fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn put(&self, key: K, value: Arc<V>) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= MOST {
+            map.clear();
+        }
+        map.insert(key, value);
+    }
+
+    fn get_or(&self, key: K, make: impl FnOnce() -> Result<V, Failure>) -> Result<Arc<V>, Failure> {
+        if let Some(found) = self.get(&key) {
+            return Ok(found);
+        }
+        let made = Arc::new(make()?);
+        self.put(key, Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+const MOST: usize = 10_000;

@@ -1,0 +1,283 @@
+//! Submitting a message: the order of checks is that of protocol section 3.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    Gateway,
+    actor::Allowed,
+    answer::Accepted,
+    call::{Call, Caller},
+    failure::Failure,
+    record::With,
+    register::Identity,
+    rights::StandingConsent,
+};
+use crate::{
+    decision::{self, Exchange, Permitted, Question, Rights, Row},
+    domain::{
+        agreement::AgreementRecord,
+        case::Relation,
+        codes::{BasisGroup, MessageKind, Purpose},
+        consent::ConsentState,
+        field::FieldClass,
+        identifiers,
+        ids::Jti,
+        party::{PartyId, PartyKind, PartyState},
+        refusal::{Refusal, RefusalCode, Violation},
+        time::Timestamp,
+    },
+    ledger::{AgreementRef, Ground, MessageRef, SchemaRef},
+    message::{
+        Verified,
+        disclosed::Disclosed,
+        profile::MESSAGE_TYP,
+        schema::MessageSchema,
+        submission::{Message, Submission},
+    },
+    store::{AgreementRow, EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
+    vault,
+};
+
+/// A message that was verified, with how it came.
+#[derive(Clone, Copy)]
+struct Sent<'a> {
+    caller: &'a Caller,
+    call: &'a Call,
+    message: &'a Verified<Message>,
+    sd_jwt: &'a [u8],
+    /// Purpose of the actor token.
+    purpose: Purpose,
+    /// The earliest end among certificate and keys.
+    ends: Timestamp,
+}
+
+impl Gateway {
+    /// `POST /v1/referrals`: opens a case.
+    pub async fn submit_referral(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        if !matches!(
+            caller.kind(),
+            PartyKind::SettlementCenter
+                | PartyKind::ProbationOffice
+                | PartyKind::BarAssociation
+                | PartyKind::Municipality
+                | PartyKind::CoreCenter
+        ) {
+            return Err(RefusalCode::OperationNotAllowed.into());
+        }
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        let now = self.clock.now();
+        let plaintext = self.keys.open(body, MESSAGE_TYP).map_err(|error| Failure::from(error.code()))?;
+        let submission = Submission::read(&plaintext)?;
+        if submission.iss() != caller.party() {
+            return Err(RefusalCode::IssuerMismatch.into());
+        }
+        let key = self.signing_key(caller, &submission.kid(), now).await?;
+        call.note(|t| t.signing_key = Some(key.kid));
+        let public = self.rights.public_key(&key)?;
+        let message = submission.verify(&public)?;
+        let identity = Identity { kind: OnceKind::Message, jti: message.claims().jti, digest: message.digest() };
+        call.note(|t| t.message = Some(MessageRef { iss: caller.party().clone(), jti: message.claims().jti }));
+        call.note(|t| t.kind = Some(message.claims().kind));
+        call.note(|t| t.basis = Some(message.claims().bas));
+        let ends = caller.not_after.min(key.naf).min(acting.ends);
+        let sent = Sent { caller, call, message: &message, sd_jwt: &plaintext, purpose: acting.purpose, ends };
+        Box::pin(self.register(caller, call, identity, |epoch| self.plan_referral(sent, epoch))).await
+    }
+
+    /// Everything after the look-up of known ids, for a message that opens a case.
+    async fn plan_referral(&self, sent: Sent<'_>, epoch: u64) -> Result<(With, Value), Failure> {
+        let Sent { caller, call, message, purpose, ends, .. } = sent;
+        // An earlier attempt may have been handed back: its case was never made.
+        call.note(|t| (t.case, t.shred) = (None, None));
+        let now = self.clock.now();
+        message.check_time(now)?;
+        let recipient = self.store.party(&message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed)?;
+        call.note(|t| t.recipient = Some(message.claims().aud.clone()));
+        if message.claims().kind != MessageKind::Referral {
+            return Err(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case").into());
+        }
+        if recipient.state != PartyState::Active
+            || message.claims().aud == *caller.party()
+            || !decision::may_send(message.claims().kind, caller.kind(), message.claims().aud.kind())
+        {
+            return Err(RefusalCode::RecipientNotAllowed.into());
+        }
+        message.check_binding(&self.keys.kb.public().thumbprint())?;
+        let schema = self.schemas.for_message(
+            message.claims().kind,
+            &message.claims().sch.id,
+            &message.claims().sch.ver,
+            &message.claims().sch.sha256,
+        )?;
+        call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
+        let disclosed = message.disclose()?;
+        let rows = check_content(schema, &disclosed)?;
+        if message.claims().aud.kind().is_provider() && !message.is_padded() {
+            return Err(RefusalCode::PaddingRequired.into());
+        }
+        let (_, agreement) = self.named_agreement(message, call).await?;
+        let consent = self.named_consent(caller, call, message, &disclosed).await?;
+        if disclosed.hidden.case.is_some() {
+            return Err(Refusal::claim(RefusalCode::StateConflict, "case", "opens_a_case").into());
+        }
+        if !message.claims().pur.contains(&purpose) {
+            return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor").into());
+        }
+        let exchange = Exchange {
+            sender: caller.party(),
+            reader: &message.claims().aud,
+            kind: message.claims().kind,
+            basis: message.claims().bas,
+            relation: Relation::Assigned,
+        };
+        let rights = Rights { agreement: Some(&agreement), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
+        let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
+        let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
+            .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()))?;
+        call.note(|t| t.rules.clone_from(permitted.rules()));
+        self.open_case(sent, &permitted, consent.as_ref(), epoch)
+    }
+
+    /// The rows that open the case, under a data key of its own.
+    fn open_case(
+        &self,
+        sent: Sent<'_>,
+        permitted: &Permitted<&Verified<Message>>,
+        consent: Option<&StandingConsent>,
+        epoch: u64,
+    ) -> Result<(With, Value), Failure> {
+        let Sent { caller, call, sd_jwt, .. } = sent;
+        let message = permitted.what();
+        let case = self.ids.case_key()?;
+        let (key_id, key, wrapped) = self.vault.new_data_key()?;
+        let sealed = vault::seal(&key, key_id, &message_context(caller.party(), &message.claims().jti), sd_jwt)?;
+        call.note(|t| t.case = Some(case));
+        call.note(|t| t.shred = Some(key_id));
+        let own_id = self.ids.case_id()?;
+        let consent_jti = consent.map(|c| c.row.jti);
+        let mut writes = vec![
+            Write::DataKey(key_id, wrapped),
+            Write::Case { case, kind: message.claims().kind, key: key_id, consent: consent_jti },
+            Write::CaseParty { case, party: caller.party().clone(), id: own_id, relation: Relation::Origin },
+            Write::CaseParty { case, party: message.claims().aud.clone(), id: self.ids.case_id()?, relation: Relation::Assigned },
+            Write::Message(MessageRow {
+                iss: caller.party().clone(),
+                jti: message.claims().jti,
+                aud: message.claims().aud.clone(),
+                case,
+                kind: message.claims().kind,
+                digest: message.digest(),
+                sealed,
+                idx: 0,
+                received: Timestamp::default(),
+            }),
+            Write::Evidence(EvidenceRow {
+                case,
+                iss: caller.party().clone(),
+                jti: message.claims().jti,
+                digest: message.digest(),
+                state: EvidenceState::Accepted,
+                receipt: self.ids.jti()?,
+                idx: 0,
+                leaf: message.digest(),
+                time: Timestamp::default(),
+            }),
+        ];
+        if let Some(jti) = consent_jti {
+            writes.push(Write::ConsentBound(jti, case));
+        }
+        let ground =
+            Ground { rights_epoch: epoch, valid_until: permitted.valid_until(), case: None, consent: consent_jti.map(|jti| (jti, case)) };
+        let subject = json!({"case": own_id, "message": message.claims().jti});
+        Ok((With { writes, object: None, ground: Some(ground), narrows: false, fresh: Some(key) }, subject))
+    }
+
+    /// The agreement version a message names, by id, version and digest.
+    pub(super) async fn named_agreement(
+        &self,
+        message: &Verified<Message>,
+        call: &Call,
+    ) -> Result<(AgreementRow, AgreementRecord), Failure> {
+        let (row, record) = self.agreement(&message.claims().agr.id, message.claims().agr.ver).await?.ok_or(RefusalCode::NoAgreement)?;
+        if row.sha256 != message.claims().agr.sha256 {
+            return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "sha256").into());
+        }
+        call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
+        Ok((row, record))
+    }
+
+    /// The consent a message names, if the sender may rely on it (protocol section 2, "Consent rules").
+    async fn named_consent(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        message: &Verified<Message>,
+        disclosed: &Disclosed,
+    ) -> Result<Option<StandingConsent>, Failure> {
+        let Some(reference) = &disclosed.hidden.con else {
+            let skips = self.policy.basis_group(message.claims().bas) != BasisGroup::Consent && message.claims().bref.is_some();
+            return if skips { Ok(None) } else { Err(RefusalCode::NoConsent.into()) };
+        };
+        let none = |rule| Refusal::claim(RefusalCode::NoConsent, "con", rule);
+        let consent = self.consent(&reference.jti).await?.ok_or_else(|| none("registered"))?;
+        if consent.row.sha256 != reference.sha256 {
+            return Err(none("sha256").into());
+        }
+        if disclosed.hidden.sub.as_ref() != Some(&consent.open.subject) {
+            return Err(none("sub").into());
+        }
+        if consent.row.collector != *caller.party() {
+            return Err(none("registered").into());
+        }
+        // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
+        let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
+        if stands && consent.row.case.is_some() {
+            return Err(none("bound_to_another_case").into());
+        }
+        call.note(|t| t.consent = Some(reference.jti));
+        Ok(Some(consent))
+    }
+}
+
+/// Checks the body against its schema and for individual numbers; gives each row its class.
+pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed) -> Result<Vec<Row>, Refusal> {
+    let violations = schema.check(&disclosed.body());
+    if !violations.is_empty() {
+        return Err(Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() });
+    }
+    let numbers: Vec<Violation> = disclosed
+        .rows
+        .iter()
+        .filter(|row| holds_my_number(&row.value))
+        .filter_map(|row| Some(Violation::of_row(&row.key, schema.class_of(&row.key)?, "my_number")))
+        .collect();
+    if !numbers.is_empty() {
+        return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
+    }
+    classes(schema, disclosed)
+}
+
+/// The class of each row. A row without one cannot be decided about.
+pub(super) fn classes(schema: &MessageSchema, disclosed: &Disclosed) -> Result<Vec<Row>, Refusal> {
+    let rows: Vec<Row> =
+        disclosed.rows.iter().filter_map(|row| Some(Row { key: row.key.clone(), class: schema.class_of(&row.key)? })).collect();
+    let keys: BTreeSet<_> = rows.iter().map(|row| &row.key).collect();
+    let open = rows.iter().all(|row| row.class != FieldClass::Prohibited);
+    if keys.len() == disclosed.rows.len() && open { Ok(rows) } else { Err(RefusalCode::SchemaInvalid.into()) }
+}
+
+fn holds_my_number(value: &Value) -> bool {
+    match value {
+        Value::String(text) => identifiers::contains_my_number(text),
+        Value::Array(items) => items.iter().any(holds_my_number),
+        Value::Object(members) => members.values().any(holds_my_number),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// What the ciphertext of a message is bound to.
+pub(super) fn message_context(iss: &PartyId, jti: &Jti) -> Vec<u8> {
+    format!("message/{iss}/{jti}").into_bytes()
+}
