@@ -59,6 +59,7 @@ pub mod config;
 pub mod decision;
 pub mod domain;
 pub mod gateway;
+pub mod http;
 pub mod ledger;
 pub mod message;
 pub mod policy;

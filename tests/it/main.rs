@@ -21,6 +21,7 @@ mod message_properties;
 mod message_rfc7520;
 mod message_rfc9901;
 mod message_story;
+mod openapi;
 mod policy_examples;
 mod policy_load;
 mod policy_matrix;

@@ -1,0 +1,52 @@
+//! `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/receipts`.
+
+use axum::{Extension, extract::Path, response::Response};
+use http::StatusCode;
+
+use super::{
+    exchange::Exchange,
+    problem::Problem,
+    query::{Query, segment},
+    reply,
+};
+use crate::{domain::entry::Operation, gateway::CaseQuery};
+
+/// `GET /v1/cases`.
+pub(super) async fn list(Extension(exchange): Extension<Exchange>, query: Query) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::CaseList);
+    let page = exchange
+        .recorded(&call, Operation::CaseList, "application/json", async {
+            let values = query.values(&["state", "cursor", "limit", "wait"])?;
+            let query = CaseQuery {
+                state: values.get("state")?,
+                after: values.get("cursor")?,
+                limit: values.get("limit")?.unwrap_or(50),
+                wait: values.get("wait")?.unwrap_or(0),
+            };
+            exchange.gateway().list_cases(&exchange.caller, &call, &query).await
+        })
+        .await?;
+    reply::json(&exchange, StatusCode::OK, &page)
+}
+
+/// `GET /v1/cases/{id}`.
+pub(super) async fn read(Extension(exchange): Extension<Exchange>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::CaseRead);
+    let release = exchange
+        .recorded(&call, Operation::CaseRead, "application/jose", async {
+            exchange.gateway().read_case(&exchange.caller, &call, &segment(&id)?).await
+        })
+        .await?;
+    reply::release(&exchange, release)
+}
+
+/// `GET /v1/cases/{id}/receipts`.
+pub(super) async fn receipts(Extension(exchange): Extension<Exchange>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::ReceiptList);
+    let receipts = exchange
+        .recorded(&call, Operation::ReceiptList, "application/json", async {
+            exchange.gateway().receipts(&exchange.caller, &call, &segment(&id)?).await
+        })
+        .await?;
+    reply::json(&exchange, StatusCode::OK, &receipts)
+}

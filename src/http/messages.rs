@@ -1,0 +1,63 @@
+//! `/v1/referrals`, `/v1/cases/{id}/messages`, `/v1/cases/{id}/acknowledgements`.
+
+use axum::{Extension, body::Body, extract::Path, response::Response};
+use http::{HeaderValue, StatusCode, header};
+
+use super::{
+    exchange::Exchange,
+    problem::Problem,
+    query::{Query, segment},
+    reply,
+};
+use crate::domain::entry::Operation;
+
+/// `POST /v1/referrals`.
+pub(super) async fn refer(Extension(exchange): Extension<Exchange>, body: Body) -> Result<Response, Problem> {
+    let (call, bytes) = exchange.call_with_body(Operation::ReferralSubmit, "application/jose", body).await?;
+    let accepted = exchange
+        .recorded(&call, Operation::ReferralSubmit, "application/json", async {
+            exchange.gateway().submit_referral(&exchange.caller, &call, &bytes).await
+        })
+        .await?;
+    let location = accepted.subject.get("case").and_then(|case| case.as_str()).map(|case| format!("/v1/cases/{case}"));
+    let mut response = reply::json(&exchange, StatusCode::CREATED, &accepted)?;
+    if let Some(location) = location.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/cases/{id}/messages`.
+pub(super) async fn list(Extension(exchange): Extension<Exchange>, Path(id): Path<String>, query: Query) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::MessageList);
+    let page = exchange
+        .recorded(&call, Operation::MessageList, "application/json", async {
+            let values = query.values(&["cursor", "limit"])?;
+            let (after, limit) = (values.get("cursor")?, values.get("limit")?.unwrap_or(50));
+            exchange.gateway().list_messages(&exchange.caller, &call, &segment(&id)?, after, limit).await
+        })
+        .await?;
+    reply::json(&exchange, StatusCode::OK, &page)
+}
+
+/// `GET /v1/cases/{id}/messages/{jti}`.
+pub(super) async fn read(Extension(exchange): Extension<Exchange>, Path((id, jti)): Path<(String, String)>) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::MessageRead);
+    let release = exchange
+        .recorded(&call, Operation::MessageRead, "application/jose", async {
+            exchange.gateway().read_message(&exchange.caller, &call, &segment(&id)?, &segment(&jti)?).await
+        })
+        .await?;
+    reply::release(&exchange, release)
+}
+
+/// `POST /v1/cases/{id}/acknowledgements`.
+pub(super) async fn acknowledge(Extension(exchange): Extension<Exchange>, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
+    let (call, bytes) = exchange.call_with_body(Operation::Acknowledge, "application/jwt", body).await?;
+    let accepted = exchange
+        .recorded(&call, Operation::Acknowledge, "application/json", async {
+            exchange.gateway().acknowledge(&exchange.caller, &call, &segment(&id)?, &bytes).await
+        })
+        .await?;
+    reply::json(&exchange, StatusCode::CREATED, &accepted)
+}

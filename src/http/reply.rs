@@ -1,0 +1,45 @@
+//! Rendering of answers.
+
+use axum::{body::Body, response::Response};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::{exchange::Exchange, problem::Problem};
+use crate::gateway::{Failure, Release};
+
+/// JSON that is nobody else's: never cached.
+pub(super) fn json<T: Serialize>(exchange: &Exchange, status: StatusCode, value: &T) -> Result<Response, Problem> {
+    let bytes = serde_json::to_vec(value).map_err(|_| Problem::failed(exchange.request, exchange.lang, Failure::Corrupt("answer")))?;
+    Ok(bytes_of(status, "application/json", "no-store", bytes))
+}
+
+/// Bytes with a media type and a cache rule.
+pub(super) fn bytes_of(status: StatusCode, media: &'static str, cache: &'static str, bytes: impl Into<Body>) -> Response {
+    let mut response = Response::new(bytes.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}
+
+/// A release. Dropped when its first byte could not leave within 2 s of its commit (`ledger.md` section 1, promise 6).
+pub(super) fn release(exchange: &Exchange, release: Release) -> Result<Response, Problem> {
+    let now = exchange.gateway().now();
+    if now > release.committed.plus_secs(LEAVES_WITHIN) {
+        return Err(Problem::failed(exchange.request, exchange.lang, Failure::TooLate));
+    }
+    let mut response = bytes_of(StatusCode::OK, "application/jose", "no-store", release.body);
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    };
+    set("tsunagi-ledger-index", release.ledger.index.to_string());
+    set("tsunagi-ledger-leaf", release.ledger.leaf);
+    set("tsunagi-ledger-proof", URL_SAFE_NO_PAD.encode(release.ledger.proof));
+    Ok(response)
+}
+
+/// Seconds between the commit of a release and its first byte.
+const LEAVES_WITHIN: i64 = 2;
