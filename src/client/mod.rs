@@ -1,0 +1,43 @@
+//! The other side of the protocol: what a party's own program does with a gateway. The command line and the demo use it.
+//!
+//! Promises: nothing is handed out that was not checked with pinned keys. What changed something or disclosed something comes as
+//! [`Proven`]: its ledger entry is in the tree that a pinned key signed, and says what was asked for. A release is the sender's own
+//! signature over every row shown, bound by a pinned key to this reader and this challenge. A refusal is a [`Problem`], not an error text.
+//! Every request carries an actor token of its own, bound to method, path, body and certificate.
+//! Not here: storage of what was received, an outbox, retries. Who a sender is, the gateway's directory says; the ledger shows every change of it.
+
+mod answer;
+mod audit;
+mod cases;
+mod connection;
+mod consents;
+mod directory;
+mod entry;
+mod error;
+mod identity;
+mod ledger;
+mod pinned;
+mod problem;
+mod proven;
+mod receipt;
+mod referral;
+mod tree;
+
+pub use self::{
+    answer::{Accepted, Subject},
+    audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
+    cases::{CaseHead, CasePage, Reading},
+    connection::{Body, Client},
+    consents::{ConsentDraft, SignedConsent},
+    directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},
+    entry::{Entry, EntryActor},
+    error::{ClientError, Doubt},
+    identity::{Identity, IdentityError},
+    ledger::SignedCheckpoint,
+    pinned::{Pinned, SchemaName, WellKnown},
+    problem::{Problem, ProblemRow},
+    proven::{Place, Proven},
+    receipt::SignedReceipt,
+    referral::{Outgoing, Referral},
+    tree::TreeView,
+};

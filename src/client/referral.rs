@@ -1,0 +1,136 @@
+//! Sending a referral: composed and signed once, sealed to the pinned key as often as it is sent.
+
+use serde_json::Value;
+
+use super::{
+    answer::{Accepted, Sent},
+    connection::{Body, Client},
+    error::{ClientError, Doubt},
+    proven::Proven,
+};
+use crate::{
+    domain::{
+        codes::{LegalBasis, MessageKind, Purpose},
+        digest::Digest,
+        entry::Operation,
+        field::FieldKey,
+        ids::Jti,
+        party::PartyId,
+        time::Timestamp,
+    },
+    message::{
+        compose::{Draft, Padding},
+        disclosed::{ConsentRef, Hidden, Pseudonym},
+        envelope,
+        keys::SigningKey,
+        profile::MESSAGE_TYP,
+        submission::{AgreementRef, BasisRef, Claims, SchemaRef, Submission},
+    },
+};
+
+/// What is to be referred.
+#[derive(Clone)]
+pub struct Referral {
+    /// Recipient.
+    pub aud: PartyId,
+    /// Rows.
+    pub body: Vec<(FieldKey, Value)>,
+    /// The consent and the person's pseudonym in it, unless the basis needs none.
+    pub consent: Option<(Pseudonym, ConsentRef)>,
+    /// Purposes.
+    pub purposes: Vec<Purpose>,
+    /// Agreement.
+    pub agreement: AgreementRef,
+    /// Schema of the body.
+    pub schema: SchemaRef,
+    /// Legal basis.
+    pub basis: LegalBasis,
+    /// What a basis other than consent rests on.
+    pub basis_ref: Option<BasisRef>,
+}
+
+impl std::fmt::Debug for Referral {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Referral").field("aud", &self.aud).field("rows", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+/// A signed message: the sender keeps it and sends the very same again if it must.
+#[derive(Clone)]
+pub struct Outgoing {
+    sd_jwt: String,
+    jti: Jti,
+    digest: Digest,
+}
+
+impl Outgoing {
+    /// Signs a draft with a key. A gateway takes it only if the key is registered for the sender.
+    pub fn sign(draft: &Draft, key: &SigningKey) -> Result<Self, ClientError> {
+        let sd_jwt = draft.sign(key)?;
+        let own = Submission::read(sd_jwt.as_bytes()).and_then(|message| message.verify(key.public())).map_err(Doubt::Release)?;
+        Ok(Self { jti: own.claims().jti, digest: own.digest(), sd_jwt })
+    }
+
+    /// The message id.
+    #[must_use]
+    pub const fn jti(&self) -> Jti {
+        self.jti
+    }
+
+    /// What identifies the message, whatever envelope carries it.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outgoing").field("jti", &self.jti).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// The message before it is signed: from this party, now, bound to the gateway's pinned key.
+    pub fn draft(&self, referral: &Referral) -> Result<Draft, ClientError> {
+        let claims = Claims {
+            iss: self.party().clone(),
+            aud: referral.aud.clone(),
+            jti: self.ids().jti()?,
+            iat: Timestamp::from_secs(self.now().secs()),
+            kind: MessageKind::Referral,
+            sch: referral.schema.clone(),
+            agr: referral.agreement.clone(),
+            pur: referral.purposes.clone(),
+            bas: referral.basis,
+            bref: referral.basis_ref.clone(),
+            cnf: self.identity.pinned.document().kb.clone(),
+        };
+        let (sub, con) = referral.consent.clone().unzip();
+        let padding = if referral.aud.kind().is_provider() { Padding::Ladder } else { Padding::None };
+        Ok(Draft { claims, hidden: Hidden { sub, con, ..Hidden::default() }, body: referral.body.clone(), padding })
+    }
+
+    /// Signs a draft with this party's key.
+    pub fn sign(&self, draft: &Draft) -> Result<Outgoing, ClientError> {
+        Outgoing::sign(draft, &self.identity.signing)
+    }
+
+    /// Sends a signed message that opens a case. The same message again gets the same answer.
+    pub async fn submit(&self, message: &Outgoing, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
+        let envelope = envelope::seal(&self.identity.pinned.document().enc, MESSAGE_TYP, message.sd_jwt.as_bytes())?;
+        let answer = self.post("/v1/referrals", purpose, Body::jose(envelope)).await?;
+        let sent = Sent { party: self.party(), operation: Operation::ReferralSubmit, jti: message.jti, digest: message.digest };
+        let accepted = sent.accept(&answer.body, &self.identity.pinned)?;
+        if accepted.subject.message == Some(message.jti) && accepted.subject.case.is_some() {
+            Ok(accepted)
+        } else {
+            Err(Doubt::Form("answer").into())
+        }
+    }
+
+    /// Composes, signs and sends.
+    pub async fn submit_referral(&self, referral: &Referral, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
+        self.submit(&self.sign(&self.draft(referral)?)?, purpose).await
+    }
+}
