@@ -54,6 +54,7 @@
     )
 )]
 
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -64,6 +65,7 @@ pub mod http;
 pub mod ledger;
 pub mod message;
 pub mod policy;
+pub mod startup;
 pub mod store;
 pub mod telemetry;
 pub mod text;

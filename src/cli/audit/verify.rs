@@ -1,0 +1,263 @@
+//! `tsunagi audit verify`: an exported folder against a key of one's own. Opens no network connection.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::say;
+use crate::{
+    cli::{CliError, Voice},
+    ledger::verify::{Anchors, CONSENT_BASES, Folder, Problem, Report, verify},
+    text::{Lang, audit},
+    tlog::{Checkpoint, VerifierKey},
+};
+
+/// What to verify, and what to trust.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Folder of the export.
+    dir: PathBuf,
+    /// The ledger's verifier key as text, or a file with it. Have it from somewhere else than the export.
+    #[arg(long, value_name = "TEXT|FILE")]
+    vkey: String,
+    /// A checkpoint that was kept earlier: this export must continue it.
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: VerifyArgs, voice: Voice) -> Result<(), CliError> {
+    let key = key(&args.vkey)?;
+    let kept = args.since.as_deref().map(read_text).transpose()?;
+    if !args.dir.is_dir() {
+        return Err(not_usable(&args.dir));
+    }
+    let dir = args.dir.clone();
+    let report = check(dir, key, kept).await?;
+    let told = show(&report, voice);
+    verdict(&report)?;
+    told
+}
+
+/// Verifies a folder away from the threads that serve connections.
+pub(super) async fn check(dir: PathBuf, key: VerifierKey, kept: Option<String>) -> Result<Report, CliError> {
+    let name = dir.display().to_string();
+    let work = tokio::task::spawn_blocking(move || {
+        verify(&Folder::new(&dir), &Anchors { key: &key, kept: kept.as_deref(), consent_bases: CONSENT_BASES })
+    });
+    work.await.map_err(io::Error::other).and_then(|report| report).map_err(|error| CliError::Io(name, error))
+}
+
+/// The error that says that something is wrong.
+pub(super) fn verdict(report: &Report) -> Result<(), CliError> {
+    if report.holds() {
+        return Ok(());
+    }
+    let count = report.further.saturating_add(u64::try_from(report.problems.len()).unwrap_or(u64::MAX));
+    let (en, ja) = match report.first_bad() {
+        Some(index) => (format!(", first bad index {index}"), format!("、最初に問題のある番号は {index}")),
+        None => (String::new(), String::new()),
+    };
+    Err(CliError::unverified(
+        format!("the export does not verify: problems: {count}{en}"),
+        format!("検証できませんでした（問題 {count} 件{ja}）"),
+    ))
+}
+
+pub(super) fn show(report: &Report, voice: Voice) -> Result<(), CliError> {
+    if voice.json {
+        return say(as_json(report));
+    }
+    lines(report, voice.lang).iter().try_for_each(say)
+}
+
+fn as_json(report: &Report) -> Value {
+    let problem =
+        |p: &Problem| json!({"finding": p.finding, "index": p.index, "path": p.path, "detail": audit::finding(p.finding, Lang::En)});
+    let types: serde_json::Map<_, _> = report.types.iter().map(|(kind, count)| (kind.to_string(), json!(count))).collect();
+    json!({
+        "holds": report.holds(),
+        "origin": report.checkpoint.as_ref().map(Checkpoint::origin),
+        "size": report.checkpoint.as_ref().map(Checkpoint::size),
+        "root": report.checkpoint.as_ref().map(|head| head.root().to_string()),
+        "first_time": report.span.map(|(first, _)| first),
+        "last_time": report.span.map(|(_, last)| last),
+        "types": types,
+        "openings": {"opened": report.openings.opened, "erased": report.openings.erased, "none": report.openings.none},
+        "order": {
+            "releases": report.order.releases, "judged": report.order.judged, "unopened": report.order.unopened, "undecided": report.order.undecided,
+        },
+        "continues": report.continues,
+        "first_bad": report.first_bad(),
+        "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
+        "further": report.further,
+        "remarks": report.remarks.iter().map(|(remark, path)| json!({"remark": remark, "path": path})).collect::<Vec<_>>(),
+    })
+}
+
+fn lines(report: &Report, lang: Lang) -> Vec<String> {
+    let mut lines = vec![if report.holds() {
+        lang.of("The export verifies.", "検証できました。").to_owned()
+    } else {
+        lang.of("The export does NOT verify.", "検証できませんでした。").to_owned()
+    }];
+    let mut add = |en, ja, value: String| lines.push(format!("  {}: {value}", lang.of(en, ja)));
+    for Problem { finding, index, path } in report.problems.iter().take(SHOWN) {
+        let place = [index.map(|index| format!("{index}: ")), path.as_ref().map(|path| format!("{}: ", path.escape_debug()))];
+        let place: String = place.into_iter().flatten().collect();
+        add("problem", "問題", format!("{place}{} [{finding}]", audit::finding(*finding, lang)));
+    }
+    let rest = u64::try_from(report.problems.len().saturating_sub(SHOWN)).unwrap_or(u64::MAX).saturating_add(report.further);
+    if rest > 0 {
+        add("problem", "問題", format!("+{rest}"));
+    }
+    for (remark, path) in &report.remarks {
+        let path = path.as_ref().map(|path| format!(": {}", path.escape_debug())).unwrap_or_default();
+        add("remark", "注意", format!("{}{path}", audit::remark(*remark, lang)));
+    }
+    if let Some(head) = &report.checkpoint {
+        add("ledger", "台帳", head.origin().to_owned());
+        add("entries", "記録", head.size().to_string());
+        add("root", "木の根", head.root().to_string());
+    }
+    if let Some((first, last)) = report.span {
+        add("from, to", "期間", format!("{} – {} ({})", audit::japan(first), audit::japan(last), lang.of("Japan", "日本時間")));
+    }
+    let types: Vec<_> = report.types.iter().map(|(kind, count)| format!("{} {count}", audit::entry_type(*kind, lang))).collect();
+    add("by type", "種別", types.join(lang.of(", ", "、")));
+    let openings = &report.openings;
+    let (opened, erased, none) = (openings.opened, openings.erased, openings.none);
+    add(
+        "openings",
+        "開示情報",
+        match lang {
+            Lang::En => format!("{opened} fit, {erased} erased, {none} entries without"),
+            Lang::Ja => format!("一致 {opened}、消去済み {erased}、もともとなし {none}"),
+        },
+    );
+    let order = &report.order;
+    let (releases, judged, unopened, undecided) = (order.releases, order.judged, order.unopened, order.undecided);
+    add(
+        "order of rights",
+        "権利の順序",
+        match lang {
+            Lang::En => format!("{releases} releases: {judged} checked, {undecided} cannot be told, {unopened} erased"),
+            Lang::Ja => format!("開示 {releases} 件のうち、確認済み {judged}、判断できないもの {undecided}、消去済み {unopened}"),
+        },
+    );
+    if let Some(size) = report.continues {
+        add(
+            "continues",
+            "連続性",
+            match lang {
+                Lang::En => format!("the checkpoint you kept, of {size} entries"),
+                Lang::Ja => format!("保管されていたチェックポイント（{size} 件）の続きです"),
+            },
+        );
+    }
+    lines.push(format!("  {}", audit::order_limits(lang)));
+    lines
+}
+
+/// A key given as text, or in a file.
+fn key(given: &str) -> Result<VerifierKey, CliError> {
+    if let Ok(key) = given.parse() {
+        return Ok(key);
+    }
+    let text = read_text(Path::new(given))?;
+    text.trim_end().parse().map_err(|_| {
+        CliError::usage(
+            "--vkey is neither a verifier key (NAME+ID+KEY) nor a file with one",
+            "--vkey は検証鍵（名前+ID+鍵）でも、それを収めたファイルでもありません",
+        )
+    })
+}
+
+fn read_text(path: &Path) -> Result<String, CliError> {
+    fs::read_to_string(path).map_err(|_| not_usable(path))
+}
+
+fn not_usable(path: &Path) -> CliError {
+    let path = path.display();
+    CliError::usage(format!("{path} cannot be read"), format!("{path} を読み取れません"))
+}
+
+/// Problems that a person is shown one by one.
+const SHOWN: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{ledger::export::FolderWriter, text::audit::Finding, tlog::NoteSigner};
+
+    /// An export of one entry. Gives its key.
+    fn export(folder: &Path) -> VerifierKey {
+        let signer = NoteSigner::from_seed("gw.example/ledger".parse().unwrap(), &Zeroizing::new([3; 32])).unwrap();
+        let entry = json!({
+            "v": 1, "id": "019a9b3c-0000-7000-8000-000000000001", "type": "ledger_opened", "time": "2026-11-18T11:06:40.000001Z",
+            "gateway": {"node": "gw-1", "version": "0.1.0"}, "operation": "gateway", "decision": "permit"
+        });
+        let mut writer = FolderWriter::create(folder).unwrap();
+        writer.push(&serde_json_canonicalizer::to_vec(&entry).unwrap(), &Value::Null).unwrap();
+        let head = Checkpoint::new("gw.example/ledger", 1, writer.root()).unwrap();
+        writer.finish(&head.sign(&signer).unwrap(), signer.verifier()).unwrap();
+        signer.verifier().clone()
+    }
+
+    const QUIET: Voice = Voice { lang: Lang::En, json: true, terminal: false };
+
+    async fn outcome(dir: &Path, vkey: String, since: Option<PathBuf>) -> Result<(), CliError> {
+        run(VerifyArgs { dir: dir.to_owned(), vkey, since }, QUIET).await
+    }
+
+    #[tokio::test]
+    async fn an_export_verifies_with_the_key_as_text_or_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("export");
+        let key = export(&dir);
+        assert!(outcome(&dir, key.to_string(), None).await.is_ok());
+        let file = dir.join("vkey").display().to_string();
+        assert!(outcome(&dir, file.clone(), Some(dir.join("checkpoint"))).await.is_ok());
+        let other = NoteSigner::from_seed("gw.example/ledger".parse().unwrap(), &Zeroizing::new([4; 32])).unwrap();
+        assert!(matches!(outcome(&dir, other.verifier().to_string(), None).await, Err(CliError::Unverified { .. })));
+        fs::write(dir.join("tile/0/000.p/1"), [0; 32]).unwrap();
+        assert!(matches!(outcome(&dir, file, None).await, Err(CliError::Unverified { en, .. }) if en.ends_with("first bad index 0")));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_a_usage_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("export");
+        let key = export(&dir).to_string();
+        for (dir, vkey, since) in [
+            (folder.path().join("none"), key.clone(), None),
+            (dir.join("vkey"), key.clone(), None),
+            (dir.clone(), folder.path().join("none").display().to_string(), None),
+            (dir.clone(), dir.join("checkpoint").display().to_string(), None),
+            (dir.clone(), key, Some(folder.path().join("none"))),
+        ] {
+            assert!(matches!(outcome(&dir, vkey, since).await, Err(CliError::Usage { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_report_is_told_in_both_languages_and_as_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("export");
+        let key = export(&dir);
+        let report = check(dir.clone(), key.clone(), None).await.unwrap();
+        assert!(lines(&report, Lang::En).iter().any(|line| line.contains("entries: 1")));
+        assert!(lines(&report, Lang::Ja).iter().any(|line| line.contains("検証できました")));
+        assert_eq!((as_json(&report)["holds"].clone(), as_json(&report)["types"]["ledger_opened"].clone()), (json!(true), json!(1)));
+        fs::write(dir.join("tile/\u{1b}[2J"), b"").unwrap();
+        let report = check(dir, key, None).await.unwrap();
+        assert!(report.has(Finding::FileUnexpected));
+        assert!(lines(&report, Lang::En).iter().all(|line| !line.chars().any(char::is_control)));
+        assert_eq!(as_json(&report)["problems"][0]["finding"], json!("file_unexpected"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Making the sandbox: keys, certificates, configuration, and then the ordinary use cases, called at the machine itself, so that what a
+//! sandbox holds was checked and recorded like everything else.
+
+use aws_lc_rs::rand;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use std::sync::Arc;
+
+use super::{files::Folder, parties};
+use crate::{
+    cli::CliError,
+    clock::{Clock, Ids, SystemClock},
+    config::Config,
+    domain::{
+        agreement::AgreementAct,
+        codes::Purpose,
+        digest::Digest,
+        entry::Operation,
+        ids::Jti,
+        party::{PartyId, PartyKind, Registration},
+        time::Timestamp,
+    },
+    gateway::{Call, Caller, Gateway},
+    message::{
+        json as strict,
+        keys::{KeyUse, OpeningKey, SigningKey},
+        objects::{
+            Actor, AgreementSignature, FirstKey, GatewayUrl, Issued, KeyAct, KeyStatement, PartyAct, PartyStatement, SignedObject as _,
+        },
+        submission::AgreementRef,
+    },
+    startup, store,
+    tls::authority::{SandboxAuthority, Validity},
+    vault::Kek,
+};
+
+/// What was made.
+pub(super) struct Made {
+    pub(super) gateway: String,
+    pub(super) parties: Vec<String>,
+    pub(super) agreement: String,
+}
+
+/// A party of the sandbox with its private keys.
+struct Member {
+    registration: Registration,
+    sig: SigningKey,
+    enc: OpeningKey,
+    certificate: Digest,
+    folder: Folder,
+}
+
+/// Makes everything.
+pub(super) async fn make(folder: &Folder, port: u16, admin: u16) -> Result<Made, CliError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let now = clock.now();
+    let url = format!("https://localhost:{port}");
+    let authority = SandboxAuthority::create(now).map_err(inside)?;
+    gateway_files(folder, &authority, &url, port, admin, now)?;
+    let members = member_files(folder, &authority, &url, now)?;
+    let config = Config::load(&folder.path().join("tsunagi.toml")).map_err(inside)?;
+    let policy = startup::policies(&config).map_err(inside)?.digest();
+    let store = store::create(config.database.url.expose(), &config.origin, policy).await.map_err(inside)?;
+    let opened = startup::open(&config, store, Arc::clone(&clock)).await.map_err(inside)?;
+    let gateway = Arc::clone(&opened.gateway);
+    let pinned = serde_json::to_vec_pretty(&gateway.well_known()).map_err(inside)?;
+    folder.public("gateway-keys.json", &pinned)?;
+    for member in &members {
+        member.folder.public("gateway-keys.json", &pinned)?;
+    }
+    let desk = Desk { gateway: &gateway, url: url.parse().map_err(inside)?, ids: Ids::new(Arc::clone(&clock)), clock };
+    let agreement = desk.settle(&members).await?;
+    gateway.close().await;
+    opened.sequencer.await.map_err(inside)?;
+    Ok(Made { gateway: url, parties: members.iter().map(|m| m.registration.party.to_string()).collect(), agreement })
+}
+
+/// Authority, server certificate, keys and configuration of the gateway.
+fn gateway_files(folder: &Folder, authority: &SandboxAuthority, url: &str, port: u16, admin: u16, now: Timestamp) -> Result<(), CliError> {
+    let year = Validity::days(now, 365);
+    let ca = folder.sub("ca")?;
+    authority.save(ca.path()).map_err(inside)?;
+    ca.public("crl.pem", authority.crl(&[], year).map_err(inside)?.as_bytes())?;
+    let server = authority.issue_server(year).map_err(inside)?;
+    let tls = folder.sub("tls")?;
+    tls.public("server.pem", server.cert_pem.as_bytes())?;
+    tls.private("server.key", server.key_pem.as_bytes())?;
+    let keys = folder.sub("keys")?;
+    keys.private("enc.jwk", &OpeningKey::generate().map_err(inside)?.to_jwk())?;
+    keys.private("kb.jwk", &SigningKey::generate().map_err(inside)?.to_jwk())?;
+    keys.private("receipt.jwk", &SigningKey::generate().map_err(inside)?.to_jwk())?;
+    let mut seed = Zeroizing::new([0; 32]);
+    rand::fill(seed.as_mut()).map_err(inside)?;
+    keys.private("ledger.seed", hex(seed.as_ref()).as_bytes())?;
+    keys.private("kek", Kek::generate().map_err(inside)?.to_hex().as_bytes())?;
+    folder.sub("data")?;
+    let toml = format!(
+        r#"# A sandbox made by `tsunagi init`. Loopback only.
+gateway = "{url}"
+listen = "127.0.0.1:{port}"
+node = "sandbox-1"
+origin = "localhost:{port}/ledger"
+sandbox = true
+
+[tls]
+cert = "tls/server.pem"
+key = "tls/server.key"
+client_ca = "ca/ca.pem"
+crls = ["ca/crl.pem"]
+
+[keys]
+enc = "keys/enc.jwk"
+kb = "keys/kb.jwk"
+receipt = "keys/receipt.jwk"
+ledger = "keys/ledger.seed"
+kek = "keys/kek"
+
+[database]
+url = "sqlite:data/tsunagi.sqlite"
+
+[admin]
+listen = "127.0.0.1:{admin}"
+
+# Everybody comes from this machine, and load tests are welcome.
+[limits]
+connections = 4096
+connections_per_address = 4096
+per_party_requests_per_second = 100000
+per_party_burst = 100000
+per_party_concurrency = 4096
+"#
+    );
+    folder.public("tsunagi.toml", toml.as_bytes())?;
+    Ok(())
+}
+
+/// An identity folder per party, complete but for the pinned keys of the gateway.
+fn member_files(folder: &Folder, authority: &SandboxAuthority, url: &str, now: Timestamp) -> Result<Vec<Member>, CliError> {
+    let parties = folder.sub("parties")?;
+    parties::UNITS
+        .iter()
+        .map(|unit| {
+            let registration = unit.registration().ok_or_else(|| inside("unit"))?;
+            let party = &registration.party;
+            let own = parties.sub(&format!("{}-{}", party.kind(), party.code()))?;
+            let issued = authority.issue_client(party, Validity::days(now, 365)).map_err(inside)?;
+            let (sig, enc) = (SigningKey::generate().map_err(inside)?, OpeningKey::generate().map_err(inside)?);
+            own.public("ca.pem", authority.ca_pem().as_bytes())?;
+            own.public("tls.pem", issued.cert_pem.as_bytes())?;
+            own.private("tls.key", issued.key_pem.as_bytes())?;
+            own.private("signing.jwk", &sig.to_jwk())?;
+            own.private("encryption.jwk", &enc.to_jwk())?;
+            let identity = format!(
+                "party = \"{party}\"\ngateway = \"{url}\"\nca = \"ca.pem\"\ntls_cert = \"tls.pem\"\ntls_key = \"tls.key\"\n\
+                 signing_key = \"signing.jwk\"\nencryption_key = \"encryption.jwk\"\ngateway_keys = \"gateway-keys.json\"\n"
+            );
+            own.public("identity.toml", identity.as_bytes())?;
+            Ok(Member { registration, sig, enc, certificate: issued.digest, folder: own })
+        })
+        .collect()
+}
+
+/// The gateway's use cases, called without a connection.
+struct Desk<'a> {
+    gateway: &'a Gateway,
+    url: GatewayUrl,
+    ids: Ids,
+    clock: Arc<dyn Clock>,
+}
+
+impl Desk<'_> {
+    /// Registers everybody and puts the agreement in force.
+    async fn settle(&self, members: &[Member]) -> Result<String, CliError> {
+        let (operator, others) = members.split_first().ok_or_else(|| inside("no units"))?;
+        self.gateway.register_first_operator(operator.registration.clone(), &self.first_key(operator)).await.map_err(inside)?;
+        for member in others {
+            self.register(operator, member).await?;
+        }
+        for member in members {
+            self.add_encryption_key(member).await?;
+        }
+        let named: Vec<&Member> =
+            others.iter().filter(|m| !matches!(m.registration.party.kind(), PartyKind::Auditor | PartyKind::Operator)).collect();
+        self.agree(&named).await
+    }
+
+    async fn register(&self, operator: &Member, member: &Member) -> Result<(), CliError> {
+        let statement = PartyStatement {
+            issued: self.issued(&operator.registration.party)?,
+            act: PartyAct::Register,
+            party: member.registration.party.clone(),
+            registration: Some(member.registration.clone()),
+            key: Some(self.first_key(member)),
+        };
+        let token = statement.sign(&operator.sig).map_err(inside)?;
+        let (caller, call) = self.call(operator, "/v1/parties", token.as_bytes(), Operation::PartyRegister).await?;
+        self.gateway.register_party(&caller, &call, token.as_bytes()).await.map_err(inside)?;
+        Ok(())
+    }
+
+    async fn add_encryption_key(&self, member: &Member) -> Result<(), CliError> {
+        let now = self.clock.now();
+        let statement = KeyStatement {
+            issued: self.issued(&member.registration.party)?,
+            act: KeyAct::Add,
+            purpose: KeyUse::Enc,
+            jwk: member.enc.public().clone(),
+            nbf: Some(now),
+            naf: Some(now.plus_secs(KEYS_LIVE)),
+            pop: None,
+            compromised_at: None,
+        };
+        let token = statement.sign(&member.sig).map_err(inside)?;
+        let (caller, call) = self.call(member, "/v1/parties/self/keys", token.as_bytes(), Operation::KeyRegister).await?;
+        self.gateway.register_key(&caller, &call, token.as_bytes()).await.map_err(inside)?;
+        Ok(())
+    }
+
+    async fn agree(&self, members: &[&Member]) -> Result<String, CliError> {
+        let names: Vec<PartyId> = members.iter().map(|m| m.registration.party.clone()).collect();
+        let midnight = Timestamp::from_secs(self.clock.now().secs().div_euclid(86_400).saturating_mul(86_400));
+        let document = strict::canonical(&parties::agreement(&names, midnight)).map_err(inside)?;
+        let sha256 = Digest::of(&document);
+        let reference =
+            || -> Result<AgreementRef, CliError> { Ok(AgreementRef { id: "AG-13-0001".parse().map_err(inside)?, ver: 1, sha256 }) };
+        for (position, member) in members.iter().enumerate() {
+            let signature =
+                AgreementSignature { issued: self.issued(&member.registration.party)?, agr: reference()?, act: AgreementAct::Accept };
+            let token = signature.sign(&member.sig).map_err(inside)?;
+            if position == 0 {
+                let body = json!({"document": URL_SAFE_NO_PAD.encode(&document), "signature": token}).to_string();
+                let (caller, call) = self.call(member, "/v1/agreements", body.as_bytes(), Operation::AgreementPropose).await?;
+                self.gateway.propose_agreement(&caller, &call, body.as_bytes()).await.map_err(inside)?;
+            } else {
+                let path = "/v1/agreements/AG-13-0001/1/signatures";
+                let (caller, call) = self.call(member, path, token.as_bytes(), Operation::AgreementSign).await?;
+                let id = reference()?.id;
+                self.gateway.sign_agreement(&caller, &call, &id, 1, token.as_bytes()).await.map_err(inside)?;
+            }
+        }
+        Ok(reference()?.id.to_string())
+    }
+
+    /// A caller and a call with an actor token, as a connection would have brought them.
+    async fn call(&self, member: &Member, path: &str, body: &[u8], operation: Operation) -> Result<(Caller, Call), CliError> {
+        let now = self.clock.now();
+        let party = &member.registration.party;
+        let caller = self.gateway.local_caller(party, member.certificate, member.certificate, now.plus_secs(60)).await.map_err(inside)?;
+        let digest = Digest::of(body);
+        let actor = Actor {
+            issued: self.issued(party)?,
+            sub: "sandbox-setup".parse().map_err(inside)?,
+            exp: Timestamp::from_secs(now.secs()).plus_secs(60),
+            pur: Purpose::Administration,
+            htm: "POST".to_owned(),
+            htu: path.to_owned(),
+            certificate: member.certificate,
+            nonce: None,
+            req: Some(digest),
+        };
+        let token = actor.sign(&member.sig).map_err(inside)?;
+        let id = self.ids.v4().map_err(inside)?;
+        Ok((caller, Call::new(id, "POST".to_owned(), path.to_owned(), Some(token), Some(digest), operation)))
+    }
+
+    fn first_key(&self, member: &Member) -> FirstKey {
+        let now = Timestamp::from_secs(self.clock.now().secs());
+        FirstKey { jwk: member.sig.public().clone(), nbf: now, naf: now.plus_secs(KEYS_LIVE) }
+    }
+
+    fn issued(&self, party: &PartyId) -> Result<Issued, CliError> {
+        let jti: Jti = self.ids.jti().map_err(inside)?;
+        Ok(Issued { iss: party.clone(), aud: self.url.clone(), jti, iat: Timestamp::from_secs(self.clock.now().secs()) })
+    }
+}
+
+/// A sandbox is made from our own parts: what fails here is a fault of the installation, told as it is.
+fn inside(error: impl std::fmt::Debug) -> CliError {
+    CliError::usage(format!("the sandbox could not be made: {error:?}"), format!("お試し用の環境を作れませんでした: {error:?}"))
+}
+
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    Zeroizing::new(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+}
+
+/// How long the keys of a sandbox are good for: two years.
+const KEYS_LIVE: i64 = 2 * 365 * 86_400;

@@ -1,0 +1,103 @@
+//! The command line: one file per subcommand (protocol section 8). Human output by default, `--json` for machines.
+
+mod audit;
+mod demo;
+mod failure;
+mod init;
+mod serve;
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use failure::CliError;
+
+use crate::text::Lang;
+
+/// つなぎ: secure data exchange between public and welfare bodies.
+#[derive(Debug, Parser)]
+#[command(name = "tsunagi", version, about, propagate_version = true)]
+struct Cli {
+    /// Language of what is printed: en or ja. Default: the locale's.
+    #[arg(long, global = true, value_parser = language)]
+    lang: Option<Lang>,
+    /// Print JSON, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one go, in a fresh sandbox: what each role sees, what is refused and why, how the proof is checked.
+    Demo(demo::DemoArgs),
+    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, one agreement in force.
+    Init(init::InitArgs),
+    /// Run the gateway.
+    Serve(serve::ServeArgs),
+    /// The auditor's side: query events, export the ledger, verify an export offline.
+    Audit(audit::AuditArgs),
+}
+
+/// What every subcommand knows of how to speak.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voice {
+    /// Language.
+    pub(crate) lang: Lang,
+    /// Machine output.
+    pub(crate) json: bool,
+    /// Whether standard output is a person's terminal.
+    pub(crate) terminal: bool,
+}
+
+/// Runs the command line and says how it ended: 0 done, 1 refused by the gateway, 2 usage, 3 cannot reach or verify.
+#[must_use]
+pub fn run() -> ExitCode {
+    quiet_when_nobody_reads();
+    let cli = Cli::parse();
+    let voice = Voice { lang: cli.lang.unwrap_or_else(locale), json: cli.json, terminal: std::io::stdout().is_terminal() };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return CliError::Io("runtime".to_owned(), error).report(voice),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::run(args, voice).await,
+            Command::Init(args) => init::run(args, voice).await,
+            Command::Serve(args) => serve::run(args, voice).await,
+            Command::Audit(args) => audit::run(args, voice).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(voice),
+    }
+}
+
+/// A reader that closed the pipe (`tsunagi ... | head`) has what it wanted: the standard library's panic about it is not worth a message.
+fn quiet_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let closed = panic.payload().downcast_ref::<String>().is_some_and(|text| text.starts_with("failed printing to stdout"));
+        if !closed {
+            usual(panic);
+        }
+    }));
+}
+
+fn language(text: &str) -> Result<Lang, String> {
+    match text {
+        "en" => Ok(Lang::En),
+        "ja" => Ok(Lang::Ja),
+        _ => Err("en | ja".to_owned()),
+    }
+}
+
+/// The language of the first locale variable that is set (POSIX.1-2017 section 8.2).
+fn locale() -> Lang {
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .map_or(Lang::En, |value| Lang::from_locale(&value))
+}

@@ -1,0 +1,351 @@
+//! From a configuration to a running gateway. The only file, with `cli`, that knows every room.
+//!
+//! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
+//! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
+
+use std::{
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, UnixStream},
+    sync::watch,
+};
+use tower::ServiceExt as _;
+use zeroize::Zeroizing;
+
+use crate::{
+    clock::{Clock, Ids},
+    config::{self, AdminListen, Config, ConfigError},
+    domain::digest::Digest,
+    gateway::{Gateway, GatewayKeys, Parts},
+    http::{self, Admin, Limits, Public},
+    ledger::{self, LedgerError, Node},
+    message::{
+        envelope::{EnvelopeError, Opener},
+        keys::{KeyError, OpeningKey, SigningKey},
+        objects::GatewayUrl,
+        schema::{SchemaError, SchemaSet},
+    },
+    policy::{PolicyError, PolicySet},
+    store::{self, LedgerRead, Store, StoreError},
+    telemetry::Metrics,
+    tlog::{KeyName, NoteSigner, TlogError},
+    tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
+    vault::{Kek, Vault, VaultError},
+};
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// Configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key file does not hold the key it should.
+    #[error("{0}: {1}")]
+    Key(PathBuf, KeyError),
+    /// The `enc` key cannot open envelopes.
+    #[error("enc key: {0}")]
+    Envelope(#[from] EnvelopeError),
+    /// The ledger's seed or origin.
+    #[error("ledger key: {0}")]
+    Tlog(#[from] TlogError),
+    /// The file of the ledger's seed is not 64 hexadecimal digits.
+    #[error("{0}: expected 64 hexadecimal digits")]
+    Seed(PathBuf),
+    /// The gateway's URL is not `https://host:port`.
+    #[error("gateway: expected https://host:port")]
+    Url,
+    /// Vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Schemas.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// Store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The policy set that was loaded is not the one in force in the ledger.
+    #[error("policies: the set loaded here is {loaded}, the one in force is {in_force}")]
+    PolicyMismatch {
+        /// Loaded.
+        loaded: Digest,
+        /// In force.
+        in_force: Digest,
+    },
+    /// A listener cannot be opened, or a signal not be waited for.
+    #[error("{0}: {1}")]
+    Io(String, #[source] std::io::Error),
+}
+
+/// A gateway with its ledger running, before anything listens.
+pub struct Opened {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// The ledger's sequencer; ends after [`Gateway::close`].
+    pub sequencer: tokio::task::JoinHandle<()>,
+}
+
+/// The policy set a configuration names.
+///
+/// # Errors
+/// When the set does not load.
+pub fn policies(config: &Config) -> Result<PolicySet, StartupError> {
+    Ok(match &config.policies {
+        Some(folder) => PolicySet::load(folder)?,
+        None => PolicySet::builtin()?,
+    })
+}
+
+/// Opens store, ledger and keys and puts the gateway together.
+///
+/// # Errors
+/// Whatever is missing or wrong, by file and key.
+pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Opened, StartupError> {
+    let policy = policies(config)?;
+    let in_force = store.head().await?.policy;
+    if in_force != policy.digest() {
+        return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
+    }
+    let signing = |file: &PathBuf| -> Result<SigningKey, StartupError> {
+        SigningKey::from_jwk(&config::read_secret(file)?).map_err(|e| StartupError::Key(file.clone(), e))
+    };
+    let (enc_retired, kb_retired) = retired(&config.keys.retired)?;
+    let enc = OpeningKey::from_jwk(&config::read_secret(&config.keys.enc)?).map_err(|e| StartupError::Key(config.keys.enc.clone(), e))?;
+    let signer = Arc::new(NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?);
+    let vkey = signer.verifier().to_string();
+    let vault = Vault::new(&Kek::load(&config.keys.kek)?)?;
+    let metrics = Arc::new(Metrics::new());
+    let ids = Ids::new(Arc::clone(&clock));
+    let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let (ledger, sequencer) = ledger::open_ledger(ledger::Parts {
+        appender: store.appender(),
+        reads: Arc::clone(&store) as Arc<dyn LedgerRead>,
+        signer,
+        clock: Arc::clone(&clock),
+        node: node.clone(),
+    })
+    .await?;
+    let gateway = Gateway::new(Parts {
+        url: config.gateway.parse::<GatewayUrl>().map_err(|_| StartupError::Url)?,
+        origin: config.origin.clone(),
+        node,
+        keys: GatewayKeys {
+            enc: Opener::new(&enc)?,
+            enc_retired,
+            enc_public: enc.public().clone(),
+            kb: signing(&config.keys.kb)?,
+            kb_retired,
+            receipt: signing(&config.keys.receipt)?,
+            vkey,
+        },
+        store,
+        ledger,
+        vault,
+        policy,
+        schemas: SchemaSet::builtin()?,
+        clock,
+        ids,
+    });
+    Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
+}
+
+/// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads certificates and revocation lists again.
+///
+/// # Errors
+/// What keeps it from starting. Once it serves, it ends only by signal.
+pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartupError> {
+    let tls = TlsState::load(&config.tls, config.sandbox, Arc::clone(&clock))?;
+    let store = store::open(config.database.url.expose()).await?;
+    let opened = open(config, store, clock).await?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|e| StartupError::Io(format!("listen {}", config.listen), e))?;
+    let limits = Limits {
+        body: BODY,
+        per_second: config.limits.per_party_requests_per_second,
+        burst: config.limits.per_party_burst,
+        concurrency: usize::try_from(config.limits.per_party_concurrency.get()).unwrap_or(usize::MAX),
+    };
+    let public = Arc::new(Public::new(Arc::clone(&opened.gateway), Arc::clone(&opened.metrics), limits));
+    let (stop, stopped) = watch::channel(false);
+    let admin = Arc::new(Admin { gateway: Arc::clone(&opened.gateway), metrics: Arc::clone(&opened.metrics), tls: Arc::clone(&tls) });
+    let admin_task = start_admin(config, admin, stopped.clone()).await?;
+    let minute = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), stopped.clone()));
+    let door = Door { public: Arc::clone(&public), metrics: Arc::clone(&opened.metrics) };
+    let router = http::public_router(Arc::clone(&public));
+    let service = move |peer: Arc<Peer>| {
+        let router = router.clone();
+        hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(Arc::clone(&peer));
+            router.clone().oneshot(request)
+        })
+    };
+    let options = Options::from(&config.limits);
+    let serving = tls::serve(listener, Arc::clone(&tls), options, Arc::new(door), service, ended(stopped));
+    tracing::info!(listen = %config.listen, gateway = %config.gateway, "serving");
+    let signals = signals(&tls, &stop);
+    let (drained, signalled) = tokio::join!(serving, signals);
+    signalled?;
+    tracing::info!(cut_off = drained.cut_off, "drained");
+    if let Some(task) = admin_task {
+        task.abort();
+    }
+    minute.abort();
+    // What is queued is committed, then the sequencer ends.
+    opened.gateway.close().await;
+    if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
+        tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
+    }
+    Ok(())
+}
+
+/// Waits for signals: SIGHUP reloads, SIGTERM and SIGINT stop.
+async fn signals(tls: &Arc<TlsState>, stop: &watch::Sender<bool>) -> Result<(), StartupError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind, name: &str| signal(kind).map_err(|e| StartupError::Io(name.to_owned(), e));
+    let mut hangup = wait(SignalKind::hangup(), "SIGHUP")?;
+    let mut terminate = wait(SignalKind::terminate(), "SIGTERM")?;
+    let mut interrupt = wait(SignalKind::interrupt(), "SIGINT")?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => match tls.reload() {
+                Ok(()) => tracing::info!("certificates and revocation lists were read again"),
+                Err(error) => tracing::error!(%error, "not reloaded: what was in force stays"),
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    stop.send_replace(true);
+    Ok(())
+}
+
+/// Ready when the gateway is told to stop.
+async fn ended(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is an end too.
+    let _ended = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Summaries that keep a flood from growing the ledger.
+async fn every_minute(gateway: Arc<Gateway>, public: Arc<Public>, stopped: watch::Receiver<bool>) {
+    let mut minute = tokio::time::interval(MINUTE);
+    minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    minute.tick().await;
+    loop {
+        tokio::select! {
+            _ = minute.tick() => {}
+            () = ended(stopped.clone()) => {}
+        }
+        let count = public.take_unauthenticated();
+        let unauthenticated = gateway.summarise_unauthenticated(count).await;
+        if unauthenticated.is_err() {
+            public.give_back_unauthenticated(count);
+        }
+        for outcome in [unauthenticated, gateway.summarise_refusals().await] {
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "a summary could not be recorded");
+            }
+        }
+        if *stopped.borrow() {
+            return;
+        }
+    }
+}
+
+async fn start_admin(
+    config: &Config,
+    admin: Arc<Admin>,
+    stopped: watch::Receiver<bool>,
+) -> Result<Option<tokio::task::JoinHandle<()>>, StartupError> {
+    let Some(settings) = &config.admin else { return Ok(None) };
+    let router = http::admin_router(admin);
+    let failed = |name: String| move |error| StartupError::Io(name, error);
+    let task = match &settings.listen {
+        AdminListen::Tcp(address) => {
+            let listener = TcpListener::bind(address).await.map_err(failed(format!("admin listen {address}")))?;
+            tokio::spawn(http::serve_admin_tcp(listener, router, ended(stopped)))
+        }
+        AdminListen::Unix(path) => {
+            remove_left_socket(path).await.map_err(failed(format!("admin listen {}", path.display())))?;
+            let listener = tokio::net::UnixListener::bind(path).map_err(failed(format!("admin listen {}", path.display())))?;
+            tokio::spawn(http::serve_admin_unix(listener, router, ended(stopped)))
+        }
+    };
+    Ok(Some(task))
+}
+
+/// An earlier run leaves its socket behind, and nobody could listen there again. One that somebody still answers on is left alone.
+async fn remove_left_socket(path: &Path) -> std::io::Result<()> {
+    let is_socket = tokio::fs::symlink_metadata(path).await.is_ok_and(|about| about.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).await.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
+        tokio::fs::remove_file(path).await?;
+    }
+    Ok(())
+}
+
+/// Earlier keys; the `use` of each private JWK says whether it opened envelopes or signed releases.
+fn retired(files: &[PathBuf]) -> Result<(Vec<Opener>, Vec<SigningKey>), StartupError> {
+    let (mut enc, mut kb) = (Vec::new(), Vec::new());
+    for file in files {
+        let bytes = config::read_secret(file)?;
+        let failed = |error| StartupError::Key(file.clone(), error);
+        match OpeningKey::from_jwk(&bytes) {
+            Ok(key) => enc.push(Opener::new(&key)?),
+            Err(_) => kb.push(SigningKey::from_jwk(&bytes).map_err(failed)?),
+        }
+    }
+    Ok((enc, kb))
+}
+
+fn seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, StartupError> {
+    let text = config::read_secret(file)?;
+    let text = std::str::from_utf8(&text).map_err(|_| StartupError::Seed(file.to_owned()))?.trim();
+    let mut bytes = Zeroizing::new([0; 32]);
+    let digits = text.as_bytes().chunks_exact(2);
+    if text.len() != 64 {
+        return Err(StartupError::Seed(file.to_owned()));
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits) {
+        let pair = std::str::from_utf8(pair).map_err(|_| StartupError::Seed(file.to_owned()))?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| StartupError::Seed(file.to_owned()))?;
+    }
+    Ok(bytes)
+}
+
+/// What happens at the door, for metrics and for the ledger's summary.
+struct Door {
+    public: Arc<Public>,
+    metrics: Arc<Metrics>,
+}
+
+impl Observer for Door {
+    fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.public.count_unauthenticated();
+        self.metrics.handshake_failed(failure);
+    }
+
+    fn connections_open(&self, open: usize) {
+        self.metrics.connections_open(open);
+    }
+}
+
+/// How long a body may take (protocol section 6).
+const BODY: Duration = Duration::from_secs(30);
+/// How often summaries are written at most (`ledger.md` section 1, promise 2).
+const MINUTE: Duration = Duration::from_mins(1);
+/// How long the last commit may take when the gateway ends.
+const LAST_COMMIT: Duration = Duration::from_secs(10);
