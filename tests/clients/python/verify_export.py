@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""A foreign verifier of an exported ledger: recomputes everything, opens no connection, trusts only the ledger key it is given.
+
+    verify_export.py FOLDER [--vkey FILE] [--engine pymerkle|sigstore]
+
+FOLDER has the C2SP tlog-tiles layout (`checkpoint`, `tile/<L>/<N>`, `tile/entries/<N>`), `vkey`, and `openings.ndjson` with one line
+`{"index": n, "opened": {...} | null}` per entry. The hashing and the signature check are done by the chosen engine, with other
+people's code; shape and meaning are checked here. Exit code 0: verified, 1: refused, 2: usage.
+"""
+
+import argparse
+import json
+import re
+import sys
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+
+import rfc8785
+
+import tlog
+from tlog import Refused
+from tsunagi_client import opening_commitment
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+MAX_LEAF = 4096
+MAX_INCLUSION_PROOFS = 512
+MAX_HASHES = 1 << 22
+
+
+class PymerkleEngine:
+    """Hashes, root, inclusion and consistency proofs by `pymerkle`; Ed25519 by `cryptography`."""
+
+    def __init__(self):
+        import pymerkle
+        from pymerkle.hasher import MerkleHasher
+
+        self._pymerkle = pymerkle
+        self._hasher = MerkleHasher("sha256")
+
+    def leaf(self, entry: bytes) -> bytes:
+        return self._hasher.hash_buff(entry)
+
+    def node(self, left: bytes, right: bytes) -> bytes:
+        return self._hasher.hash_pair(left, right)
+
+    def check_signature(self, note: str, verifier: tlog.Verifier) -> None:
+        tlog.open_note(note, verifier)
+
+    def check_tree(self, entries: list[bytes], checkpoint: tlog.Checkpoint) -> None:
+        p = self._pymerkle
+        tree = p.InmemoryTree("sha256")
+        for entry in entries:
+            tree.append_entry(entry)
+        if tree.get_root() != checkpoint.root:
+            raise Refused("entries do not hash to the signed root")
+        step = max(1, -(-len(entries) // MAX_INCLUSION_PROOFS))
+        try:
+            for index in range(0, len(entries), step):
+                p.verify_inclusion(self.leaf(entries[index]), checkpoint.root, tree.prove_inclusion(index + 1))
+            for size in {1 << k for k in range(len(entries).bit_length())} | {len(entries)}:
+                p.verify_consistency(tree.get_root(size), checkpoint.root, tree.prove_consistency(size))
+        except p.InvalidProof as error:
+            raise Refused(str(error)) from error
+
+
+class SigstoreEngine:
+    """Hashes and inclusion proofs by the code sigstore runs on Rekor entries, checkpoint and key ring too."""
+
+    def __init__(self):
+        from sigstore._internal import merkle
+        from sigstore._internal.rekor import checkpoint
+        from sigstore.errors import VerificationError
+
+        self._merkle, self._checkpoint, self._error = merkle, checkpoint, VerificationError
+
+    def leaf(self, entry: bytes) -> bytes:
+        return self._merkle._hash_leaf(entry)
+
+    def node(self, left: bytes, right: bytes) -> bytes:
+        return self._merkle._hash_children(left, right)
+
+    def check_signature(self, note: str, verifier: tlog.Verifier) -> None:
+        import base64
+
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+        from sigstore._internal.trust import Keyring, RekorKeyring
+        from sigstore._utils import KeyID
+        from sigstore_models.common.v1 import PublicKey, PublicKeyDetails
+
+        der = Ed25519PublicKey.from_public_bytes(verifier.raw).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        key = PublicKey(raw_bytes=base64.b64encode(der), key_details=PublicKeyDetails.PKIX_ED25519)
+        try:
+            signed = self._checkpoint.SignedCheckpoint.from_text(note)
+            signed.signed_note.verify(RekorKeyring(Keyring([key])), KeyID(verifier.key_id))
+        except self._error as error:
+            raise Refused(str(error)) from error
+
+    def check_tree(self, entries: list[bytes], checkpoint: tlog.Checkpoint) -> None:
+        # sigstore only verifies proofs; the paths are built from the leaves by a verifier's own definition of RFC 6962.
+        leaves = [self.leaf(entry) for entry in entries]
+        if tlog.tree_hash(leaves) != checkpoint.root:
+            raise Refused("entries do not hash to the signed root")
+        # Each path costs as many hashes as there are leaves; every leaf is bound by the root above, the proofs are a second opinion.
+        proofs = max(16, min(MAX_INCLUSION_PROOFS, MAX_HASHES // max(1, len(entries))))
+        step = max(1, -(-len(entries) // proofs))
+        for index in range(0, len(entries), step):
+            proof = SimpleNamespace(
+                log_index=index, tree_size=checkpoint.size, hashes=tlog.inclusion_path(index, leaves), root_hash=checkpoint.root
+            )
+            try:
+                self._merkle.verify_merkle_inclusion(
+                    SimpleNamespace(_inner=SimpleNamespace(inclusion_proof=proof, canonicalized_body=entries[index]))
+                )
+            except self._error as error:
+                raise Refused(str(error)) from error
+
+
+ENGINES = {"pymerkle": PymerkleEngine, "sigstore": SigstoreEngine}
+
+
+def _read_tiles(folder: Path, size: int) -> dict[str, bytes]:
+    wanted = tlog.tile_paths(size)
+    present = {p.relative_to(folder).as_posix() for p in (folder / "tile").rglob("*") if p.is_file()}
+    if present != set(wanted):
+        raise Refused(f"tiles missing {sorted(set(wanted) - present)[:3]}, not expected {sorted(present - set(wanted))[:3]}")
+    return {path: (folder / path).read_bytes() for path in wanted}
+
+
+def _entries(tiles: dict[str, bytes], size: int) -> list[bytes]:
+    entries = []
+    for path, (level, n, width) in tlog.tile_paths(size).items():
+        if level == "entries":
+            bundle = tlog.split_bundle(tiles[path])
+            if len(bundle) != width or n * tlog.TILE != len(entries):
+                raise Refused(f"{path} holds {len(bundle)} entries, not {width}")
+            entries += bundle
+    return entries
+
+
+def _check_hash_tiles(engine, tiles: dict[str, bytes], size: int, entries: list[bytes]) -> None:
+    """Every hash of every tile is recomputed from the entries, level by level."""
+    hashes, level = [engine.leaf(entry) for entry in entries], 0
+    while hashes:
+        for path, (at, n, width) in tlog.tile_paths(size).items():
+            if at == str(level) and tiles[path] != b"".join(hashes[n * tlog.TILE : n * tlog.TILE + width]):
+                raise Refused(f"{path} is not what the entries hash to")
+        above = []
+        for start in range(0, len(hashes) - tlog.TILE + 1, tlog.TILE):
+            row = hashes[start : start + tlog.TILE]
+            while len(row) > 1:
+                row = [engine.node(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+            above += row
+        hashes, level = above, level + 1
+
+
+def _check_entries(entries: list[bytes]) -> list[dict]:
+    """Canonical form, version, unique ids, and a time that only grows (ledger.md section 2)."""
+    parsed, ids, last = [], set(), ""
+    for index, leaf in enumerate(entries):
+        try:
+            entry = json.loads(leaf)
+            canonical = rfc8785.dumps(entry) == leaf
+        except (ValueError, rfc8785.CanonicalizationError) as error:
+            raise Refused(f"entry {index} is not JSON") from error
+        if len(leaf) >= MAX_LEAF or not canonical or not isinstance(entry, dict) or entry.get("v") != 1:
+            raise Refused(f"entry {index} is not a canonical entry of version 1")
+        moment = entry.get("time", "")
+        if not TIME.fullmatch(moment) or moment <= last:
+            raise Refused(f"time of entry {index} does not come after the one before")
+        if uuid.UUID(entry["id"]).version != 7 or entry["id"] in ids:
+            raise Refused(f"id of entry {index}")
+        ids.add(entry["id"])
+        last = moment
+        parsed.append(entry)
+    return parsed
+
+
+def _check_openings(folder: Path, entries: list[dict]) -> int:
+    """Each opening that still exists is the one its leaf commits to. Gives their number."""
+    lines = (folder / "openings.ndjson").read_text().splitlines()
+    if len(lines) != len(entries):
+        raise Refused("openings.ndjson needs one line per entry")
+    opened = 0
+    for index, (line, entry) in enumerate(zip(lines, entries, strict=True)):
+        record = json.loads(line)
+        if set(record) != {"index", "opened"} or record["index"] != index:
+            raise Refused(f"line {index} of openings.ndjson")
+        if record["opened"] is None:
+            continue
+        if "open_c" not in entry or opening_commitment(record["opened"]) != entry["open_c"]:
+            raise Refused(f"opening {index} is not what the entry commits to")
+        opened += 1
+    return opened
+
+
+def verify(folder: Path, vkey: str, engine) -> str:
+    """Verifies an export or raises `Refused`. Gives a sentence about what was verified."""
+    try:
+        verifier = tlog.Verifier.parse(vkey)
+        if (folder / "vkey").read_text().strip() != vkey.strip():
+            raise Refused("the export names another ledger key than the pinned one")
+        note = (folder / "checkpoint").read_bytes().decode()
+        engine.check_signature(note, verifier)
+        checkpoint = tlog.open_checkpoint(note, verifier, verifier.name)
+        tiles = _read_tiles(folder, checkpoint.size)
+        entries = _entries(tiles, checkpoint.size)
+        _check_hash_tiles(engine, tiles, checkpoint.size, entries)
+        engine.check_tree(entries, checkpoint)
+        opened = _check_openings(folder, _check_entries(entries))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{type(error).__name__} while reading the export") from error
+    return f"{checkpoint.origin}: {checkpoint.size} entries, {len(tiles)} tiles and bundles, {opened} openings verified"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--vkey", type=Path, help="pinned ledger key; by default the export's own, which proves consistency only")
+    parser.add_argument("--engine", choices=ENGINES, default="pymerkle")
+    options = parser.parse_args()
+    try:
+        print(verify(options.folder, (options.vkey or options.folder / "vkey").read_text(), ENGINES[options.engine]()))
+    except (Refused, OSError) as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
