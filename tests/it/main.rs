@@ -35,6 +35,7 @@ mod policy_examples;
 mod policy_load;
 mod policy_matrix;
 mod policy_rulings;
+mod readme;
 mod schema_catalogue;
 mod schema_checks;
 mod store_contract;
