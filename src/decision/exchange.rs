@@ -1,5 +1,7 @@
 //! What a decision rests on, and the parts that submission and read share.
 
+use std::collections::BTreeSet;
+
 use crate::{
     domain::{
         agreement::{self, AgreementRecord, AgreementStanding, AgreementState},
@@ -73,6 +75,11 @@ impl Question<'_> {
     /// See [`Exchange::ruling`].
     pub(super) fn ruling(&self, purpose: Purpose, class: FieldClass) -> Ruling {
         self.exchange.ruling(self.policy, &self.rights, purpose, class, self.now)
+    }
+
+    /// The classes of the rows: each is decided once, because rows of one class fare alike.
+    pub(super) fn classes(&self) -> BTreeSet<FieldClass> {
+        self.rows.iter().map(|row| row.class).collect()
     }
 
     /// The earliest end among the rights, the certificate and the keys.

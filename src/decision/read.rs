@@ -1,6 +1,6 @@
 //! What may this reader see now? The classes permitted at this moment; everything else is withheld without a marker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exchange::Question;
 use crate::domain::{
@@ -98,17 +98,25 @@ pub fn decide_read(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<Vie
         rules: BTreeSet::new(),
         valid_until: question.valid_until(),
     };
-    for row in question.rows {
-        let ruling = question.ruling(viewing.purpose, row.class);
+    let (mut allowed, mut denied) = (BTreeSet::new(), BTreeMap::new());
+    for class in question.classes() {
+        let ruling = question.ruling(viewing.purpose, class);
         if ruling.allow {
             view.rules.extend(ruling.permits.iter().map(ToString::to_string));
-            view.shown.push(row.key.clone());
+            allowed.insert(class);
         } else {
             let mut rules: Vec<String> = ruling.forbids.iter().map(ToString::to_string).collect();
             if ruling.permits.is_empty() {
                 rules.push("necessity".to_owned());
             }
-            view.hidden.push(Hidden { key: row.key.clone(), rules });
+            denied.insert(class, rules);
+        }
+    }
+    for row in question.rows {
+        if allowed.contains(&row.class) {
+            view.shown.push(row.key.clone());
+        } else {
+            view.hidden.push(Hidden { key: row.key.clone(), rules: denied.get(&row.class).cloned().unwrap_or_default() });
         }
     }
     Ok(view)

@@ -1,10 +1,11 @@
 //! May this message be accepted? Over-disclosure is refused, never stripped: stripping would hide the sender's mistake from the sender.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::exchange::Question;
+use super::exchange::{Question, Row};
 use crate::domain::{
     codes::{MessageKind, Purpose},
+    field::FieldClass,
     party::PartyKind,
     refusal::{Refusal, RefusalCode, Violation},
     time::Timestamp,
@@ -75,23 +76,25 @@ pub fn decide_submission<T>(
     if open.is_empty() {
         return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "recipient_registration"));
     }
-    let mut rules = BTreeSet::new();
-    let mut violations = Vec::new();
-    let mut denying = BTreeSet::new();
-    for row in question.rows {
-        let rulings: Vec<_> = open.iter().map(|p| question.ruling(*p, row.class)).collect();
+    let (mut rules, mut allowed) = (BTreeSet::new(), BTreeSet::new());
+    let mut denied: BTreeMap<FieldClass, BTreeSet<String>> = BTreeMap::new();
+    for class in question.classes() {
+        let rulings: Vec<_> = open.iter().map(|p| question.ruling(*p, class)).collect();
         if rulings.iter().any(|r| r.allow) {
             rules.extend(rulings.iter().filter(|r| r.allow).flat_map(|r| r.permits.iter().map(ToString::to_string)));
+            allowed.insert(class);
         } else {
-            let forbids: BTreeSet<String> = rulings.iter().flat_map(|r| r.forbids.iter().map(ToString::to_string)).collect();
-            let rule = forbids.iter().next().cloned().unwrap_or_else(|| "necessity".to_owned());
-            denying.extend(forbids);
-            violations.push(Violation::of_row(&row.key, row.class, rule));
+            denied.insert(class, rulings.iter().flat_map(|r| r.forbids.iter().map(ToString::to_string)).collect());
         }
     }
+    let violation = |row: &Row| {
+        let rule = denied.get(&row.class).and_then(BTreeSet::first).cloned().unwrap_or_else(|| "necessity".to_owned());
+        Violation::of_row(&row.key, row.class, rule)
+    };
+    let violations: Vec<_> = question.rows.iter().filter(|row| !allowed.contains(&row.class)).map(violation).collect();
     if violations.is_empty() {
-        Ok(Permitted { what: message, rules, valid_until: question.valid_until() })
-    } else {
-        Err(Refusal { code: RefusalCode::OverDisclosure, violations, rules: denying.into_iter().collect() })
+        return Ok(Permitted { what: message, rules, valid_until: question.valid_until() });
     }
+    let denying: BTreeSet<String> = denied.into_values().flatten().collect();
+    Err(Refusal { code: RefusalCode::OverDisclosure, violations, rules: denying.into_iter().collect() })
 }

@@ -109,14 +109,15 @@ impl PolicySet {
         })
     }
 
-    /// What the policies say about a key. Denials are never remembered: they are asked again each time.
+    /// What the policies say about a key. An answer is remembered, whatever it is: the set never changes, and how every right stands is part of
+    /// the key, so the same key has the same answer for ever. Only a fault of the engine is asked again.
     #[must_use]
     pub fn decide(&self, key: &Key) -> Ruling {
         if let Some(known) = self.memo.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return known.clone();
         }
         let ruling = self.evaluate(key);
-        if ruling.allow {
+        if ruling.is_of_the_policies() {
             let mut memo = self.memo.write().unwrap_or_else(PoisonError::into_inner);
             if memo.len() >= REMEMBERED {
                 memo.clear();
@@ -288,7 +289,7 @@ const PROBE: Key = Key {
     named: false,
 };
 
-/// Permits kept per set. A gateway meets a few hundred keys; the bound is for what no one foresees.
+/// Answers kept per set. A gateway meets a few hundred keys; the bound is for what no one foresees.
 const REMEMBERED: usize = 8_192;
 
 #[cfg(test)]
@@ -339,15 +340,15 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_is_remembered_and_a_denial_is_not() {
+    fn an_answer_is_remembered_for_its_key_alone() {
         let policies = PolicySet::builtin().unwrap();
         let denied = Key { agreement: AgreementState::None, ..PROBE };
-        assert!(!policies.decide(&denied).allow);
-        assert!(policies.memo.read().unwrap().is_empty());
-        let ruling = policies.decide(&PROBE);
-        assert!(ruling.allow);
-        assert_eq!(policies.memo.read().unwrap().get(&PROBE), Some(&ruling));
-        assert_eq!(policies.decide(&PROBE), ruling);
+        for (key, allow) in [(PROBE, true), (denied, false)] {
+            let ruling = policies.decide(&key);
+            assert_eq!(ruling.allow, allow);
+            assert_eq!(policies.memo.read().unwrap().get(&key), Some(&ruling));
+            assert_eq!(policies.decide(&key), ruling);
+        }
     }
 
     #[test]
@@ -357,6 +358,7 @@ mod tests {
         let ruling = policies.decide(&PROBE);
         assert!(!ruling.allow && ruling.permits.is_empty());
         assert_eq!(ruling.forbids.iter().map(RuleId::as_str).collect::<Vec<_>>(), [RuleId::ENGINE_FAILED]);
+        assert!(policies.memo.read().unwrap().is_empty(), "the engine is asked again");
         assert!(policies.title(RuleId::ENGINE_FAILED, Lang::Ja).is_some());
     }
 }

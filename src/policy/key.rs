@@ -54,6 +54,11 @@ impl Ruling {
         forbids.sort();
         Self { allow: !permits.is_empty() && forbids.is_empty(), permits: permits.into(), forbids: forbids.into() }
     }
+
+    /// Whether the policies said so, and not a fault of the engine.
+    pub(super) fn is_of_the_policies(&self) -> bool {
+        self.forbids.iter().all(|rule| rule.as_str() != RuleId::ENGINE_FAILED)
+    }
 }
 
 /// The `@id` of a policy, e.g. `N-10`. Exists only for policies of a loaded set.
