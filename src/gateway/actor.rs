@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
@@ -56,7 +56,7 @@ impl Gateway {
         if token.unproven().issued.iss != *caller.party() {
             return Err(RefusalCode::ActorBinding.into());
         }
-        let key = self.actor_key(caller, &token.kid(), now).await?;
+        let key = self.actor_key(caller, caller.seen.rights_epoch, &token.kid(), now).await?;
         let digest = signing_input_digest(token.token());
         let public = self.rights.public_key(&key)?;
         let actor = token.verify(&public)?;
@@ -90,19 +90,19 @@ impl Gateway {
             Allowed::Only(purpose) => actor.pur == purpose,
             Allowed::OfTheUnit => true,
         };
-        if !fits || !caller.registration.works_for(actor.pur) {
+        if !fits || !caller.row.registration.works_for(actor.pur) {
             return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "unit").into());
         }
         Ok(Acting { purpose: actor.pur, nonce: actor.nonce.clone(), ends: key.naf })
     }
 
     /// The caller's registered key for actor tokens, usable now.
-    pub(super) async fn actor_key(&self, caller: &Caller, kid: &Digest, now: Timestamp) -> Result<KeyRow, Failure> {
-        let usable = |key: &KeyRow| {
+    pub(super) async fn actor_key(&self, caller: &Caller, epoch: u64, kid: &Digest, now: Timestamp) -> Result<Arc<KeyRow>, Failure> {
+        let usable = |key: &Arc<KeyRow>| {
             let current = matches!(key.state, KeyState::Active | KeyState::Retiring) && now >= key.nbf && now < key.naf;
             key.party == *caller.party() && key.usage == PartyKeyUse::Sig && current
         };
-        Ok(self.store.key(kid).await?.filter(usable).ok_or(RefusalCode::ActorInvalid)?)
+        Ok(self.key_in(epoch, kid).await?.filter(usable).ok_or(RefusalCode::ActorInvalid)?)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
+    known::record,
     record::With,
 };
 use crate::{
@@ -90,12 +91,13 @@ impl Gateway {
         }
         call.note(|t| t.act = Some(claims.act.into()));
         self.register(caller, call, object.identity(), |epoch| async move {
-            let (row, record) = self.agreement(id, ver).await?.filter(|(_, r)| may_see(r, caller)).ok_or(RefusalCode::NotFound)?;
+            let agreement = self.agreement_in(epoch, id, ver).await?.filter(|a| may_see(&a.record, caller)).ok_or(RefusalCode::NotFound)?;
+            let (row, record) = (&agreement.row, &agreement.record);
             if claims.agr.sha256 != row.sha256 {
                 return Err(Refusal::claim(RefusalCode::BadToken, "agr", "sha256").into());
             }
             call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
-            check_act(&record, caller, claims.act)?;
+            check_act(record, caller, claims.act)?;
             let mut writes = vec![act_row(id, ver, caller.party(), claims.act, &object.compact)];
             let mut superseding = None;
             if claims.act == AgreementAct::Accept {
@@ -128,12 +130,13 @@ impl Gateway {
 
     /// `GET /v1/agreements/{id}/{ver}`: document, signatures, state.
     pub async fn agreement_document(&self, caller: &Caller, id: &AgreementId, ver: u32) -> Result<Value, Failure> {
-        let (row, _) = self
-            .agreement(id, ver)
+        let agreement = self
+            .agreement_in(caller.seen.rights_epoch, id, ver)
             .await?
-            .filter(|(_, record)| caller.kind() == PartyKind::Auditor || may_see(record, caller))
+            .filter(|agreement| caller.kind() == PartyKind::Auditor || may_see(&agreement.record, caller))
             .ok_or(RefusalCode::NotFound)?;
-        let mut summary = self.summary(&row)?;
+        let row = &agreement.row;
+        let mut summary = self.summary(row)?;
         if let Some(members) = summary.as_object_mut() {
             let signatures: Vec<&str> = row.acts.iter().map(|act| act.signature.as_str()).collect();
             members.insert("document".to_owned(), Value::String(URL_SAFE_NO_PAD.encode(&row.document)));
@@ -143,7 +146,7 @@ impl Gateway {
     }
 
     fn summary(&self, row: &AgreementRow) -> Result<Value, Failure> {
-        let record = self.agreement_record(row)?;
+        let record = record(row)?;
         Ok(json!({
             "id": row.id,
             "ver": row.ver,
@@ -172,7 +175,7 @@ impl Gateway {
     /// The earlier version that this one takes the place of, once all named parties of both have accepted this one.
     fn supersedes(&self, agreement: &Agreement, acts: &[SignedAct], before: Option<&AgreementRow>) -> Result<Option<Write>, Failure> {
         let Some(before) = before.filter(|row| !row.superseded) else { return Ok(None) };
-        let earlier = self.agreement_record(before)?;
+        let earlier = record(before)?;
         let accepted = |party: &PartyId| acts.iter().any(|a| a.party == *party && a.act == AgreementAct::Accept);
         let all = agreement.parties.iter().chain(&earlier.agreement.parties).all(accepted);
         Ok(all.then(|| Write::AgreementSuperseded(before.id.clone(), before.ver)))

@@ -146,7 +146,7 @@ impl Gateway {
             return Err(RefusalCode::OperationNotAllowed.into());
         }
         self.actor(caller, call, Allowed::Only(Purpose::AuditReview)).await?;
-        match &caller.registration.jurisdiction {
+        match &caller.row.registration.jurisdiction {
             Some(Jurisdiction::Everything(_)) => Ok(None),
             Some(Jurisdiction::Places(places)) if !places.is_empty() => Ok(Some(places.clone())),
             Some(Jurisdiction::Places(_)) | None => Err(RefusalCode::OperationNotAllowed.into()),

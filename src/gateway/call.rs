@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use uuid::Uuid;
@@ -14,34 +14,42 @@ use crate::{
         digest::Digest,
         entry::{Act, EntryType, Operation},
         ids::{CaseKey, Jti},
-        party::{PartyId, PartyKind, Registration},
+        party::{PartyId, PartyKind},
         time::Timestamp,
     },
     ledger::{AgreementRef, Answer, MessageRef, Once, SchemaRef, Withheld},
-    store::{DataKeyId, Tag},
+    store::{DataKeyId, PartyRow, Tag},
 };
 
 /// A registered, active party behind a verified client certificate.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    pub(super) registration: Registration,
+    pub(super) row: Arc<PartyRow>,
     pub(super) certificate: Digest,
     pub(super) not_after: Timestamp,
     /// Read before the registration was.
-    pub(super) rights_epoch: u64,
+    pub(super) seen: Seen,
+}
+
+/// What the head of the ledger says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub rights_epoch: u64,
+    /// Policy set in force.
+    pub policy: Digest,
 }
 
 impl Caller {
     /// The party.
     #[must_use]
-    pub const fn party(&self) -> &PartyId {
-        &self.registration.party
+    pub fn party(&self) -> &PartyId {
+        &self.row.registration.party
     }
 
     /// Its kind.
     #[must_use]
-    pub const fn kind(&self) -> PartyKind {
-        self.registration.party.kind()
+    pub fn kind(&self) -> PartyKind {
+        self.row.registration.party.kind()
     }
 }
 

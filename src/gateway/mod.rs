@@ -17,6 +17,7 @@ mod directory;
 mod discovery;
 mod failure;
 mod keys;
+mod known;
 mod ledger_read;
 mod read_case;
 mod receipts;
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 
 pub use answer::{Accepted, LedgerProof, Release};
 pub use audit::AuditQuery;
+use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
 pub use failure::Failure;
@@ -109,6 +111,7 @@ pub struct Gateway {
     refusals: record::RefusalBudget,
     actors: actor::UsedActors,
     rights: rights::RightsCache,
+    known: known::Known,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -156,6 +159,7 @@ impl Gateway {
             refusals: record::RefusalBudget::default(),
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
+            known: known::Known::default(),
         }
     }
 
@@ -171,14 +175,15 @@ impl Gateway {
         spki: Digest,
         not_after: Timestamp,
     ) -> Result<Result<Caller, (Caller, Refusal)>, Failure> {
-        let rights_epoch = self.ledger.rights_epoch();
-        let row = self.store.party(party).await?.ok_or(RefusalCode::UnknownParty)?;
+        // First of all, so that every right of this call is read after it.
+        let seen = self.seen().await?;
+        let row = self.party_in(seen.rights_epoch, party).await?.ok_or(RefusalCode::UnknownParty)?;
         let allowed = &row.registration.certificates;
         if !allowed.is_empty() && !allowed.contains(&spki) {
             return Err(RefusalCode::BadIdentity.into());
         }
         let suspended = row.state == PartyState::Suspended;
-        let caller = Caller { registration: row.registration, certificate, not_after, rights_epoch };
+        let caller = Caller { row, certificate, not_after, seen };
         Ok(if suspended { Err((caller, RefusalCode::PartySuspended.into())) } else { Ok(caller) })
     }
 
@@ -193,20 +198,21 @@ impl Gateway {
         self.ledger.close().await;
     }
 
-    /// Commits what `build` decides. `build` gets the rights epoch, read before the rights. When the ground moved it decides again; the
-    /// third time under the head lock, where nothing can move (`ledger.md` section 4). Who calls is looked at again each time.
+    /// Commits what `build` decides. `build` gets the rights epoch, read before the rights: at first the one in which the call began. When the
+    /// ground moved it decides again; the third time under the head lock, where nothing can move (`ledger.md` section 4). Who calls is looked at
+    /// again each time.
     async fn commit<X, B>(&self, caller: &Caller, call: &Call, mut build: impl FnMut(u64) -> B) -> Result<(Answer, X), Failure>
     where
         B: Future<Output = Result<(Draft, X), Failure>> + Send,
     {
         let began = call.trail();
-        for _ in 0..2 {
-            let head = self.store.head().await?;
-            if head.policy != self.policy.digest() {
+        for again in [false, true] {
+            let seen = if again { self.seen().await? } else { caller.seen };
+            if seen.policy != self.policy.digest() {
                 return Err(RefusalCode::PolicyMismatch.into());
             }
-            self.still_stands(caller, call, head.rights_epoch).await?;
-            let (draft, extra) = build(head.rights_epoch).await?;
+            self.still_stands(caller, call, seen.rights_epoch).await?;
+            let (draft, extra) = build(seen.rights_epoch).await?;
             let answer = self.ledger.append(draft).await?;
             call.undecide(&answer, &began);
             if !matches!(answer, Answer::Stale) {
@@ -219,6 +225,12 @@ impl Gateway {
         let answer = turn.append(draft).await?;
         call.undecide(&answer, &began);
         Ok((answer, extra))
+    }
+
+    /// What the head of the ledger says now.
+    async fn seen(&self) -> Result<Seen, Failure> {
+        let head = self.store.head().await?;
+        Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
     }
 
     /// A data key, unwrapped. Destroyed keys are `erased`.

@@ -1,11 +1,14 @@
 //! Reading: party -> relation -> classes -> disclosures -> entry -> commit -> key binding -> JWE.
 
+use std::sync::Arc;
+
 use super::{
     Gateway,
     actor::{Acting, Allowed},
     answer::Release,
     call::{Call, Caller},
     failure::Failure,
+    known::KnownAgreement,
     record::With,
     rights::StandingConsent,
     submit::{classes, message_context},
@@ -36,8 +39,7 @@ use crate::{
 struct Prepared {
     presentation: Presentation,
     kb: Jti,
-    agreement: submission::AgreementRef,
-    terms: Vec<String>,
+    agreement: Arc<KnownAgreement>,
     consent: Option<ConsentRef>,
     reader_key: KeyRow,
 }
@@ -89,7 +91,7 @@ impl Gateway {
         call.note(|t| t.request = Some(row.digest));
         let (message, disclosed) = self.open_message(&row).await?;
         call.note(|t| t.basis = Some(message.claims().bas));
-        let (agreement_row, agreement) = self.named_agreement(&message, call).await?;
+        let agreement = self.named_agreement(&message, call, epoch).await?;
         let reference = disclosed.hidden.con.as_ref();
         let consent = match reference {
             Some(reference) => {
@@ -108,8 +110,8 @@ impl Gateway {
         let own = row.iss == *caller.party();
         let relation = case.relation;
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: message.claims().bas, relation };
-        let rights = Rights { agreement: Some(&agreement), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
-        let reader_key = self.encryption_key(caller, now).await?;
+        let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
+        let reader_key = self.encryption_key(caller, epoch, now).await?;
         let ends = caller.not_after.min(acting.ends).min(reader_key.naf);
         let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
         let decide = if own { decision::decide_own_read } else { decision::decide_read };
@@ -141,14 +143,7 @@ impl Gateway {
         // A sender's look at its own message is no release to a reader.
         let writes = if own { Vec::new() } else { vec![evidence] };
         let with = With { writes, ground: Some(ground), ..With::default() };
-        let prepared = Prepared {
-            presentation,
-            kb,
-            agreement: submission::AgreementRef { id: agreement_row.id, ver: agreement_row.ver, sha256: agreement_row.sha256 },
-            terms: agreement.agreement.terms,
-            consent: reference.filter(|_| view.consent_detail()).cloned(),
-            reader_key,
-        };
+        let prepared = Prepared { presentation, kb, agreement, consent: reference.filter(|_| view.consent_detail()).cloned(), reader_key };
         Ok((with, prepared))
     }
 
@@ -180,9 +175,10 @@ impl Gateway {
     ) -> Result<bool, Failure> {
         let (message, _) = self.open_message(row).await?;
         let claims = message.claims();
-        let Some((_, agreement)) = self.agreement(&claims.agr.id, claims.agr.ver).await? else { return Ok(false) };
+        let epoch = caller.seen.rights_epoch;
+        let Some(agreement) = self.agreement_in(epoch, &claims.agr.id, claims.agr.ver).await? else { return Ok(false) };
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: claims.bas, relation };
-        let rights = Rights { agreement: Some(&agreement), consent: Some((&consent.open.scope, &consent.history)) };
+        let rights = Rights { agreement: Some(&agreement.record), consent: Some((&consent.open.scope, &consent.history)) };
         let viewing = Viewing { purpose, message: &claims.pur };
         let (ends, now) = (caller.not_after, self.clock.now());
         let view = decision::decide_read(&Question { policy: &self.policy, exchange, rights, rows: &[], ends, now }, &viewing);
@@ -199,10 +195,10 @@ impl Gateway {
     }
 
     /// The caller's newest encryption key that is usable now.
-    async fn encryption_key(&self, caller: &Caller, now: Timestamp) -> Result<KeyRow, Failure> {
-        let keys = self.store.keys(caller.party()).await?;
+    async fn encryption_key(&self, caller: &Caller, epoch: u64, now: Timestamp) -> Result<KeyRow, Failure> {
+        let keys = self.keys_in(epoch, caller.party()).await?;
         let usable = |key: &KeyRow| key.usage == PartyKeyUse::Enc && key.state == KeyState::Active && now >= key.nbf && now < key.naf;
-        Ok(keys.into_iter().rfind(usable).ok_or(RefusalCode::KeyNotAllowed)?)
+        Ok(keys.iter().rfind(|key| usable(key)).cloned().ok_or(RefusalCode::KeyNotAllowed)?)
     }
 
     /// Signs the key binding and encrypts, after the commit. The entry must carry the view's own `sd_hash`.
@@ -211,6 +207,8 @@ impl Gateway {
             return Err(Failure::Corrupt("entry"));
         }
         let key = self.keys.kb(&prepared.presentation.holder()).ok_or(Failure::Corrupt("key binding"))?;
+        let Prepared { agreement, .. } = &prepared;
+        let agr = submission::AgreementRef { id: agreement.row.id.clone(), ver: agreement.row.ver, sha256: agreement.row.sha256 };
         let claims = KbClaims {
             iat: committed.time(),
             aud: caller.party().clone(),
@@ -219,9 +217,9 @@ impl Gateway {
             tsn: Grounds {
                 origin: self.origin.clone(),
                 idx: committed.idx(),
-                agr: prepared.agreement,
+                agr,
                 pol: self.policy.digest(),
-                terms: prepared.terms,
+                terms: agreement.record.agreement.terms.clone(),
                 on_behalf_of: None,
                 con: prepared.consent,
             },

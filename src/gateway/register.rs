@@ -2,6 +2,8 @@
 //!
 //! The same `(iss, jti)` with the same content gets the first answer again, whatever happened since; with other content it is refused.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,7 +74,7 @@ impl Gateway {
         if signed.unproven().issued().iss != *caller.party() {
             return Err(RefusalCode::IssuerMismatch.into());
         }
-        let key = self.signing_key(caller, &signed.kid(), now).await?;
+        let key = self.signing_key(caller, caller.seen.rights_epoch, &signed.kid(), now).await?;
         call.note(|t| t.signing_key = Some(key.kid));
         let public = self.rights.public_key(&key)?;
         let (sha256, digest, compact) = (signed.digest(), signing_input_digest(signed.token()), signed.token().to_owned());
@@ -82,8 +84,8 @@ impl Gateway {
     }
 
     /// The caller's registered signature key, usable now.
-    pub(super) async fn signing_key(&self, caller: &Caller, kid: &Digest, now: Timestamp) -> Result<KeyRow, Failure> {
-        let key = self.store.key(kid).await?.ok_or(RefusalCode::KeyNotAllowed)?;
+    pub(super) async fn signing_key(&self, caller: &Caller, epoch: u64, kid: &Digest, now: Timestamp) -> Result<Arc<KeyRow>, Failure> {
+        let key = self.key_in(epoch, kid).await?.ok_or(RefusalCode::KeyNotAllowed)?;
         if key.party != *caller.party() || key.usage != PartyKeyUse::Sig || now < key.nbf {
             return Err(RefusalCode::KeyNotAllowed.into());
         }

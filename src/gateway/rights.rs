@@ -1,7 +1,7 @@
-//! Rights as they stand: agreement and consent with what happened to them, read from the store on every call.
+//! Consents as they stand, read from the store on every call, after the rights epoch.
 //!
-//! What is cached is what cannot change: a parsed key by its thumbprint, a parsed agreement document by its digest, an opened consent by the
-//! digest of its signed form. State (ended, narrowed, suspended, retired) is read every time, after the rights epoch.
+//! What is kept is what cannot change: a parsed key by its thumbprint, an opened consent by the digest of its signed form. Whether a consent
+//! was ended or narrowed is read every time.
 
 use std::{
     collections::HashMap,
@@ -12,17 +12,16 @@ use std::{
 use super::{Gateway, failure::Failure};
 use crate::{
     domain::{
-        agreement::{Agreement, AgreementRecord, SignedAct},
         consent::{Consent, ConsentHistory},
         digest::Digest,
-        ids::{AgreementId, Jti},
+        ids::Jti,
     },
     message::{
         disclosed::Pseudonym,
         keys::{KeyUse, PublicKey},
         objects::{ConsentEnd, ConsentGiven, Signed},
     },
-    store::{AgreementRow, ConsentRow, KeyRow, PartyKeyUse},
+    store::{ConsentRow, KeyRow, PartyKeyUse},
     vault,
 };
 
@@ -30,7 +29,6 @@ use crate::{
 #[derive(Default)]
 pub(super) struct RightsCache {
     keys: Shelf<Digest, PublicKey>,
-    agreements: Shelf<Digest, Agreement>,
     consents: Shelf<Digest, OpenConsent>,
 }
 
@@ -54,26 +52,9 @@ impl RightsCache {
     pub(super) fn public_key(&self, row: &KeyRow) -> Result<Arc<PublicKey>, Failure> {
         self.keys.get_or(row.kid, || PublicKey::from_jwk_bytes(row.jwk.as_bytes(), usage(row)).map_err(|_| Failure::Corrupt("key")))
     }
-
-    fn agreement(&self, row: &AgreementRow) -> Result<Arc<Agreement>, Failure> {
-        self.agreements.get_or(row.sha256, || serde_json::from_slice(&row.document).map_err(|_| Failure::Corrupt("agreement")))
-    }
 }
 
 impl Gateway {
-    /// An agreement version as it stands.
-    pub(super) async fn agreement(&self, id: &AgreementId, ver: u32) -> Result<Option<(AgreementRow, AgreementRecord)>, Failure> {
-        let Some(row) = self.store.agreement(id, ver).await? else { return Ok(None) };
-        let record = self.agreement_record(&row)?;
-        Ok(Some((row, record)))
-    }
-
-    /// What a row says.
-    pub(super) fn agreement_record(&self, row: &AgreementRow) -> Result<AgreementRecord, Failure> {
-        let acts = row.acts.iter().map(|a| SignedAct { party: a.party.clone(), act: a.act }).collect();
-        Ok(AgreementRecord { agreement: self.rights.agreement(row)?.as_ref().clone(), acts, superseded: row.superseded })
-    }
-
     /// A consent as it stands.
     pub(super) async fn consent(&self, jti: &Jti) -> Result<Option<StandingConsent>, Failure> {
         let Some(row) = self.store.consent(jti).await? else { return Ok(None) };

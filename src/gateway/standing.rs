@@ -16,23 +16,23 @@ use crate::{
 impl Gateway {
     /// That the caller's party is active and registered as it was, and that the keys which signed for the call are good. `epoch` was read before.
     pub(super) async fn still_stands(&self, caller: &Caller, call: &Call, epoch: u64) -> Result<(), Failure> {
-        if epoch == caller.rights_epoch {
+        if epoch == caller.seen.rights_epoch {
             return Ok(());
         }
-        let row = self.store.party(caller.party()).await?.ok_or(RefusalCode::UnknownParty)?;
+        let row = self.party_in(epoch, caller.party()).await?.ok_or(RefusalCode::UnknownParty)?;
         if row.state == PartyState::Suspended {
             return Err(RefusalCode::PartySuspended.into());
         }
-        if row.registration != caller.registration {
+        if row.registration != caller.row.registration {
             // Other purposes, other certificates: whatever was checked against them is checked anew when the call is repeated.
             return Err(LedgerError::Unavailable.into());
         }
         let (now, trail) = (self.clock.now(), call.trail());
         if let Some(kid) = &trail.actor_key {
-            self.actor_key(caller, kid, now).await?;
+            self.actor_key(caller, epoch, kid, now).await?;
         }
         if let Some(kid) = &trail.signing_key {
-            self.signing_key(caller, kid, now).await?;
+            self.signing_key(caller, epoch, kid, now).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Submitting a message: the order of checks is that of protocol section 3.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use super::{
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
+    known::KnownAgreement,
     record::With,
     register::Identity,
     rights::StandingConsent,
@@ -17,7 +18,6 @@ use super::{
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
     domain::{
-        agreement::AgreementRecord,
         case::Relation,
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
@@ -36,7 +36,7 @@ use crate::{
         schema::MessageSchema,
         submission::{Message, Submission},
     },
-    store::{AgreementRow, EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
+    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
     vault,
 };
 
@@ -73,7 +73,7 @@ impl Gateway {
         if submission.iss() != caller.party() {
             return Err(RefusalCode::IssuerMismatch.into());
         }
-        let key = self.signing_key(caller, &submission.kid(), now).await?;
+        let key = self.signing_key(caller, caller.seen.rights_epoch, &submission.kid(), now).await?;
         call.note(|t| t.signing_key = Some(key.kid));
         let public = self.rights.public_key(&key)?;
         let message = submission.verify(&public)?;
@@ -93,7 +93,7 @@ impl Gateway {
         call.note(|t| (t.case, t.shred) = (None, None));
         let now = self.clock.now();
         message.check_time(now)?;
-        let recipient = self.store.party(&message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed)?;
+        let recipient = self.party_in(epoch, &message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed)?;
         call.note(|t| t.recipient = Some(message.claims().aud.clone()));
         if message.claims().kind != MessageKind::Referral {
             return Err(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case").into());
@@ -117,7 +117,7 @@ impl Gateway {
         if message.claims().aud.kind().is_provider() && !message.is_padded() {
             return Err(RefusalCode::PaddingRequired.into());
         }
-        let (_, agreement) = self.named_agreement(message, call).await?;
+        let agreement = self.named_agreement(message, call, epoch).await?;
         let consent = self.named_consent(caller, call, message, &disclosed).await?;
         if disclosed.hidden.case.is_some() {
             return Err(Refusal::claim(RefusalCode::StateConflict, "case", "opens_a_case").into());
@@ -132,7 +132,7 @@ impl Gateway {
             basis: message.claims().bas,
             relation: Relation::Assigned,
         };
-        let rights = Rights { agreement: Some(&agreement), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
+        let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
         let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
         let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
             .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()))?;
@@ -199,13 +199,16 @@ impl Gateway {
         &self,
         message: &Verified<Message>,
         call: &Call,
-    ) -> Result<(AgreementRow, AgreementRecord), Failure> {
-        let (row, record) = self.agreement(&message.claims().agr.id, message.claims().agr.ver).await?.ok_or(RefusalCode::NoAgreement)?;
+        epoch: u64,
+    ) -> Result<Arc<KnownAgreement>, Failure> {
+        let named = &message.claims().agr;
+        let agreement = self.agreement_in(epoch, &named.id, named.ver).await?.ok_or(RefusalCode::NoAgreement)?;
+        let row = &agreement.row;
         if row.sha256 != message.claims().agr.sha256 {
             return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "sha256").into());
         }
         call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
-        Ok((row, record))
+        Ok(agreement)
     }
 
     /// The consent a message names, if the sender may rely on it (protocol section 2, "Consent rules").

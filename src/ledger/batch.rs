@@ -10,7 +10,7 @@ use crate::{
         ids::Jti,
         time::Timestamp,
     },
-    store::{Append, EntryRow, HeadRow, OnceKey, OnceKind, OnceRow, StoreError, TileRow},
+    store::{Append, EntryRow, HeadRow, OnceKey, OnceKind, OnceRow, StoreError, TileRow, Write},
     tlog::{BatchTree, Frontier, Hash, RightEdge, TileRow as Row, encode_tile, leaf_hash, perfect_root},
 };
 
@@ -168,7 +168,7 @@ impl Batch {
     }
 
     fn enter(&mut self, draft: Draft, body: Vec<u8>, time: Timestamp) -> Result<usize, LedgerError> {
-        let Draft { entry, opening, tags, object, actor, narrows, .. } = draft;
+        let Draft { entry, opening, tags, writes, object, actor, narrows, .. } = draft;
         let idx = self.head.size;
         self.head.size = idx.checked_add(1).ok_or(LedgerError::Broken("size"))?;
         self.head.last_time = time;
@@ -179,7 +179,7 @@ impl Batch {
         if activates && let Some(policy) = entry.policy {
             self.head.policy = policy;
         }
-        if narrows || activates {
+        if narrows || activates || writes.iter().any(Write::is_registration) {
             self.head.rights_epoch = self.head.rights_epoch.checked_add(1).ok_or(LedgerError::Broken("rights epoch"))?;
         }
         let hash = leaf_hash(&body);

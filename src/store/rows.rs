@@ -327,7 +327,7 @@ pub struct HeadRow {
     pub frontier: Vec<u8>,
     /// Time of the last entry.
     pub last_time: Timestamp,
-    /// Advances with every entry that narrows a right.
+    /// Advances with every entry that narrows a right or changes a party, a key or an agreement.
     pub rights_epoch: u64,
     /// Digest of the policy set in force.
     pub policy: Digest,

@@ -120,3 +120,20 @@ pub enum Write {
     /// Stores evidence about a message.
     Evidence(EvidenceRow),
 }
+
+impl Write {
+    /// Whether it changes what parties, keys or agreements there are, or how they stand.
+    #[must_use]
+    pub const fn is_registration(&self) -> bool {
+        matches!(
+            self,
+            Self::Party(_)
+                | Self::PartyState(..)
+                | Self::Key(_)
+                | Self::KeyState { .. }
+                | Self::Agreement { .. }
+                | Self::AgreementAct { .. }
+                | Self::AgreementSuperseded(..)
+        )
+    }
+}

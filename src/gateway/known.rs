@@ -1,0 +1,150 @@
+//! Parties, keys and agreements, read once in a rights epoch.
+//!
+//! Promises: every entry that changes one of them advances the epoch in its own transaction, whichever process writes it (`ledger.md` section 4). So
+//! one look at the head answers for all of them, and what is kept here is never older than that look. What does not exist is not kept.
+//! Not here: consents and cases. They change with the daily work and are read on every call.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Gateway, failure::Failure};
+use crate::{
+    domain::{
+        agreement::{AgreementRecord, SignedAct},
+        digest::Digest,
+        ids::AgreementId,
+        party::PartyId,
+    },
+    store::{AgreementRow, KeyRow, PartyRow},
+};
+
+/// What was read in the newest epoch.
+#[derive(Default)]
+pub(super) struct Known {
+    parties: Table<PartyId, PartyRow>,
+    keys: Table<Digest, KeyRow>,
+    keys_of: Table<PartyId, Vec<KeyRow>>,
+    agreements: Table<(AgreementId, u32), KnownAgreement>,
+}
+
+/// An agreement version with what was done to it.
+pub(super) struct KnownAgreement {
+    pub row: AgreementRow,
+    pub record: AgreementRecord,
+}
+
+impl Gateway {
+    /// A party.
+    pub(super) async fn party_in(&self, epoch: u64, id: &PartyId) -> Result<Option<Arc<PartyRow>>, Failure> {
+        if let Some(row) = self.known.parties.get(epoch, id) {
+            return Ok(Some(row));
+        }
+        Ok(self.store.party(id).await?.map(|row| self.known.parties.keep(epoch, id.clone(), row)))
+    }
+
+    /// A key by its thumbprint.
+    pub(super) async fn key_in(&self, epoch: u64, kid: &Digest) -> Result<Option<Arc<KeyRow>>, Failure> {
+        if let Some(row) = self.known.keys.get(epoch, kid) {
+            return Ok(Some(row));
+        }
+        Ok(self.store.key(kid).await?.map(|row| self.known.keys.keep(epoch, *kid, row)))
+    }
+
+    /// All keys of a registered party, oldest first.
+    pub(super) async fn keys_in(&self, epoch: u64, party: &PartyId) -> Result<Arc<Vec<KeyRow>>, Failure> {
+        match self.known.keys_of.get(epoch, party) {
+            Some(rows) => Ok(rows),
+            None => Ok(self.known.keys_of.keep(epoch, party.clone(), self.store.keys(party).await?)),
+        }
+    }
+
+    /// An agreement version.
+    pub(super) async fn agreement_in(&self, epoch: u64, id: &AgreementId, ver: u32) -> Result<Option<Arc<KnownAgreement>>, Failure> {
+        let name = (id.clone(), ver);
+        if let Some(known) = self.known.agreements.get(epoch, &name) {
+            return Ok(Some(known));
+        }
+        let Some(row) = self.store.agreement(id, ver).await? else { return Ok(None) };
+        let known = KnownAgreement { record: record(&row)?, row };
+        Ok(Some(self.known.agreements.keep(epoch, name, known)))
+    }
+}
+
+/// What an agreement row says.
+pub(super) fn record(row: &AgreementRow) -> Result<AgreementRecord, Failure> {
+    let acts = row.acts.iter().map(|a| SignedAct { party: a.party.clone(), act: a.act }).collect();
+    let agreement = serde_json::from_slice(&row.document).map_err(|_| Failure::Corrupt("agreement"))?;
+    Ok(AgreementRecord { agreement, acts, superseded: row.superseded })
+}
+
+/// Rows of one epoch, the newest that was asked for.
+struct Table<K, V>(Mutex<(u64, HashMap<K, Arc<V>>)>);
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V> Table<K, V> {
+    /// A row that was read in this epoch.
+    fn get(&self, epoch: u64, key: &K) -> Option<Arc<V>> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0 == epoch { held.1.get(key).cloned() } else { None }
+    }
+
+    /// Keeps a row that was read after the epoch was. It may be newer than the epoch, never older: who still decides in an epoch that is over is
+    /// handed back by the sequencer.
+    fn keep(&self, epoch: u64, key: K, row: V) -> Arc<V> {
+        let row = Arc::new(row);
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0 < epoch || held.1.len() >= MOST {
+            *held = (held.0.max(epoch), HashMap::new());
+        }
+        if held.0 == epoch {
+            held.1.insert(key, Arc::clone(&row));
+        }
+        row
+    }
+}
+
+/// Rows of one table: more than a prefecture has parties.
+const MOST: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_given_only_in_the_epoch_it_was_read_in() {
+        let table = Table::default();
+        table.keep(3, "a", 1);
+        assert_eq!(table.get(3, &"a").as_deref(), Some(&1));
+        assert_eq!(table.get(4, &"a"), None, "whatever changed may have changed it");
+        assert_eq!(table.get(2, &"a"), None);
+        assert_eq!(table.get(3, &"b"), None);
+    }
+
+    #[test]
+    fn a_new_epoch_forgets_the_old_one_and_an_old_one_leaves_nothing_behind() {
+        let table = Table::default();
+        table.keep(3, "a", 1);
+        table.keep(4, "b", 2);
+        assert_eq!((table.get(3, &"a"), table.get(4, &"a")), (None, None));
+        assert_eq!(*table.keep(3, "b", 1), 1, "who reads in an old epoch gets what it read");
+        assert_eq!(table.get(4, &"b").as_deref(), Some(&2));
+    }
+
+    #[test]
+    fn a_full_table_starts_over() {
+        let table = Table::default();
+        for key in 0..=MOST {
+            table.keep(1, key, ());
+        }
+        assert!(table.get(1, &MOST).is_some());
+        assert!(table.get(1, &0).is_none());
+    }
+}
