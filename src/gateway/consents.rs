@@ -55,7 +55,7 @@ impl Gateway {
             // Only now: a refusal before could not be sealed under a key that is not stored.
             call.note(|t| t.shred = Some(key_id));
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
-            let with = With { writes, object: None, ground: Some(ground), narrows: superseded.is_some(), fresh: Some(key) };
+            let with = With { writes, object: None, ground: Some(ground), narrows: superseded.is_some(), key: Some(key) };
             Ok((with, json!({"consent": object.jti})))
         })
         .await

@@ -1,6 +1,9 @@
 //! Reading: party -> relation -> classes -> disclosures -> entry -> commit -> key binding -> JWE.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use super::{
     Gateway,
@@ -18,6 +21,7 @@ use crate::{
     domain::{
         case::Relation,
         codes::{BasisGroup, Purpose},
+        field::{FieldClass, FieldKey},
         ids::{CaseId, Jti},
         refusal::RefusalCode,
         time::Timestamp,
@@ -32,7 +36,7 @@ use crate::{
         submission::{self, Message},
     },
     store::{CaseRow, EvidenceRow, EvidenceState, KeyRow, KeyState, MessageRow, PartyKeyUse, Write},
-    vault,
+    vault::{self, DataKey},
 };
 
 /// What a read decided, before it is committed.
@@ -89,7 +93,8 @@ impl Gateway {
         call.note(|t| t.message = Some(MessageRef { iss: row.iss.clone(), jti: row.jti }));
         call.note(|t| t.recipient = Some(caller.party().clone()));
         call.note(|t| t.request = Some(row.digest));
-        let (message, disclosed) = self.open_message(&row).await?;
+        let key = self.data_key(row.sealed.key).await?;
+        let (message, disclosed) = open_message(&key, &row)?;
         call.note(|t| t.basis = Some(message.claims().bas));
         let agreement = self.named_agreement(&message, call, epoch).await?;
         let reference = disclosed.hidden.con.as_ref();
@@ -116,7 +121,8 @@ impl Gateway {
         let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
         let decide = if own { decision::decide_own_read } else { decision::decide_read };
         let view = decide(&Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now }, &viewing)?;
-        let presentation = message.present_rows(&disclosed, |row| view.shown().contains(&row.key), view.consent_detail());
+        let shown: HashSet<&FieldKey> = view.shown().iter().collect();
+        let presentation = message.present_rows(&disclosed, |row| shown.contains(&row.key), view.consent_detail());
         let kb = self.ids.jti()?;
         call.note(|t| t.rules.clone_from(view.rules()));
         call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
@@ -124,10 +130,8 @@ impl Gateway {
         call.note(|t| t.counts = true);
         call.note(|t| t.disclosed = view.shown().to_vec());
         call.note(|t| t.withheld = view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect());
-        for class in rows.iter().filter(|r| view.shown().contains(&r.key)).map(|r| r.class) {
-            let tag = self.vault.tag("class", class.as_str());
-            call.note(|t| t.tags.push(tag));
-        }
+        let classes: BTreeSet<FieldClass> = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect();
+        call.note(|t| t.tags.extend(classes.iter().map(|class| self.vault.tag("class", class.as_str()))));
         let evidence = Write::Evidence(EvidenceRow {
             case: case.case,
             iss: row.iss.clone(),
@@ -142,7 +146,7 @@ impl Gateway {
         let ground = Ground { rights_epoch: epoch, valid_until: view.valid_until(), case: None, consent: None };
         // A sender's look at its own message is no release to a reader.
         let writes = if own { Vec::new() } else { vec![evidence] };
-        let with = With { writes, ground: Some(ground), ..With::default() };
+        let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
         let prepared = Prepared { presentation, kb, agreement, consent: reference.filter(|_| view.consent_detail()).cloned(), reader_key };
         Ok((with, prepared))
     }
@@ -173,7 +177,7 @@ impl Gateway {
         relation: Relation,
         purpose: Purpose,
     ) -> Result<bool, Failure> {
-        let (message, _) = self.open_message(row).await?;
+        let (message, _) = open_message(&self.data_key(row.sealed.key).await?, row)?;
         let claims = message.claims();
         let epoch = caller.seen.rights_epoch;
         let Some(agreement) = self.agreement_in(epoch, &claims.agr.id, claims.agr.ver).await? else { return Ok(false) };
@@ -183,15 +187,6 @@ impl Gateway {
         let (ends, now) = (caller.not_after, self.clock.now());
         let view = decision::decide_read(&Question { policy: &self.policy, exchange, rights, rows: &[], ends, now }, &viewing);
         Ok(view.is_ok_and(|view| view.consent_detail()))
-    }
-
-    /// Opens a stored message. It was verified before it was stored, and its ciphertext is authenticated.
-    async fn open_message(&self, row: &MessageRow) -> Result<(Verified<Message>, Disclosed), Failure> {
-        let key = self.data_key(row.sealed.key).await?;
-        let bytes = vault::open(&key, &message_context(&row.iss, &row.jti), &row.sealed)?;
-        let message = Message::reopen(&bytes).map_err(|_| Failure::Corrupt("message"))?;
-        let disclosed = message.disclose().map_err(|_| Failure::Corrupt("message"))?;
-        Ok((message, disclosed))
     }
 
     /// The caller's newest encryption key that is usable now.
@@ -229,4 +224,12 @@ impl Gateway {
         let body = envelope::seal(&reader, RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
         Ok(Release { body, committed: committed.time(), ledger: self.proof(committed)?.proof })
     }
+}
+
+/// Opens a stored message. It was verified before it was stored, and its ciphertext is authenticated.
+fn open_message(key: &DataKey, row: &MessageRow) -> Result<(Verified<Message>, Disclosed), Failure> {
+    let bytes = vault::open(key, &message_context(&row.iss, &row.jti), &row.sealed)?;
+    let message = Message::reopen(&bytes).map_err(|_| Failure::Corrupt("message"))?;
+    let disclosed = message.disclose().map_err(|_| Failure::Corrupt("message"))?;
+    Ok((message, disclosed))
 }

@@ -30,8 +30,8 @@ pub(super) struct With {
     pub object: Option<Once>,
     pub ground: Option<Ground>,
     pub narrows: bool,
-    /// A data key that is new with this entry: it is not in the store yet.
-    pub fresh: Option<DataKey>,
+    /// The data key of the opening, where it is at hand: new with this entry and not in the store yet, or read for it.
+    pub key: Option<DataKey>,
 }
 
 impl With {
@@ -47,7 +47,7 @@ impl Gateway {
     pub(super) async fn permit(&self, caller: &Caller, trail: &Trail, with: With) -> Result<Draft, Failure> {
         let shred = trail.shred.unwrap_or(GATEWAY_KEY);
         let entry = self.entry(Some(caller), trail, trail.entry_type(), Outcome::Permit, None)?;
-        let mut draft = self.draft(entry, trail, Vec::new(), shred, with.fresh.as_ref()).await?;
+        let mut draft = self.draft(entry, trail, Vec::new(), shred, with.key.as_ref()).await?;
         draft.writes = with.writes;
         draft.object = with.object;
         draft.ground = with.ground;
@@ -169,7 +169,7 @@ impl Gateway {
         trail: &Trail,
         violations: Vec<String>,
         shred: DataKeyId,
-        fresh: Option<&DataKey>,
+        at_hand: Option<&DataKey>,
     ) -> Result<Draft, Failure> {
         let opening = Opening {
             case: trail.case,
@@ -183,7 +183,7 @@ impl Gateway {
         let opening = if opening == Opening::default() {
             None
         } else {
-            let (sealed, commitment) = match fresh {
+            let (sealed, commitment) = match at_hand {
                 Some(key) => Self::seal_opening(key, shred, entry.id, opening)?,
                 None => Self::seal_opening(&self.data_key(shred).await?, shred, entry.id, opening)?,
             };

@@ -191,7 +191,7 @@ impl Gateway {
         let ground =
             Ground { rights_epoch: epoch, valid_until: permitted.valid_until(), case: None, consent: consent_jti.map(|jti| (jti, case)) };
         let subject = json!({"case": own_id, "message": message.claims().jti});
-        Ok((With { writes, object: None, ground: Some(ground), narrows: false, fresh: Some(key) }, subject))
+        Ok((With { writes, object: None, ground: Some(ground), narrows: false, key: Some(key) }, subject))
     }
 
     /// The agreement version a message names, by id, version and digest.
