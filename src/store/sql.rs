@@ -48,8 +48,9 @@ pub(super) const INSERT_AGREEMENT_ACT: &str = "INSERT INTO agreement_act (agreem
      SELECT idx, $3, $4, $5, $6 FROM agreement WHERE id = $1 AND ver = $2";
 pub(super) const SUPERSEDE_AGREEMENT: &str = "UPDATE agreement SET superseded = 1 WHERE id = $1 AND ver = $2";
 
-pub(super) const CONSENT: &str = "SELECT collector, sha256, subject, key, sealed, case_, ended, idx FROM consent WHERE jti = $1";
-pub(super) const CONSENT_ENDS: &str = "SELECT key, sealed FROM consent_end WHERE consent = $1 ORDER BY idx, seq";
+/// One row for each end, at least one.
+pub(super) const CONSENT: &str = "SELECT c.collector, c.sha256, c.subject, c.key, c.sealed, c.case_, c.ended, c.idx, e.key, e.sealed \
+     FROM consent c LEFT JOIN consent_end e ON e.consent = c.jti WHERE c.jti = $1 ORDER BY e.idx, e.seq";
 pub(super) const CONSENT_CASE: &str = "SELECT case_ FROM consent WHERE jti = $1";
 pub(super) const INSERT_CONSENT: &str =
     "INSERT INTO consent (jti, collector, sha256, subject, idx, key, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)";

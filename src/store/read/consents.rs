@@ -11,13 +11,10 @@ use crate::{
 impl Consents for SqlStore {
     async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError> {
         let query = sqlx::query_as(sql::CONSENT).bind(jti.uuid().as_bytes().as_slice());
-        let row: Option<ConsentColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
-        let Some((collector, sha256, subject, key, sealed, case, ended, idx)) = row else { return Ok(None) };
-        let ends: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql::CONSENT_ENDS)
-            .bind(jti.uuid().as_bytes().as_slice())
-            .fetch_all(&self.reads)
-            .await
-            .map_err(StoreError::Database)?;
+        let mut rows: Vec<ConsentColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let ends = rows.iter_mut().filter_map(|row| Some((row.8.take()?, row.9.take()?)));
+        let ends = ends.map(|(key, end)| decode::sealed("consent_end.key", &key, end)).collect::<Result<_, _>>()?;
+        let Some((collector, sha256, subject, key, sealed, case, ended, idx, _, _)) = rows.pop() else { return Ok(None) };
         Ok(Some(ConsentRow {
             jti: *jti,
             collector: decode::parse("consent.collector", &collector)?,
@@ -26,7 +23,7 @@ impl Consents for SqlStore {
             sealed: decode::sealed("consent.key", &key, sealed)?,
             case: case.map(|case| decode::case_key("consent.case_", &case)).transpose()?,
             ended: ended != 0,
-            ends: ends.into_iter().map(|(key, end)| decode::sealed("consent_end.key", &key, end)).collect::<Result<_, _>>()?,
+            ends,
             idx: decode::count("consent.idx", idx)?,
         }))
     }
@@ -38,4 +35,5 @@ impl Consents for SqlStore {
     }
 }
 
-type ConsentColumns = (String, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, i64);
+/// The consent, then the sealed end of this row.
+type ConsentColumns = (String, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
