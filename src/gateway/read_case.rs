@@ -30,7 +30,6 @@ use crate::{
     message::{
         Verified,
         disclosed::{ConsentRef, Disclosed, Presentation},
-        envelope,
         key_binding::{self, Grounds, KbClaims, Nonce},
         profile::RELEASE_CTY,
         submission::{self, Message},
@@ -220,8 +219,8 @@ impl Gateway {
             },
         };
         let bound = key_binding::bind(&prepared.presentation, key, &claims)?;
-        let reader = self.rights.public_key(&prepared.reader_key)?;
-        let body = envelope::seal(&reader, RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
+        let sealer = self.rights.sealer(&prepared.reader_key)?;
+        let body = sealer.seal(RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
         Ok(Release { body, committed: committed.time(), ledger: self.proof(committed)?.proof })
     }
 }

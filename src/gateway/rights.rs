@@ -1,6 +1,6 @@
 //! Consents as they stand, read from the store on every call, after the rights epoch.
 //!
-//! What is kept is what cannot change: a parsed key by its thumbprint, an opened consent by the digest of its signed form. Whether a consent
+//! What is kept is what cannot change: a parsed key and what seals to it by its thumbprint, an opened consent by the digest of its signed form. Whether a consent
 //! was ended or narrowed is read every time.
 
 use std::{
@@ -18,6 +18,7 @@ use crate::{
     },
     message::{
         disclosed::Pseudonym,
+        envelope::Sealer,
         keys::{KeyUse, PublicKey},
         objects::{ConsentEnd, ConsentGiven, Signed},
     },
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct RightsCache {
     keys: Shelf<Digest, PublicKey>,
+    sealers: Shelf<Digest, Sealer>,
     consents: Shelf<Digest, OpenConsent>,
 }
 
@@ -50,7 +52,12 @@ pub(super) struct StandingConsent {
 impl RightsCache {
     /// The parsed public key of a row.
     pub(super) fn public_key(&self, row: &KeyRow) -> Result<Arc<PublicKey>, Failure> {
-        self.keys.get_or(row.kid, || PublicKey::from_jwk_bytes(row.jwk.as_bytes(), usage(row)).map_err(|_| Failure::Corrupt("key")))
+        self.keys.get_or(row.kid, || parse(row))
+    }
+
+    /// What seals to the key of a row.
+    pub(super) fn sealer(&self, row: &KeyRow) -> Result<Arc<Sealer>, Failure> {
+        self.sealers.get_or(row.kid, || Sealer::new(&parse(row)?).map_err(|_| Failure::Corrupt("key")))
     }
 }
 
@@ -84,6 +91,10 @@ impl Gateway {
 /// What the ciphertexts of a consent and its ends are bound to.
 pub(super) fn consent_context(jti: &Jti) -> Vec<u8> {
     format!("consent/{jti}").into_bytes()
+}
+
+fn parse(row: &KeyRow) -> Result<PublicKey, Failure> {
+    PublicKey::from_jwk_bytes(row.jwk.as_bytes(), usage(row)).map_err(|_| Failure::Corrupt("key"))
 }
 
 const fn usage(row: &KeyRow) -> KeyUse {
