@@ -101,14 +101,27 @@ impl Sandbox {
 
     /// Starts the gateway and waits until it is ready.
     pub(crate) async fn serve(&self) -> Server {
-        let mut server = Server::start(self);
+        let mut server = Server::start(self, &self.config(), "admin.sock");
         server.ready().await;
         server
     }
 
+    /// Starts another gateway on the same ledger, at a port of its own. Its parties still sign for the same gateway.
+    pub(crate) async fn serve_another(&self) -> (Server, SocketAddr) {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let config = fs::read_to_string(self.config()).unwrap();
+        let config = config.replace(&format!("listen = \"{}\"", self.address()), &format!("listen = \"{address}\""));
+        let config = config.replace("sandbox-1", "sandbox-2").replace("admin.sock", "admin-2.sock");
+        let file = self.path().join("another.toml");
+        fs::write(&file, config).unwrap();
+        let mut server = Server::start(self, &file, "admin-2.sock");
+        server.ready().await;
+        (server, address)
+    }
+
     /// Starts the gateway, which must refuse; gives what it said.
     pub(crate) async fn refuses_to_serve(&self) -> String {
-        Server::start(self).refusal().await
+        Server::start(self, &self.config(), "admin.sock").refusal().await
     }
 
     /// A party with the identity folder that `init` made for it.

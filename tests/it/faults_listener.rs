@@ -106,7 +106,7 @@ async fn a_body_is_of_the_right_kind_has_a_length_and_is_at_most_512_kib() {
         }
     }
     for version in VERSIONS {
-        for body in [b"a.b.c".as_slice(), &*vec![b'x'; 600 * 1024].leak()] {
+        for body in ["a.b.c".to_owned(), "x".repeat(600 * 1024)] {
             let problem = post_raw(&sandbox, &story.centre, version, Drip::whole(body), None).await;
             assert_eq!((problem.status, problem.code.as_str()), (411, "length_required"), "{version:?}");
             expected.push("length_required");

@@ -48,7 +48,7 @@ async fn nothing_a_sender_wrote_is_left_in_the_clear() {
 
     walk(&story, &told).await;
     let codes = stumble(&story, &told).await;
-    told.keep(server.admin("/metrics").await.unwrap().1);
+    told.keep(&server.admin("/metrics").await.unwrap().1);
 
     let log_of_writes = sandbox.database().with_extension("sqlite-wal");
     assert!(fs::metadata(log_of_writes).unwrap().len() > 100_000, "the write-ahead log is searched too");
@@ -82,14 +82,14 @@ async fn walk(story: &Story, told: &Told) {
     given.witness = Some(format!("{JAPANESE}立会人"));
     given.rep = Some(Representative { kind: "guardianship".to_owned(), authority: format!("{JAPANESE}権限") });
     let consent = story.sign_consent(&given);
-    told.keep(story.register(&consent).await.unwrap().subject);
+    told.keep(&story.register(&consent).await.unwrap().subject);
     let mut draft = story.draft(&consent);
     draft.hidden.thr = Some(format!("{ASCII}-thread").parse().unwrap());
     draft.claims.bref = Some(BasisRef { article: format!("{JAPANESE}条"), reason: format!("{JAPANESE}理由") });
     let message = story.sign(&draft);
     let accepted = story.submit(&message).await.unwrap();
     told.keep(&accepted.subject);
-    told.keep(story.submit(&message).await.unwrap().subject);
+    told.keep(&story.submit(&message).await.unwrap().subject);
 
     let (cases, _) = story.cases(None).await.unwrap();
     let [case] = cases.try_into().unwrap();
@@ -98,11 +98,11 @@ async fn walk(story: &Story, told: &Told) {
         let rows = &shown.release.disclosed.rows;
         assert!(rows.iter().any(|row| row.value.to_string().contains(JAPANESE)), "the reader sees the words");
         let (sealed, _) = story.municipality.get(&format!("/v1/cases/{case}"), purpose).await.unwrap();
-        told.keep(String::from_utf8(sealed.body.to_vec()).unwrap());
+        told.keep(&String::from_utf8(sealed.body.to_vec()).unwrap());
     }
     let own = accepted.subject["case"].as_str().unwrap();
-    told.keep(story.centre.json(&format!("/v1/cases/{own}/receipts"), PLACEMENT).await.unwrap());
-    told.keep(story.municipality.json(&format!("/v1/cases/{case}/messages"), PLACEMENT).await.unwrap());
+    told.keep(&story.centre.json(&format!("/v1/cases/{own}/receipts"), PLACEMENT).await.unwrap());
+    told.keep(&story.municipality.json(&format!("/v1/cases/{case}/messages"), PLACEMENT).await.unwrap());
     // The collector is shown its consent, words and all; nobody else is looking.
     let consent_again = story.centre.json(&format!("/v1/consents/{}", consent.jti), PLACEMENT).await.unwrap();
     assert!(consent_again.to_string().contains(JAPANESE));
@@ -111,7 +111,7 @@ async fn walk(story: &Story, told: &Told) {
     assert!(!seen["events"].as_array().unwrap().is_empty() && seen.to_string().contains(ASCII));
 
     let end = story.sign_end_because(&consent, None, &format!("{JAPANESE}撤回"));
-    told.keep(story.register_end(&consent, &end).await.unwrap().subject);
+    told.keep(&story.register_end(&consent, &end).await.unwrap().subject);
     told.refused(story.read(&case, PLACEMENT).await.unwrap_err());
 }
 
@@ -247,8 +247,7 @@ impl Told {
         self.0.lock().unwrap()
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "callers hand over what they received")]
-    fn keep(&self, answer: impl ToString) {
+    fn keep(&self, answer: &impl ToString) {
         self.all().push(answer.to_string());
     }
 

@@ -64,6 +64,28 @@ async fn no_release_follows_a_withdrawal_among_a_thousand_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_at_one_gateway_has_ended_at_every_other_of_the_ledger() {
+    let (sandbox, server, story, referral) = stage().await;
+    let (another, address) = sandbox.serve_another().await;
+    let mut elsewhere = Story::open(&sandbox).await;
+    elsewhere.municipality = elsewhere.municipality.at(address);
+    let elsewhere = Arc::new(elsewhere);
+    let consent = &referral.consent;
+    let end = story.sign_end(consent, None);
+    let (tally, ended) = reads(&elsewhere, &referral.case, 200, async { story.register_end(consent, &end).await.unwrap() }).await;
+    tally.assert_fired("consent_ended");
+    judge(&story, &tally, Right::Consent { jti: consent.jti, collector: story.centre.id.clone() }, &ended).await;
+
+    let referral = story.refer().await;
+    let reader = story.municipality.id.clone();
+    let (tally, ended) = reads(&elsewhere, &referral.case, 200, async { story.operate(PartyAct::Suspend, &reader).await.unwrap() }).await;
+    tally.assert_fired("party_suspended");
+    judge(&story, &tally, Right::Party(reader), &ended).await;
+    another.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_release_follows_the_suspension_of_its_agreement() {
     let (_sandbox, server, story, referral) = stage().await;
     let (tally, ended) = reads(&story, &referral.case, 200, async { story.say(AgreementAct::Suspend).await.unwrap() }).await;
@@ -147,6 +169,24 @@ async fn no_release_shows_a_class_behind_the_narrowing_that_took_it_out() {
     assert!(!before.is_empty() && !after.is_empty(), "the narrowing did not come in the middle: {tally:?}");
     assert!(!holds(&story.read(&referral.case, PLACEMENT).await.unwrap()));
     judge(&story, &Tally::default(), Right::Rows { consent: consent.jti, rows }, &ended).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_but_its_collector_is_shown_a_consent_behind_its_end() {
+    let (_sandbox, server, story, referral) = stage().await;
+    let consent = &referral.consent;
+    let target = format!("/v1/consents/{}", consent.jti);
+    let look = |story: Arc<Story>, _| {
+        let target = target.clone();
+        // The answer names no entry; the ledger says where each look stands.
+        async move { story.municipality.get(&target, PLACEMENT).await.map(|_| 0) }
+    };
+    let end = story.sign_end(consent, None);
+    let (tally, ended) = together(&story, 150, look, async { story.register_end(consent, &end).await.unwrap() }).await;
+    tally.assert_fired("not_found");
+    assert_eq!(story.centre.json(&target, PLACEMENT).await.unwrap()["state"], "ended");
+    judge(&story, &tally, Right::Consent { jti: consent.jti, collector: story.centre.id.clone() }, &ended).await;
     server.stop().await;
 }
 

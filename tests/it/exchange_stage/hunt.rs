@@ -48,17 +48,17 @@ impl Hunt {
 }
 
 fn forms(word: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = || word.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let units = || word.encode_utf16();
     let escaped: String = word.chars().map(|c| if c.is_ascii() { c.to_string() } else { escape(c) }).collect();
     let all_escaped: String = word.chars().map(escape).collect();
-    let percent: String = word.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let percent: String = word.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     let mut forms = vec![
         ("UTF-8", word.as_bytes().to_vec()),
         ("UTF-16, little end first", units().flat_map(u16::to_le_bytes).collect()),
         ("UTF-16, big end first", units().flat_map(u16::to_be_bytes).collect()),
-        ("hexadecimal", hex(word.as_bytes()).into_bytes()),
-        ("hexadecimal, upper case", hex(word.as_bytes()).to_uppercase().into_bytes()),
+        ("hexadecimal", hex().into_bytes()),
+        ("hexadecimal, upper case", hex().to_uppercase().into_bytes()),
         ("JSON escapes", escaped.to_lowercase().replace(&word.to_lowercase(), word).into_bytes()),
         ("JSON escapes throughout", all_escaped.into_bytes()),
         ("percent encoding", percent.to_uppercase().into_bytes()),
@@ -74,7 +74,7 @@ fn forms(word: &str) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn escape(c: char) -> String {
-    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat()
 }
 
 fn shifted(word: &str, before: usize) -> Vec<u8> {

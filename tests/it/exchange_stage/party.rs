@@ -1,6 +1,6 @@
 //! A party with its identity folder: signs what it sends, verifies what it receives. Anything that does not verify fails the test.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -79,13 +79,6 @@ pub(crate) struct Released {
     pub(crate) checkpoint: Checkpoint,
 }
 
-/// What is sent besides the target and its body.
-#[derive(Default)]
-pub(crate) struct Extra {
-    pub(crate) nonce: Option<Nonce>,
-    pub(crate) headers: HeaderMap,
-}
-
 impl Party {
     pub(crate) fn load(folder: &Path) -> Self {
         let read = |name: &str| fs::read(folder.join(name)).unwrap();
@@ -115,6 +108,13 @@ impl Party {
     /// Speaks HTTP/1.1 from now on.
     pub(crate) fn over_http1(mut self) -> Self {
         self.https = HttpsClient::new(self.gateway.as_str(), self.connector.http1_only(), ClientLimits::default()).unwrap();
+        self
+    }
+
+    /// Connects elsewhere from now on; what it signs stays addressed to the same gateway.
+    pub(crate) fn at(mut self, address: SocketAddr) -> Self {
+        let gateway = format!("https://localhost:{}", address.port());
+        self.https = HttpsClient::new(&gateway, self.connector.clone(), ClientLimits::default()).unwrap();
         self
     }
 
@@ -206,7 +206,7 @@ impl Party {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, method: Method, target: &str, headers: HeaderMap, body: Bytes) -> Result<Response, ClientError> {
-        self.https.request(method, target, headers, body).await
+        Box::pin(self.https.request(method, target, headers, body)).await
     }
 
     /// Verifies receipt, leaf, proof and checkpoint of an answer.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -23,20 +23,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(sandbox: &Sandbox) -> Self {
+    pub(super) fn start(sandbox: &Sandbox, config: &Path, admin: &str) -> Self {
         let log = sandbox.log();
         let open = || OpenOptions::new().create(true).append(true).open(&log).unwrap();
         // What is ignored stays ignored behind `exec`.
         let prepared = if sandbox.settings.full_disk { "trap '' XFSZ; exec \"$0\" \"$@\"" } else { "exec \"$0\" \"$@\"" };
         let child = Command::new("sh")
             .args(["-c", prepared, BINARY, "serve", "-c"])
-            .arg(sandbox.config())
+            .arg(config)
             .stdin(Stdio::null())
             .stdout(open())
             .stderr(open())
             .spawn()
             .unwrap();
-        Self { child, admin: sandbox.path().join("admin.sock"), log }
+        Self { child, admin: sandbox.path().join(admin), log }
     }
 
     /// Waits until the gateway says that it is ready.

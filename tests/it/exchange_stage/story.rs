@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use tsunagi::{
     domain::{
@@ -66,7 +65,6 @@ pub(crate) struct Message {
 /// A referral that was accepted.
 pub(crate) struct Referral {
     pub(crate) consent: Consent,
-    pub(crate) message: Message,
     /// The case as the municipality knows it.
     pub(crate) case: String,
 }
@@ -180,7 +178,7 @@ impl Story {
         self.submit(&message).await.unwrap();
         let (fresh, _) = self.cases(cursor).await.unwrap();
         let [case] = fresh.try_into().expect("one referral makes one case");
-        Referral { consent, message, case }
+        Referral { consent, case }
     }
 
     /// The municipality's cases behind a cursor, and the cursor behind them.
@@ -229,12 +227,5 @@ impl Story {
     pub(crate) async fn operate(&self, act: PartyAct, party: &PartyId) -> Result<Accepted, Setback> {
         let statement = PartyStatement { issued: self.operator.issued(), act, party: party.clone(), registration: None, key: None };
         self.operator.post_object("/v1/parties", Purpose::Administration, &statement.sign(&self.operator.signing).unwrap()).await
-    }
-
-    /// The agreement's document, byte for byte.
-    pub(crate) async fn document(&self) -> Vec<u8> {
-        let target = format!("/v1/agreements/{}/{}", self.agreement.id, self.agreement.ver);
-        let shown: Value = serde_json::from_slice(&self.centre.open_data(&target).await.unwrap().body).unwrap();
-        URL_SAFE_NO_PAD.decode(shown["document"].as_str().unwrap()).unwrap()
     }
 }
