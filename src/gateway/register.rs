@@ -108,14 +108,10 @@ impl Gateway {
         P: Future<Output = Result<(With, Value), Failure>> + Send,
     {
         call.note(|t| t.request = Some(identity.digest));
-        if let Some(known) = self.store.once(identity.kind, caller.party(), &identity.jti).await? {
-            if known.digest != identity.digest {
-                return Err(RefusalCode::ReplayConflict.into());
-            }
-            let idx = known.idx.ok_or(Failure::Corrupt("used id"))?;
-            return self.repeat(caller, identity, idx, &known.result).await;
+        if let Some(first) = self.first_answer(caller, identity).await? {
+            return Ok(first);
         }
-        let (answer, (receipt, subject)) = self
+        let decided = self
             .commit(caller, call, |epoch| {
                 let planned = plan(epoch);
                 async move {
@@ -133,7 +129,14 @@ impl Gateway {
                     Ok((self.permit(caller, &call.trail(), with).await?, (receipt, subject)))
                 }
             })
-            .await?;
+            .await;
+        let (answer, (receipt, subject)) = match decided {
+            // What refuses it may be its own first copy, committed since the look-up: a consent is bound to the case that copy opened.
+            Err(Failure::Refused(refusal)) => {
+                return self.first_answer(caller, identity).await?.ok_or(Failure::Refused(refusal));
+            }
+            other => other?,
+        };
         match answer {
             Answer::Committed(committed) => {
                 let proved = self.proof(&committed)?;
@@ -144,6 +147,16 @@ impl Gateway {
             Answer::ActorReplayed => Err(RefusalCode::ActorReplayed.into()),
             Answer::Stale => Err(Failure::Ledger(crate::ledger::LedgerError::Unavailable)),
         }
+    }
+
+    /// The first answer to the same object, if there is one. Another object under its id is a conflict.
+    async fn first_answer(&self, caller: &Caller, identity: Identity) -> Result<Option<Accepted>, Failure> {
+        let Some(known) = self.store.once(identity.kind, caller.party(), &identity.jti).await? else { return Ok(None) };
+        if known.digest != identity.digest {
+            return Err(RefusalCode::ReplayConflict.into());
+        }
+        let idx = known.idx.ok_or(Failure::Corrupt("used id"))?;
+        self.repeat(caller, identity, idx, &known.result).await.map(Some)
     }
 
     async fn repeat(&self, caller: &Caller, identity: Identity, idx: u64, result: &[u8]) -> Result<Accepted, Failure> {
