@@ -28,6 +28,11 @@ pub(super) struct As {
 }
 
 impl As {
+    /// An identity folder that was named otherwise.
+    pub(super) fn of(folder: &std::path::Path) -> Self {
+        Self { identity: folder.to_owned(), staff: None }
+    }
+
     /// A client for the identity. Does not connect yet.
     pub(super) fn client(&self, voice: Voice) -> Result<Client, CliError> {
         let identity = Identity::load(&self.identity).map_err(|error| {

@@ -28,7 +28,7 @@ mod tree;
 
 pub use self::{
     agreements::{AgreementVersion, Said},
-    answer::{Accepted, Subject},
+    answer::{Accepted, AgreementSubject, Subject},
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
     cases::{CaseHead, CasePage, Reading},
     connection::{Body, Client},
