@@ -161,5 +161,5 @@ fn the_version_must_be_the_next() {
 fn what_the_template_left_open_is_found_wherever_it_stands() {
     let value = json!({"title": "【要記入】題", "terms": ["よい", "【要記入】条件"], "delegations": [{"qualification": "x【要記入】"}]});
     let places: Vec<String> = placeholders(&value).into_iter().map(|finding| finding.at).collect();
-    assert_eq!(places, ["delegations[0].qualification", "terms[1]", "title"]);
+    assert_eq!(places, ["title", "terms[1]", "delegations[0].qualification"]);
 }
