@@ -34,7 +34,7 @@ pub(super) struct ListArgs {
 pub(super) struct ShowArgs {
     /// The version, as ID/VERSION.
     #[arg(value_name = "ID/VERSION")]
-    version: VersionName,
+    name: VersionName,
     #[command(flatten)]
     who: As,
     /// Also write the exact document to a new file.
@@ -70,7 +70,7 @@ pub(super) async fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> 
 
 pub(super) async fn show(args: &ShowArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let version = client.agreement_version(&args.version.id, args.version.ver).await?;
+    let version = client.agreement_version(&args.name.id, args.name.ver).await?;
     let said = client.said_about(&version).await?;
     if let Some(file) = &args.out {
         write_new(file, &version.bytes)?;
