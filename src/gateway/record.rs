@@ -163,7 +163,7 @@ impl Gateway {
         })
     }
 
-    async fn draft(
+    pub(super) async fn draft(
         &self,
         mut entry: Entry,
         trail: &Trail,

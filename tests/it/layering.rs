@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decision", &["domain", "policy"]),
     ("vault", &["store"]),
     ("ledger", &["clock", "domain", "store", "text", "tlog"]),
-    ("gateway", &["clock", "decision", "domain", "ledger", "message", "policy", "store", "tlog", "vault"]),
+    ("gateway", &["clock", "decision", "domain", "ledger", "message", "policy", "store", "text", "tlog", "vault"]),
     ("tls", &["clock", "config", "domain"]),
     ("telemetry", &["config", "domain", "tls"]),
     ("http", &["clock", "domain", "gateway", "telemetry", "text", "tlog", "tls"]),
