@@ -28,7 +28,6 @@ use crate::{
         ids::Jti,
         party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
-        time::Timestamp,
     },
     ledger::Draft,
     text::{self, Lang},
@@ -225,20 +224,19 @@ impl Gateway {
         if recipient.state != PartyState::Active || claims.aud == claims.iss {
             return;
         }
-        let now = self.clock.now();
         for (row, relation) in [(recipient, Relation::Assigned), (&sent.caller.row, Relation::Origin)] {
             let reader = row.registration.party.clone();
             let mut view = ReaderView { reader, relation, purposes: Vec::new() };
             for purpose in claims.pur.iter().copied() {
                 let works = row.registration.works_for(purpose);
-                let Some(seen) = self.view(sent, examined, relation, purpose, works, now, &mut explanation.rules) else { return };
+                let Some(seen) = self.view(sent, examined, relation, purpose, works, &mut explanation.rules) else { return };
                 view.purposes.push(seen);
             }
             explanation.readers.push(view);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a fact the view rests on")]
+    /// What a reader who stands so to the case would be shown; `works` says whether its unit works for the purpose.
     fn view(
         &self,
         sent: Sent<'_>,
@@ -246,10 +244,9 @@ impl Gateway {
         relation: Relation,
         purpose: Purpose,
         works: bool,
-        now: Timestamp,
         rules: &mut BTreeMap<String, Rule>,
     ) -> Option<PurposeView> {
-        let question = examined.question(sent, &self.policy, relation, sent.ends, now)?;
+        let question = examined.question(sent, &self.policy, relation, sent.ends, self.clock.now())?;
         let viewing = Viewing { purpose, message: &sent.message.claims().pur };
         let own = relation == Relation::Origin;
         let decided = if !works {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Gateway,
     actor::{Acting, Allowed},
+    agreements::may_see,
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
@@ -168,7 +169,7 @@ impl Gateway {
         if message.claims().aud.kind().is_provider() && !message.is_padded() {
             findings.check(Err::<(), _>(RefusalCode::PaddingRequired))?;
         }
-        let agreement = findings.check(self.named_agreement(message, call, epoch).await)?;
+        let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
         let consent = match &disclosed {
             Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?,
             None => None,
@@ -180,7 +181,9 @@ impl Gateway {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
         }
         let mut examined = Examined { recipient, rows, agreement, consent, permitted: None };
-        if let (Some(recipient), Some(question)) = (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now)) {
+        if let (Some(recipient), Some(question)) =
+            (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now))
+        {
             let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
                 .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()));
             let permitted = findings.check(permitted)?;
@@ -246,6 +249,20 @@ impl Gateway {
         Ok((With { writes, object: None, ground: Some(ground), narrows: false, key: Some(key) }, subject))
     }
 
+    /// The agreement version a message names, if its sender may see it. Another's is told like one that is not there.
+    async fn agreement_of_sender(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        message: &Verified<Message>,
+        epoch: u64,
+    ) -> Result<Arc<KnownAgreement>, Failure> {
+        let named = &message.claims().agr;
+        let known = self.agreement_in(epoch, &named.id, named.ver).await?;
+        known.filter(|known| may_see(&known.record, caller)).ok_or(RefusalCode::NoAgreement)?;
+        self.named_agreement(message, call, epoch).await
+    }
+
     /// The agreement version a message names, by id, version and digest.
     pub(super) async fn named_agreement(
         &self,
@@ -278,14 +295,15 @@ impl Gateway {
         };
         let none = |rule| Refusal::claim(RefusalCode::NoConsent, "con", rule);
         let consent = self.consent(&reference.jti).await?.ok_or_else(|| none("registered"))?;
+        // First of all: what is another's is told like what is not there.
+        if consent.row.collector != *caller.party() {
+            return Err(none("registered").into());
+        }
         if consent.row.sha256 != reference.sha256 {
             return Err(none("sha256").into());
         }
         if disclosed.hidden.sub.as_ref() != Some(&consent.open.subject) {
             return Err(none("sub").into());
-        }
-        if consent.row.collector != *caller.party() {
-            return Err(none("registered").into());
         }
         // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
         let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;

@@ -36,6 +36,9 @@ mod policy_load;
 mod policy_matrix;
 mod policy_rulings;
 mod readme;
+mod refusal_routes;
+#[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod refusal_stage;
 mod schema_catalogue;
 mod schema_checks;
 mod store_contract;
