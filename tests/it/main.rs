@@ -7,6 +7,7 @@ mod decision_properties;
 mod decision_rights;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_stage;
+mod explain_messages;
 mod export_command;
 mod export_files;
 mod export_mutations;
@@ -36,6 +37,11 @@ mod policy_load;
 mod policy_matrix;
 mod policy_rulings;
 mod readme;
+mod refusal_gateway;
+mod refusal_messages;
+mod refusal_objects;
+mod refusal_reads;
+mod refusal_registry;
 mod refusal_routes;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;

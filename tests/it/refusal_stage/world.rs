@@ -83,6 +83,15 @@ impl World {
         Self { sandbox, server, story, referral, spare, personal, parties, expected: RefCell::default() }
     }
 
+    /// The same world behind another run of the gateway, with another configuration.
+    pub(crate) async fn reconfigured(self, change: impl Fn(&str) -> String) -> Self {
+        let Self { sandbox, server, story, referral, spare, personal, parties, expected } = self;
+        server.stop().await;
+        fs::write(sandbox.config(), change(&fs::read_to_string(sandbox.config()).unwrap())).unwrap();
+        let server = sandbox.serve().await;
+        Self { sandbox, server, story, referral, spare, personal, parties, expected }
+    }
+
     pub(crate) fn party(&self, party: &str) -> &Arc<Party> {
         &self.parties[party]
     }
