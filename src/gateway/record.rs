@@ -157,7 +157,6 @@ impl Gateway {
             sd_hash: trail.sd_hash,
             rel: trail.rel,
             shown: trail.counts.then(|| count(trail.disclosed.len())),
-            withheld: trail.counts.then(|| count(trail.withheld.len())),
             count: None,
             open_c: None,
         })

@@ -88,7 +88,7 @@ const fn wrong(code: RefusalCode, how: &'static str, make: Make) -> Wrong {
 /// Faults of envelope, token, disclosures, schema and content.
 pub(crate) const FORM: &[Wrong] = &[
     wrong(RefusalCode::BadEnvelope, "four parts", |world| sealed(world, |envelope| envelope.rsplit_once('.').unwrap().0.to_owned())),
-    wrong(RefusalCode::BadEnvelope, "a tag of one byte", |world| {
+    wrong(RefusalCode::DecryptFailed, "a tag of one byte", |world| {
         sealed(world, |envelope| format!("{}.AA", envelope.rsplit_once('.').unwrap().0))
     }),
     wrong(RefusalCode::DecryptFailed, "for another key", |world| {

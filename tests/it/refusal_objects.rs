@@ -136,7 +136,7 @@ fn of_agreements() -> Vec<Case> {
             Ask::post(world.centre(), "/v1/agreements", Purpose::Administration, "application/json", r#"{"document":1}"#).ready()
         }),
         Case::new(PROPOSE, C::SchemaInvalid, "an empty document", |world| propose(world, world.centre(), |_| json!({}))),
-        Case::new(PROPOSE, C::OperationNotAllowed, "of others", |world| propose(world, world.party(OFFICE), |document| document)),
+        Case::new(PROPOSE, C::OperationNotAllowed, "of others", |world| propose(world, world.party(OPERATOR), |document| document)),
         Case::new(PROPOSE, C::StateConflict, "a version that is there", |world| propose(world, world.centre(), |document| document)),
         Case::new(PROPOSE, C::BadToken, "the signature is over other bytes", |world| {
             let centre = world.centre();
