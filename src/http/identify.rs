@@ -66,8 +66,8 @@ impl Public {
     }
 
     /// Places for one more request of the party, its own and one of everybody's, held until it is answered.
-    fn place(&self, party: &PartyId) -> Result<[OwnedSemaphorePermit; 2], RefusalCode> {
-        let own = self.own_place(party).filter(|_| self.rates.check_key(party).is_ok()).ok_or(RefusalCode::RateLimited)?;
+    fn place(&self, party: &PartyId, within_rate: bool) -> Result<[OwnedSemaphorePermit; 2], RefusalCode> {
+        let own = self.own_place(party).filter(|_| within_rate).ok_or(RefusalCode::RateLimited)?;
         let shared = Arc::clone(&self.everyone).try_acquire_owned().map_err(|_| RefusalCode::Overloaded)?;
         Ok([own, shared])
     }
@@ -119,6 +119,8 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
     let peer = request.extensions.get::<Arc<Peer>>().ok_or_else(|| refuse(RefusalCode::BadIdentity))?;
     let now = public.gateway.now();
     let party = peer.party(now).map_err(refuse)?;
+    // Before anything is read for it.
+    let within_rate = public.rates.check_key(party).is_ok();
     let (caller, suspended) = match public.gateway.caller(party, peer.certificate(), peer.spki(), peer.not_after()).await {
         Ok(Ok(caller)) => (caller, None),
         Ok(Err((caller, refusal))) => (caller, Some(refusal)),
@@ -136,7 +138,7 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
         headers: Arc::new(request.headers.clone()),
         watch: Stopwatch::start(),
     };
-    let refusal = match (suspended, public.place(exchange.caller.party())) {
+    let refusal = match (suspended, public.place(exchange.caller.party(), within_rate)) {
         (Some(refusal), _) => refusal,
         (None, Err(code)) => code.into(),
         (None, Ok(_)) if head_size(request) > MOST_HEAD => RefusalCode::HeadersTooLarge.into(),

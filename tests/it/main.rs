@@ -6,6 +6,7 @@ mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod exchange_edges;
 mod exchange_stage;
 mod explain_messages;
 mod export_command;
