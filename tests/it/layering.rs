@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("message", &["domain"]),
     ("policy", &["domain", "text"]),
-    ("decision", &["domain", "policy"]),
+    ("decision", &["domain", "policy", "text"]),
     ("vault", &["store"]),
     ("ledger", &["clock", "domain", "store", "text", "tlog"]),
     ("gateway", &["clock", "decision", "domain", "ledger", "message", "policy", "store", "text", "tlog", "vault"]),

@@ -58,3 +58,4 @@ mod tls_door;
 mod tls_readme;
 mod tls_reload;
 mod tls_stage;
+mod worlds_alike;
