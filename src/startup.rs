@@ -186,7 +186,8 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
         body: BODY,
         per_second: config.limits.per_party_requests_per_second,
         burst: config.limits.per_party_burst,
-        concurrency: usize::try_from(config.limits.per_party_concurrency.get()).unwrap_or(usize::MAX),
+        concurrency: places(config.limits.per_party_concurrency),
+        together: places(config.limits.concurrency),
     };
     let public = Arc::new(Public::new(Arc::clone(&opened.gateway), Arc::clone(&opened.metrics), limits));
     let (stop, stopped) = watch::channel(false);
@@ -337,6 +338,10 @@ fn seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, StartupError> {
         *byte = u8::from_str_radix(pair, 16).map_err(|_| StartupError::Seed(file.to_owned()))?;
     }
     Ok(bytes)
+}
+
+fn places(limit: std::num::NonZeroU32) -> usize {
+    usize::try_from(limit.get()).unwrap_or(usize::MAX)
 }
 
 /// What happens at the door, for metrics and for the ledger's summary.

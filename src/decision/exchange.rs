@@ -72,9 +72,14 @@ impl Question<'_> {
         self.exchange.gate(self.policy, &self.rights, purposes, self.now)
     }
 
-    /// See [`Exchange::ruling`].
+    /// What the policy says about one class for one purpose. Call after [`Self::gate`].
     pub(super) fn ruling(&self, purpose: Purpose, class: FieldClass) -> Ruling {
-        self.exchange.ruling(self.policy, &self.rights, purpose, class, self.now)
+        self.policy.decide(&self.key(purpose, class))
+    }
+
+    /// See [`Exchange::key`].
+    pub(super) fn key(&self, purpose: Purpose, class: FieldClass) -> Key {
+        self.exchange.key(self.policy, &self.rights, purpose, class, self.now)
     }
 
     /// The classes of the rows: each is decided once, because rows of one class fare alike.
@@ -122,12 +127,12 @@ impl Exchange<'_> {
         }
     }
 
-    /// What the policy says about one class for one purpose. Call after [`Self::gate`].
-    fn ruling(&self, policy: &PolicySet, rights: &Rights<'_>, purpose: Purpose, class: FieldClass, now: Timestamp) -> Ruling {
+    /// What one class is decided by, for one purpose.
+    fn key(&self, policy: &PolicySet, rights: &Rights<'_>, purpose: Purpose, class: FieldClass, now: Timestamp) -> Key {
         let agreement = rights.agreement.map_or(AgreementState::None, |record| record.state(&self.in_agreement(), purpose, class, now));
         let consent =
             rights.consent.map_or(ConsentState::None, |(consent, history)| consent.state(history, self.reader, purpose, class, now));
-        policy.decide(&Key {
+        Key {
             reader: self.reader.kind(),
             sender: self.sender.kind(),
             class,
@@ -138,6 +143,6 @@ impl Exchange<'_> {
             agreement,
             consent,
             named: rights.consent.is_some_and(|(consent, _)| consent.names(self.reader)),
-        })
+        }
     }
 }

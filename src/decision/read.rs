@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exchange::Question;
-use crate::domain::{
-    codes::Purpose,
-    field::{FieldClass, FieldKey},
-    refusal::{Refusal, RefusalCode},
-    time::Timestamp,
+use crate::{
+    domain::{
+        codes::Purpose,
+        field::{FieldClass, FieldKey},
+        refusal::{Refusal, RefusalCode},
+        time::Timestamp,
+    },
+    policy::RuleId,
 };
 
 /// A row that is not shown, and why.
@@ -107,7 +110,7 @@ pub fn decide_read(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<Vie
         } else {
             let mut rules: Vec<String> = ruling.forbids.iter().map(ToString::to_string).collect();
             if ruling.permits.is_empty() {
-                rules.push("necessity".to_owned());
+                rules.push(RuleId::NECESSITY.to_owned());
             }
             denied.insert(class, rules);
         }

@@ -175,13 +175,12 @@ impl Gateway {
             sd_hash: trail.sd_hash,
             rel: trail.rel,
             shown: trail.counts.then(|| count(trail.disclosed.len())),
-            withheld: trail.counts.then(|| count(trail.withheld.len())),
             count: None,
             open_c: None,
         })
     }
 
-    async fn draft(
+    pub(super) async fn draft(
         &self,
         mut entry: Entry,
         trail: &Trail,
