@@ -21,6 +21,7 @@ use super::{
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
     domain::{
+        agreement::Agreement,
         case::Relation,
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
@@ -130,7 +131,8 @@ impl Gateway {
         sent.call.note(|t| (t.case, t.shred) = (None, None));
         let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
         let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
-        self.open_case(sent, &permitted, examined.consent.flatten().as_ref(), epoch)
+        let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
+        self.open_case(sent, &permitted, (&agreement.record.agreement, examined.consent.flatten().as_ref()), epoch)
     }
 
     /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
@@ -201,7 +203,7 @@ impl Gateway {
         &self,
         sent: Sent<'_>,
         permitted: &Permitted<&Verified<Message>>,
-        consent: Option<&StandingConsent>,
+        (agreement, consent): (&Agreement, Option<&StandingConsent>),
         epoch: u64,
     ) -> Result<(With, Value), Failure> {
         let Sent { caller, call, sd_jwt, .. } = sent;
@@ -242,6 +244,7 @@ impl Gateway {
                 time: Timestamp::default(),
             }),
         ];
+        writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
         }

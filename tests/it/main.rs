@@ -1,6 +1,7 @@
 //! The integration tests: one binary, because linking is what costs.
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
+mod agreements;
 mod cli_demo;
 mod decision_fixture;
 mod decision_properties;
