@@ -5,6 +5,7 @@ mod cli_demo;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
+mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_stage;
 mod export_command;
@@ -38,6 +39,8 @@ mod policy_rulings;
 mod readme;
 mod schema_catalogue;
 mod schema_checks;
+mod schema_rows;
+mod schema_rules;
 mod store_contract;
 mod tlog_oracles;
 mod tlog_properties;
