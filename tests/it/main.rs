@@ -6,6 +6,7 @@ mod cli_demo;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
+mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
 mod exchange_stage;
@@ -49,6 +50,8 @@ mod refusal_routes;
 mod refusal_stage;
 mod schema_catalogue;
 mod schema_checks;
+mod schema_rows;
+mod schema_rules;
 mod store_contract;
 mod tlog_oracles;
 mod tlog_properties;
