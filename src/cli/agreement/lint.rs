@@ -114,6 +114,7 @@ impl Finding {
             Lint::ClassNever | Lint::ClassProhibited => Part::Class,
             Lint::PurposeIdle | Lint::PurposeUnregistered => Part::Purpose,
             Lint::AccedingKind => Part::Acceding,
+            Lint::KindWithoutSchema => Part::Kind,
             _ => Part::Title,
         };
         if self.what.is_empty() { String::new() } else { format!("{} ", words.all(part, &self.what, lang)) }

@@ -102,7 +102,8 @@ fn line(head: &AgreementHead, lang: Lang) -> String {
 }
 
 fn lines(version: &AgreementVersion, said: &[Said], words: &Words, lang: Lang) -> Vec<String> {
-    let Agreement { title, parties, acceding, flows, purpose_of_use_entry, terms, retention_months, delegations, .. } = &version.agreement;
+    let Agreement { title, parties, acceding, flows, schema_versions, purpose_of_use_entry, terms, retention_months, delegations, .. } =
+        &version.agreement;
     let colon = lang.of(": ", "：");
     let texts = |list: &[String]| list.iter().map(|text| plain(text)).collect::<Vec<_>>();
     let named = |part: Part, codes: Vec<String>| format!("{}{colon}{}", text::part(part, lang), words.all(part, &codes, lang));
@@ -111,6 +112,7 @@ fn lines(version: &AgreementVersion, said: &[Said], words: &Words, lang: Lang) -
     if !acceding.is_empty() {
         lines.push(named(Part::Acceding, acceding.iter().map(ToString::to_string).collect()));
     }
+    lines.push(named(Part::SchemaVersion, schema_versions.iter().map(ToString::to_string).collect()));
     lines.push(format!("{}{colon}{}", text::part(Part::PurposeEntry, lang), plain(purpose_of_use_entry)));
     lines.push(format!("{}{colon}{retention_months}", text::part(Part::Retention, lang)));
     for flow in flows {
