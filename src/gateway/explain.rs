@@ -15,7 +15,7 @@ use super::{
     failure::Failure,
     findings::Findings,
     record::{GATEWAY_KEY, With, recorded},
-    submit::{Examined, Received, Sent},
+    submit::{Examined, Received, Reliance, Sent},
 };
 use crate::{
     decision::{self, Reason, RowReasons, Viewing},
@@ -186,7 +186,7 @@ impl Gateway {
         }
         let sent = Sent { caller, call, message, sd_jwt, purpose, ends: *ends, known };
         let examined = self.examine(sent, epoch, &mut findings).await?;
-        if let Some(Some(consent)) = &examined.consent {
+        if let Some(Reliance(Some(consent))) = &examined.reliance {
             // Erased with the person, like everything else that names the consent.
             let shred = consent.row.sealed.key;
             call.note(|t| t.shred = Some(shred));
