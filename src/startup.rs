@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
     domain::digest::Digest,
-    gateway::{Gateway, GatewayKeys, Parts},
+    gateway::{GATEWAY_KEY, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, LedgerError, Node},
     message::{
@@ -62,6 +62,12 @@ pub enum StartupError {
     /// Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The key-encryption key cannot be used with this database.
+    #[error("{0}: {1}")]
+    Kek(PathBuf, VaultError),
+    /// The database lacks the gateway's own data key.
+    #[error("the database lacks the gateway's own data key")]
+    NoOwnKey,
     /// Policies.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -128,7 +134,10 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     let enc = OpeningKey::from_jwk(&config::read_secret(&config.keys.enc)?).map_err(|e| StartupError::Key(config.keys.enc.clone(), e))?;
     let signer = Arc::new(NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?);
     let vkey = signer.verifier().to_string();
-    let vault = Vault::new(&Kek::load(&config.keys.kek)?)?;
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
+    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
+    let own = store.data_key(&GATEWAY_KEY).await?.ok_or(StartupError::NoOwnKey)?;
+    vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?;
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };

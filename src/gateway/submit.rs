@@ -26,7 +26,7 @@ use crate::{
         consent::ConsentState,
         field::FieldClass,
         identifiers,
-        ids::Jti,
+        ids::{CaseKey, Jti},
         party::{PartyId, PartyKind, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
@@ -210,7 +210,8 @@ impl Gateway {
         let message = permitted.what();
         let case = self.ids.case_key()?;
         let (key_id, key, wrapped) = self.vault.new_data_key()?;
-        let sealed = vault::seal(&key, key_id, &message_context(caller.party(), &message.claims().jti), sd_jwt)?;
+        let context = message_context(caller.party(), &message.claims().jti, &message.claims().aud, &case);
+        let sealed = vault::seal(&key, key_id, &context, sd_jwt)?;
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(key_id));
         let own_id = self.ids.case_id()?;
@@ -372,7 +373,7 @@ fn holds_my_number(value: &Value) -> bool {
     }
 }
 
-/// What the ciphertext of a message is bound to.
-pub(super) fn message_context(iss: &PartyId, jti: &Jti) -> Vec<u8> {
-    format!("message/{iss}/{jti}").into_bytes()
+/// What the ciphertext of a message is bound to: whoever changes the row that says for whom it is, and in which case, gets nothing opened.
+pub(super) fn message_context(iss: &PartyId, jti: &Jti, aud: &PartyId, case: &CaseKey) -> Vec<u8> {
+    format!("message/{iss}/{jti}/{aud}/{case}").into_bytes()
 }
