@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand (protocol section 8). Human output by default, `--json` for machines.
 
+mod acting;
+mod agreement;
 mod audit;
 mod demo;
 mod failure;
@@ -36,6 +38,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Draft, check, sign, suspend and end agreements.
+    Agreement(agreement::AgreementArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -66,6 +70,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Agreement(args) => agreement::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });
