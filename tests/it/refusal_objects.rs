@@ -100,6 +100,14 @@ fn of_parties_and_keys() -> Vec<Case> {
     vec![
         Case::new(PARTIES, C::OperationNotAllowed, "not the operator", |world| statement(world.municipality(), "auditor:nobody")),
         Case::new(PARTIES, C::StateConflict, "a party that is not there", |world| statement(world.party(OPERATOR), "auditor:nobody")),
+        Case::new(PARTIES, C::BadIdentifier, "a code with a wrong check digit", |world| {
+            let operator = world.party(OPERATOR);
+            let claims = json!({
+                "iss": operator.id, "aud": operator.gateway, "jti": new_jti(), "iat": now().secs(),
+                "act": "suspend", "party": {"party": "municipality:131017-1"},
+            });
+            jwt(operator, "/v1/parties", Purpose::Administration, &jws::sign(&operator.signing, PartyStatement::TYP, &claims).unwrap())
+        }),
         Case::new(PARTIES, C::BadToken, "a registration without its key", |world| {
             let operator = world.party(OPERATOR);
             let claims = json!({
