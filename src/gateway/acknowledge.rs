@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     domain::{
+        digest::Digest,
+        entry::{EntryType, Outcome},
         ids::CaseId,
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
@@ -22,7 +24,7 @@ use crate::{
 };
 
 impl Gateway {
-    /// Registers an acknowledgement. It must name a release that the ledger shows went to the caller.
+    /// Registers an acknowledgement. It must name a release of this message that the ledger shows went to the caller.
     pub async fn acknowledge(&self, caller: &Caller, call: &Call, id: &CaseId, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
         let object = self.read_object::<Acknowledgement>(caller, call, body).await?;
@@ -31,7 +33,7 @@ impl Gateway {
             let case = self.visible_case(caller, id).await?;
             let message = self.store.message(&case.case, &claims.msg.jti).await?;
             let message = message.filter(|m| m.iss == claims.msg.iss && m.aud == *caller.party()).ok_or(RefusalCode::NotFound)?;
-            self.check_release(caller, claims).await?;
+            self.check_release(caller, claims, &message.digest).await?;
             call.note(|t| t.case = Some(case.case));
             call.note(|t| t.shred = Some(message.sealed.key));
             call.note(|t| t.kind = Some(message.kind));
@@ -57,7 +59,7 @@ impl Gateway {
         .await
     }
 
-    async fn check_release(&self, caller: &Caller, claims: &Acknowledgement) -> Result<(), Failure> {
+    async fn check_release(&self, caller: &Caller, claims: &Acknowledgement, message: &Digest) -> Result<(), Failure> {
         let filter = LedgerFilter {
             actor: Some(caller.party().clone()),
             tags: vec![self.vault.tag("rel", &claims.rel.to_string())],
@@ -66,7 +68,9 @@ impl Gateway {
         let size = self.store.head().await?.size;
         for row in self.store.find(&filter, None, size, 8).await?.rows {
             let entry: Entry = serde_json::from_slice(&row.body).map_err(|_| Failure::Corrupt("entry"))?;
-            if entry.rel == Some(claims.rel) && entry.sd_hash == Some(claims.sd_hash) {
+            let released = entry.entry_type == EntryType::Release && entry.decision == Outcome::Permit;
+            let this = entry.rel == Some(claims.rel) && entry.sd_hash == Some(claims.sd_hash) && entry.request == Some(*message);
+            if released && this {
                 return Ok(());
             }
         }

@@ -19,6 +19,7 @@ use crate::{
         entry::Act,
         ids::Jti,
         refusal::{Refusal, RefusalCode},
+        time::Timestamp,
     },
     ledger::Ground,
     message::objects::{ConsentEnd, ConsentGiven, Signed, SignedObject as _},
@@ -29,10 +30,10 @@ use crate::{
 impl Gateway {
     /// `POST /v1/consents`.
     pub async fn register_consent(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        self.actor(caller, call, Allowed::OfTheUnit).await?;
         if !caller.kind().may_collect_consent() {
             return Err(RefusalCode::OperationNotAllowed.into());
         }
-        self.actor(caller, call, Allowed::OfTheUnit).await?;
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.consent = Some(object.jti));
@@ -93,20 +94,31 @@ impl Gateway {
     pub async fn read_consent(&self, caller: &Caller, call: &Call, jti: &Jti) -> Result<Value, Failure> {
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         let decide = |epoch| async move {
-            let shown = self.show_consent(caller, call, jti, acting.purpose).await?;
-            Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, shown))
+            let (shown, until) = self.show_consent(caller, call, jti, acting.purpose, epoch).await?;
+            let ground = Ground { rights_epoch: epoch, valid_until: until.min(caller.not_after), case: None, consent: None };
+            let with = With { ground: Some(ground), ..With::default() };
+            Ok((self.permit(caller, &call.trail(), with).await?, shown))
         };
         let (answer, shown) = self.commit(caller, call, decide).await?;
         recorded(answer)?;
         Ok(shown)
     }
 
-    /// State and claims of a consent as they stand now, if the caller may see them now.
-    async fn show_consent(&self, caller: &Caller, call: &Call, jti: &Jti, purpose: Purpose) -> Result<Value, Failure> {
+    /// State and claims of a consent as they stand now, if the caller may see them now, and until when that is so.
+    async fn show_consent(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        jti: &Jti,
+        purpose: Purpose,
+        epoch: u64,
+    ) -> Result<(Value, Timestamp), Failure> {
         let consent = self.visible_consent(caller, jti).await?;
-        if consent.row.collector != *caller.party() && !self.sees_consent_detail(caller, &consent, purpose).await? {
-            return Err(RefusalCode::NotFound.into());
-        }
+        let until = if consent.row.collector == *caller.party() {
+            caller.not_after
+        } else {
+            self.sees_consent_detail(caller, call, &consent, purpose, epoch).await?.ok_or(RefusalCode::NotFound)?
+        };
         call.note(|t| t.consent = Some(*jti));
         call.note(|t| t.case = consent.row.case);
         call.note(|t| t.shred = Some(consent.row.sealed.key));
@@ -119,16 +131,25 @@ impl Gateway {
             ConsentState::Withdrawn => "ended",
             _ => "not_in_force",
         };
-        Ok(json!({"consent": jti, "state": state, "narrowed": consent.history.narrowed, "claims": claims, "signed": signed.token()}))
+        let shown =
+            json!({"consent": jti, "state": state, "narrowed": consent.history.narrowed, "claims": claims, "signed": signed.token()});
+        Ok((shown, until))
     }
 
-    /// Whether the caller may see `consent_detail` of the first message that reached it in the consent's case.
-    async fn sees_consent_detail(&self, caller: &Caller, consent: &StandingConsent, purpose: Purpose) -> Result<bool, Failure> {
-        let Some(case) = consent.row.case else { return Ok(false) };
-        let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(false) };
+    /// Until when the caller may see `consent_detail` of the first message that reached it in the consent's case, if it may.
+    async fn sees_consent_detail(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        consent: &StandingConsent,
+        purpose: Purpose,
+        epoch: u64,
+    ) -> Result<Option<Timestamp>, Failure> {
+        let Some(case) = consent.row.case else { return Ok(None) };
+        let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(None) };
         let relation = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
         let relation = relation.map_or(Relation::None, |row| row.relation);
-        self.shows_consent_detail(caller, &message, consent, relation, purpose).await
+        self.shows_consent_detail(caller, call, &message, consent, (relation, purpose), epoch).await
     }
 
     /// The consent, if the caller may act on it; otherwise it is not there.
