@@ -180,7 +180,7 @@ impl Gateway {
         })
     }
 
-    async fn draft(
+    pub(super) async fn draft(
         &self,
         mut entry: Entry,
         trail: &Trail,

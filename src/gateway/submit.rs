@@ -24,7 +24,7 @@ use crate::{
         field::FieldClass,
         identifiers,
         ids::Jti,
-        party::{PartyId, PartyKind, PartyState},
+        party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
     },
@@ -36,6 +36,7 @@ use crate::{
         schema::MessageSchema,
         submission::{Message, Submission},
     },
+    policy::Deed,
     store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
     vault,
 };
@@ -56,16 +57,7 @@ struct Sent<'a> {
 impl Gateway {
     /// `POST /v1/referrals`: opens a case.
     pub async fn submit_referral(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
-        if !matches!(
-            caller.kind(),
-            PartyKind::SettlementCenter
-                | PartyKind::ProbationOffice
-                | PartyKind::BarAssociation
-                | PartyKind::Municipality
-                | PartyKind::CoreCenter
-        ) {
-            return Err(RefusalCode::OperationNotAllowed.into());
-        }
+        self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         let now = self.clock.now();
         let plaintext = self.keys.open(body, MESSAGE_TYP).map_err(|error| Failure::from(error.code()))?;
@@ -99,9 +91,10 @@ impl Gateway {
         if message.claims().kind != MessageKind::Referral {
             return Err(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case").into());
         }
+        let sending = Deed::Submit { kind: message.claims().kind, recipient: message.claims().aud.kind() };
         if recipient.state != PartyState::Active
             || message.claims().aud == *caller.party()
-            || !decision::may_send(message.claims().kind, caller.kind(), message.claims().aud.kind())
+            || !self.policy.may(caller.kind(), sending).allow
         {
             return Err(RefusalCode::RecipientNotAllowed.into());
         }

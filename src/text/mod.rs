@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub(crate) mod demo;
+pub mod policy;
 mod refusal;
 
 pub use refusal::{RefusalText, refusal};

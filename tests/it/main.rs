@@ -35,6 +35,8 @@ mod policy_examples;
 mod policy_load;
 mod policy_matrix;
 mod policy_rulings;
+mod policy_scenarios;
+mod policy_table;
 mod readme;
 mod schema_catalogue;
 mod schema_checks;
