@@ -24,16 +24,53 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
     let usage = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot serve: {error}"), format!("起動できません: {error}"));
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     telemetry::start_logging(config.log).map_err(|e| usage(&e))?;
-    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| match &error {
-        StartupError::Policy(fault) => super::policy::unusable(fault),
-        StartupError::PolicyMismatch { loaded, in_force } => CliError::usage(
-            format!(
-                "cannot serve: the policies loaded here are {loaded}, those in force are {in_force}. Next: put back the files of the set in force, or put this one in force with `tsunagi policy activate -c`"
-            ),
-            format!(
-                "起動できません: 読み込んだ方針は {loaded}、効力のある方針は {in_force} です。次にすること: 効力のある方針のファイルに戻すか、`tsunagi policy activate -c` でこの方針に切り替えてください"
-            ),
-        ),
-        other => usage(other),
+    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| {
+        if let StartupError::Policy(fault) = &error {
+            return super::policy::unusable(fault);
+        }
+        let (en, ja) = remedy(&error);
+        CliError::usage(format!("cannot serve: {error}. {en}"), format!("起動できません: {error}。{ja}"))
     })
+}
+
+/// What to do about it.
+const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
+    match error {
+        StartupError::Config(_) | StartupError::Url => {
+            ("Correct the configuration file; README lists every key.", "設定ファイルを直してください。キーの一覧は README にあります。")
+        }
+        StartupError::Key(..) | StartupError::Envelope(_) | StartupError::Seed(_) | StartupError::Tlog(_) => {
+            ("Put the key file back that the configuration names.", "設定が指す鍵ファイルを元に戻してください。")
+        }
+        StartupError::Kek(..) | StartupError::Vault(_) => (
+            "keys.kek must be the key this database was made with. Put it back; never make a new one for an old database.",
+            "keys.kek は、このデータベースを作ったときの鍵でなければなりません。元に戻してください。古いデータベースに新しい鍵を作ってはいけません。",
+        ),
+        StartupError::Policy(_) => (
+            "Correct the policies, or leave `policies` out to use the built-in set.",
+            "方針を直すか、`policies` を書かずに内蔵のものを使ってください。",
+        ),
+        StartupError::PolicyMismatch { .. } => (
+            "Load the set that is in force, or put this one in force for every gateway of the ledger with `tsunagi policy activate`.",
+            "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
+        ),
+        StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
+        StartupError::Store(_) | StartupError::NoOwnKey => (
+            "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
+            "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
+        ),
+        StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
+        StartupError::Ledger(_) => (
+            "Do not change the database. Compare it with a backup and with the heads that auditors keep.",
+            "データベースに触れず、控えと、監査人が持つ先頭と比べてください。",
+        ),
+        StartupError::Tls(_) => (
+            "Check the certificates, keys and revocation lists that the section [tls] names.",
+            "[tls] が指す証明書、鍵、失効リストを確かめてください。",
+        ),
+        StartupError::Io(..) => (
+            "Another program may hold that address, or this user may not use it.",
+            "ほかのプログラムがそのアドレスを使っているか、この利用者に権限がありません。",
+        ),
+    }
 }

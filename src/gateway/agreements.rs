@@ -188,7 +188,7 @@ impl Gateway {
 const LONG: strict::Limits = strict::Limits { chars: 512 * 1024, ..strict::Limits::SIGNED };
 
 /// Named parties and parties that acceded or may accede.
-fn may_see(record: &AgreementRecord, caller: &Caller) -> bool {
+pub(super) fn may_see(record: &AgreementRecord, caller: &Caller) -> bool {
     record.binds(caller.party()) || record.agreement.acceding.contains(&caller.kind())
 }
 
