@@ -137,12 +137,15 @@ impl Gateway {
         if message.claims().kind != MessageKind::Referral {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
         }
-        let sending = Deed::Submit { kind: message.claims().kind, recipient: message.claims().aud.kind() };
+        let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
+        let sending = self.policy.may(caller.kind(), Deed::Submit { kind, recipient: aud });
+        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
         if recipient.as_ref().is_some_and(|recipient| recipient.state != PartyState::Active)
             || message.claims().aud == *caller.party()
-            || !self.policy.may(caller.kind(), sending).allow
+            || !sending.allow
         {
-            findings.check(Err::<(), _>(RefusalCode::RecipientNotAllowed))?;
+            let rules = sending.forbids.iter().map(ToString::to_string).collect();
+            findings.check(Err::<(), _>(Refusal { code: RefusalCode::RecipientNotAllowed, violations: Vec::new(), rules }))?;
         }
         findings.check(message.check_binding(&self.keys.kb.public().thumbprint()))?;
         let schema = findings.check(self.schemas.for_message(
@@ -182,6 +185,8 @@ impl Gateway {
             let permitted = findings.check(permitted)?;
             if let Some(permitted) = &permitted {
                 call.note(|t| t.rules.clone_from(permitted.rules()));
+                // What let it be sent at all made the decision too.
+                call.note(|t| t.rules.extend(opening.permits.iter().chain(sending.permits.iter()).map(ToString::to_string)));
             }
             examined.permitted = permitted;
         }

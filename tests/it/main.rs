@@ -33,6 +33,8 @@ mod message_rfc7520;
 mod message_rfc9901;
 mod message_story;
 mod openapi;
+mod policy_activation;
+mod policy_command;
 mod policy_examples;
 mod policy_load;
 mod policy_matrix;
