@@ -172,8 +172,12 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
     let vkey = signer.verifier().to_string();
     let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
     // What another key-encryption key sealed could be neither read nor audited later: better not to start.
-    let own = store.data_key(&GATEWAY_KEY).await?.ok_or(StartupError::NoOwnKey)?;
-    vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?;
+    match store.data_key(&GATEWAY_KEY).await? {
+        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?),
+        // A new exchange gets it with its operator.
+        None if store.head().await?.size == 0 => {}
+        None => return Err(StartupError::NoOwnKey),
+    }
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };

@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand (protocol section 8). Human output by default, `--json` for machines.
 
+mod acting;
+mod agreement;
 mod audit;
 mod demo;
 mod failure;
@@ -39,6 +41,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
+    /// Draft, check, sign, suspend and end agreements.
+    Agreement(agreement::AgreementArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -70,6 +74,7 @@ pub fn run() -> ExitCode {
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
+            Command::Agreement(args) => agreement::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

@@ -8,6 +8,7 @@ use super::{
     entry::Entry,
     error::Doubt,
     pinned::Pinned,
+    problem::ProblemRow,
     proven::{LedgerPart, Proven},
     receipt::SignedReceipt,
 };
@@ -15,7 +16,7 @@ use crate::{
     domain::{
         digest::Digest,
         entry::{Operation, Outcome},
-        ids::{CaseId, Jti},
+        ids::{AgreementId, CaseId, Jti},
         party::PartyId,
     },
     message::{json, objects::ReceiptStatus, sha256},
@@ -30,6 +31,8 @@ pub struct Accepted {
     pub entry: Entry,
     /// What was changed.
     pub subject: Subject,
+    /// What the gateway finds suspicious in an accepted message. Its word alone: neither receipt nor ledger holds it.
+    pub warnings: Vec<ProblemRow>,
 }
 
 /// What an accepted object was about.
@@ -44,6 +47,26 @@ pub struct Subject {
     /// The consent.
     #[serde(default)]
     pub consent: Option<Jti>,
+    /// The agreement version.
+    #[serde(default)]
+    pub agreement: Option<AgreementSubject>,
+}
+
+/// An agreement version that an answer names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AgreementSubject {
+    /// Id.
+    pub id: AgreementId,
+    /// Version.
+    pub ver: u32,
+}
+
+impl Accepted {
+    /// The agreement version it was about.
+    #[must_use]
+    pub fn agreement(&self) -> Option<(&AgreementId, u32)> {
+        self.subject.agreement.as_ref().map(|named| (&named.id, named.ver))
+    }
 }
 
 /// What was sent, and so what the answer must be about.
@@ -89,7 +112,12 @@ impl Sent<'_> {
                 return Err(Doubt::Receipt(what));
             }
         }
-        Ok(Proven::new(Accepted { receipt, entry, subject: answer.subject }, place))
+        let told = answer.warnings.iter().flat_map(|row| [&row.field, &row.rule].into_iter().chain(&row.class));
+        // The texts go to a terminal: nothing in them may steer it.
+        if told.into_iter().any(|text| text.chars().any(char::is_control)) {
+            return Err(form);
+        }
+        Ok(Proven::new(Accepted { receipt, entry, subject: answer.subject, warnings: answer.warnings }, place))
     }
 }
 
@@ -99,6 +127,8 @@ struct Answer {
     ledger: LedgerPart,
     #[serde(flatten)]
     subject: Subject,
+    #[serde(default)]
+    warnings: Vec<ProblemRow>,
 }
 
 #[cfg(test)]

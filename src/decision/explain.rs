@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::exchange::Question;
+use super::exchange::{Message, Question};
 use crate::{
     domain::{
         agreement::AgreementState,
@@ -107,8 +107,8 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(question: &Question<'_>, purpose: Purpose) -> Explanation {
     let exchange = &question.exchange;
-    let told: Vec<ClassReasons> =
-        question.classes().into_iter().map(|class| ClassReasons::of(question.policy, &question.key(purpose, class))).collect();
+    let key = |class| question.key(Message::Accepted, exchange.reader.kind(), purpose, class);
+    let told: Vec<ClassReasons> = question.classes().into_iter().map(|class| ClassReasons::of(question.policy, &key(class))).collect();
     let row = |row: &super::Row| {
         let reasons = told.iter().find(|reasons| reasons.class == row.class)?.clone();
         Some(RowReasons { field: row.key.clone(), reasons })

@@ -11,5 +11,5 @@ mod submit;
 
 pub use exchange::{Exchange, Question, Rights, Row};
 pub use explain::{ClassReasons, Explanation, Reason, RowReasons, explain};
-pub use read::{View, Viewing, decide_own_read, decide_read};
+pub use read::{View, Viewing, decide_delegated_read, decide_own_read, decide_read};
 pub use submit::{Permitted, decide_submission};

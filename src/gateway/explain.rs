@@ -4,7 +4,7 @@
 //! Holds catalogue keys, codes and the sentences of the policies, no values. Not here: what a message of another party would meet; who is not its
 //! issuer is told so and nothing else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::Serialize;
 
@@ -184,7 +184,8 @@ impl Gateway {
         if before.is_some() && !known {
             findings.check(Err::<(), _>(RefusalCode::ReplayConflict))?;
         }
-        let sent = Sent { caller, call, message, sd_jwt, purpose, ends: *ends, known };
+        let told = OnceLock::new();
+        let sent = Sent { caller, call, message, sd_jwt, purpose, ends: *ends, known, told: &told };
         let examined = self.examine(sent, epoch, &mut findings).await?;
         if let Some(Some(consent)) = &examined.consent {
             // Erased with the person, like everything else that names the consent.

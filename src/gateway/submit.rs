@@ -1,6 +1,9 @@
 //! Submitting a message: the order of checks is that of protocol section 3.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -21,11 +24,11 @@ use super::{
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
     domain::{
+        agreement::Agreement,
         case::Relation,
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
         field::FieldClass,
-        identifiers,
         ids::{CaseKey, Jti},
         party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
@@ -36,7 +39,7 @@ use crate::{
         Verified,
         disclosed::Disclosed,
         profile::MESSAGE_TYP,
-        schema::MessageSchema,
+        schema::{MessageSchema, holds_my_number},
         submission::{Message, Submission},
     },
     policy::{Deed, PolicySet},
@@ -57,6 +60,8 @@ pub(super) struct Sent<'a> {
     pub(super) ends: Timestamp,
     /// Whether it was accepted before: its age and what its own case bound say nothing against it.
     pub(super) known: bool,
+    /// What the sender is told about an accepted message; empty until it was judged.
+    pub(super) told: &'a OnceLock<Vec<Violation>>,
 }
 
 /// A message that was opened and whose signature was checked.
@@ -84,8 +89,10 @@ impl Gateway {
         let acting = self.sender(caller, call).await?;
         let received = self.receive(caller, call, &acting, body).await?;
         let Received { message, sd_jwt, identity, ends } = &received;
-        let sent = Sent { caller, call, message, sd_jwt, purpose: acting.purpose, ends: *ends, known: false };
-        Box::pin(self.register(caller, call, *identity, |epoch| self.plan_referral(sent, epoch))).await
+        let told = OnceLock::new();
+        let sent = Sent { caller, call, message, sd_jwt, purpose: acting.purpose, ends: *ends, known: false, told: &told };
+        let accepted = Box::pin(self.register(caller, call, *identity, |epoch| self.plan_referral(sent, epoch))).await?;
+        Ok(Accepted { warnings: told.into_inner().map_or_else(|| self.warnings(message), Ok)?, ..accepted })
     }
 
     /// Who acts for a party that may open cases.
@@ -115,13 +122,21 @@ impl Gateway {
         Ok(Received { message, sd_jwt, identity, ends })
     }
 
+    /// What the sender of an accepted message is told again when the message comes again.
+    fn warnings(&self, message: &Verified<Message>) -> Result<Vec<Violation>, Failure> {
+        let claims = message.claims();
+        let schema = self.schemas.for_message(claims.kind, &claims.sch.id, &claims.sch.ver, &claims.sch.sha256)?;
+        Ok(schema.check_rules(&message.disclose()?.body(), claims.iat).warnings)
+    }
+
     /// Everything after the look-up of known ids, for a message that opens a case.
     async fn plan_referral(&self, sent: Sent<'_>, epoch: u64) -> Result<(With, Value), Failure> {
         // An earlier attempt may have been handed back: its case was never made.
         sent.call.note(|t| (t.case, t.shred) = (None, None));
         let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
         let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
-        self.open_case(sent, &permitted, examined.consent.flatten().as_ref(), epoch)
+        let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
+        self.open_case(sent, &permitted, (&agreement.record.agreement, examined.consent.flatten().as_ref()), epoch)
     }
 
     /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
@@ -159,9 +174,14 @@ impl Gateway {
         }
         let disclosed = findings.check(message.disclose())?;
         let rows = match (schema, &disclosed) {
-            (Some(schema), Some(disclosed)) => findings.check(check_content(schema, disclosed))?,
+            (Some(schema), Some(disclosed)) => findings.check(check_content(schema, disclosed, message.claims().iat))?,
             _ => None,
         };
+        let rows = rows.map(|Content { rows, warnings }| {
+            // A second attempt of the same call finds the same.
+            sent.told.get_or_init(|| warnings);
+            rows
+        });
         if message.claims().aud.kind().is_provider() && !message.is_padded() {
             findings.check(Err::<(), _>(RefusalCode::PaddingRequired))?;
         }
@@ -198,7 +218,7 @@ impl Gateway {
         &self,
         sent: Sent<'_>,
         permitted: &Permitted<&Verified<Message>>,
-        consent: Option<&StandingConsent>,
+        (agreement, consent): (&Agreement, Option<&StandingConsent>),
         epoch: u64,
     ) -> Result<(With, Value), Failure> {
         let Sent { caller, call, sd_jwt, .. } = sent;
@@ -239,6 +259,7 @@ impl Gateway {
                 time: Timestamp::default(),
             }),
         ];
+        writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
         }
@@ -276,6 +297,9 @@ impl Gateway {
             return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "sha256").into());
         }
         call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
+        if !agreement.record.agreement.accepts_schema(message.claims().kind, &message.claims().sch.ver) {
+            return Err(Refusal::claim(RefusalCode::SchemaMismatch, "sch", "agreement").into());
+        }
         Ok(agreement)
     }
 
@@ -332,11 +356,19 @@ impl Examined<'_> {
     }
 }
 
-/// Checks the body against its schema and for individual numbers; gives each row its class.
-pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed) -> Result<Vec<Row>, Refusal> {
-    let violations = schema.check(&disclosed.body());
+/// What a body holds: its rows with their classes, and what its sender is to be told about them.
+pub(super) struct Content {
+    pub(super) rows: Vec<Row>,
+    pub(super) warnings: Vec<Violation>,
+}
+
+/// Checks the body against its schema, the rules of its rows at the time of sending, and for individual numbers; gives each row its class.
+pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent: Timestamp) -> Result<Content, Refusal> {
+    let body = disclosed.body();
+    let invalid = |violations| Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() };
+    let violations = schema.check(&body);
     if !violations.is_empty() {
-        return Err(Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() });
+        return Err(invalid(violations));
     }
     let numbers: Vec<Violation> = disclosed
         .rows
@@ -347,7 +379,11 @@ pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed) -> Re
     if !numbers.is_empty() {
         return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
     }
-    classes(schema, disclosed)
+    let findings = schema.check_rules(&body, sent);
+    if !findings.violations.is_empty() {
+        return Err(invalid(findings.violations));
+    }
+    Ok(Content { rows: classes(schema, disclosed)?, warnings: findings.warnings })
 }
 
 /// The class of each row. A row without one cannot be decided about.
@@ -357,15 +393,6 @@ pub(super) fn classes(schema: &MessageSchema, disclosed: &Disclosed) -> Result<V
     let keys: BTreeSet<_> = rows.iter().map(|row| &row.key).collect();
     let open = rows.iter().all(|row| row.class != FieldClass::Prohibited);
     if keys.len() == disclosed.rows.len() && open { Ok(rows) } else { Err(RefusalCode::SchemaInvalid.into()) }
-}
-
-fn holds_my_number(value: &Value) -> bool {
-    match value {
-        Value::String(text) => identifiers::contains_my_number(text),
-        Value::Array(items) => items.iter().any(holds_my_number),
-        Value::Object(members) => members.values().any(holds_my_number),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// What the ciphertext of a message is bound to: whoever changes the row that says for whom it is, and in which case, gets nothing opened.

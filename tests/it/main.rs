@@ -1,10 +1,12 @@
 //! The integration tests: one binary, because linking is what costs.
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
+mod agreements;
 mod cli_demo;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
+mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
 mod exchange_stage;
@@ -52,6 +54,8 @@ mod refusal_routes;
 mod refusal_stage;
 mod schema_catalogue;
 mod schema_checks;
+mod schema_rows;
+mod schema_rules;
 mod store_contract;
 mod tlog_oracles;
 mod tlog_properties;

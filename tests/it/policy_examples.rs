@@ -9,7 +9,7 @@ use tsunagi::{
         codes::{LegalBasis, MessageKind, Purpose},
         consent::{Consent, ConsentHistory},
         field::FieldClass,
-        identifiers::contains_my_number,
+        free_text::holds_my_number,
         party::PartyId,
         time::Timestamp,
     },
@@ -25,7 +25,7 @@ fn example(kind: &str) -> Value {
 fn agreement() -> AgreementRecord {
     let agreement: Agreement = serde_json::from_value(example("agreement")).unwrap();
     let acts = agreement.parties.iter().map(|party| SignedAct { party: party.clone(), act: AgreementAct::Accept }).collect();
-    AgreementRecord { agreement, acts, superseded: false }
+    AgreementRecord { agreement, acts, leaving: Vec::new(), successor: None }
 }
 
 fn consent() -> Consent {
@@ -96,6 +96,6 @@ fn no_example_holds_anything_that_reads_as_a_my_number() {
         let mut found = Vec::new();
         texts(&example, &mut found);
         assert!(found.len() > 10);
-        assert_eq!(found.into_iter().filter(|text| contains_my_number(text)).collect::<Vec<_>>(), Vec::<&str>::new(), "{kind}");
+        assert_eq!(found.into_iter().filter(|text| holds_my_number(text)).collect::<Vec<_>>(), Vec::<&str>::new(), "{kind}");
     }
 }
