@@ -7,10 +7,11 @@ use serde::Deserialize;
 use super::{
     error::PolicyError,
     lint,
-    source::{BASES, CLASSES, Source},
+    source::{BASES, CLASSES, CONSENT, Source},
 };
 use crate::domain::{
     codes::{BasisGroup, LegalBasis},
+    consent::ConsentTerms,
     field::FieldClass,
 };
 
@@ -54,10 +55,11 @@ pub struct BasisText {
     pub note: String,
 }
 
-/// Both lists, complete.
+/// Both lists, complete, and the conditions of consents.
 pub(super) struct Catalogue {
     classes: HashMap<FieldClass, ClassText>,
     bases: HashMap<LegalBasis, BasisText>,
+    consent: ConsentTerms,
 }
 
 impl Catalogue {
@@ -78,11 +80,16 @@ impl Catalogue {
         Ok(Self {
             classes: index(CLASSES, "FieldClass", FieldClass::ALL, classes.class, |text| text.code)?,
             bases: index(BASES, "LegalBasis", LegalBasis::ALL, bases.basis, |text| text.code)?,
+            consent: parse(CONSENT, source)?,
         })
     }
 
     pub(super) fn class(&self, class: FieldClass) -> Option<&ClassText> {
         self.classes.get(&class)
+    }
+
+    pub(super) const fn consent(&self) -> &ConsentTerms {
+        &self.consent
     }
 
     pub(super) fn basis(&self, basis: LegalBasis) -> Option<&BasisText> {

@@ -30,7 +30,8 @@ impl Source {
                 if !entry.path().is_file() || has_extension(&name, "md") {
                     continue;
                 }
-                let expected = prefix.is_empty() && has_extension(&name, "cedar") || [SCHEMA, CLASSES, BASES].contains(&name.as_str());
+                let expected =
+                    prefix.is_empty() && has_extension(&name, "cedar") || [SCHEMA, CLASSES, BASES, CONSENT].contains(&name.as_str());
                 if !expected {
                     return Err(PolicyError::Unexpected(name));
                 }
@@ -75,6 +76,7 @@ fn has_extension(name: &str, extension: &str) -> bool {
 pub(super) const SCHEMA: &str = "disclosure.cedarschema";
 pub(super) const CLASSES: &str = "catalogue/classes.toml";
 pub(super) const BASES: &str = "catalogue/legal_basis.toml";
+pub(super) const CONSENT: &str = "catalogue/consent.toml";
 
 const BUILTIN: &[(&str, &str)] = &[
     (SCHEMA, include_str!("../../policies/disclosure.cedarschema")),
@@ -84,4 +86,5 @@ const BUILTIN: &[(&str, &str)] = &[
     ("40_consent.cedar", include_str!("../../policies/40_consent.cedar")),
     (CLASSES, include_str!("../../policies/catalogue/classes.toml")),
     (BASES, include_str!("../../policies/catalogue/legal_basis.toml")),
+    (CONSENT, include_str!("../../policies/catalogue/consent.toml")),
 ];
