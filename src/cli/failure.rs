@@ -85,6 +85,9 @@ impl From<ClientError> for CliError {
                 en: format!("the gateway cannot be reached: {error}"),
                 ja: format!("ゲートウェイに接続できません: {error}"),
             },
+            ClientError::Outbox(error) => {
+                Self::usage(format!("the outbox cannot be used: {error}"), format!("送信箱を使えません: {error}"))
+            }
             error => Self::unverified(format!("the answer must not be believed: {error}"), format!("応答を信用できません: {error}")),
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand (protocol section 8). Human output by default, `--json` for machines.
 
+mod acting;
 mod audit;
 mod demo;
 mod failure;

@@ -45,8 +45,11 @@ pub struct CaseHead {
     pub case: CaseId,
     /// Its state.
     pub state: CaseState,
-    /// How this party stands to it.
+    /// How this party stands to it, or the one it acts for.
     pub relation: Relation,
+    /// For whom this party acts in it, as a delegate.
+    #[serde(rename = "for", default)]
+    pub acting_for: Option<PartyId>,
     /// Kind of its first message.
     pub kind: MessageKind,
     /// When it began.
@@ -170,6 +173,8 @@ impl Sought<'_> {
             (entry.sd_hash == Some(release.sd_hash), "sd_hash"),
             (entry.rel == Some(release.binding.jti), "release"),
             (entry.shown == rows, "number of rows"),
+            (entry.actor.as_ref().and_then(|actor| actor.acting_for.as_ref()) == grounds.on_behalf_of.as_ref(), "party acted for"),
+            (grounds.on_behalf_of.as_ref().is_none_or(|party| release.claims.aud == *party), "addressee"),
         ] {
             if !same {
                 return Err(Doubt::Entry(what));

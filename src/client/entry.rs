@@ -72,6 +72,9 @@ pub struct EntryActor {
     pub party: PartyId,
     /// SHA-256 of its certificate.
     pub cert: Digest,
+    /// For whom it acted, as a delegate.
+    #[serde(rename = "for", default)]
+    pub acting_for: Option<PartyId>,
 }
 
 impl Entry {

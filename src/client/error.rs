@@ -1,6 +1,6 @@
 //! How a call can end other than well: refused by the gateway, not reached, or answered with something that does not verify.
 
-use super::problem::Problem;
+use super::{outbox::OutboxError, problem::Problem};
 use crate::{
     clock::NoEntropy,
     domain::refusal::Refusal,
@@ -27,6 +27,9 @@ pub enum ClientError {
     /// What was to be sent cannot be sealed.
     #[error("cannot be sealed: {0}")]
     Seal(#[from] EnvelopeError),
+    /// The outbox cannot be used.
+    #[error("the outbox: {0}")]
+    Outbox(#[from] OutboxError),
     /// The random generator failed.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),

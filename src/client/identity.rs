@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{error::Doubt, pinned::Pinned};
+use super::{
+    error::Doubt,
+    outbox::{Outbox, OutboxError},
+    pinned::Pinned,
+};
 use crate::{
     config::{self, ConfigError},
     domain::party::PartyId,
@@ -21,6 +25,7 @@ use crate::{
 
 /// A party as its own program knows it.
 pub struct Identity {
+    folder: PathBuf,
     pub(super) party: PartyId,
     pub(super) connector: Connector,
     pub(super) signing: SigningKey,
@@ -106,13 +111,18 @@ impl Identity {
         if pinned.document().gateway != about.gateway {
             return Err(wrong(Doubt::Pinned("name")));
         }
-        Ok(Self { party: about.party, connector, signing, opener, pinned, staff: about.staff })
+        Ok(Self { folder: folder.to_owned(), party: about.party, connector, signing, opener, pinned, staff: about.staff })
     }
 
     /// The party.
     #[must_use]
     pub const fn party(&self) -> &PartyId {
         &self.party
+    }
+
+    /// What is signed and not yet delivered.
+    pub fn outbox(&self) -> Result<Outbox, OutboxError> {
+        Outbox::of(&self.folder)
     }
 
     /// The gateway.

@@ -4,7 +4,8 @@
 //! [`Proven`]: its ledger entry is in the tree that a pinned key signed, and says what was asked for. A release is the sender's own
 //! signature over every row shown, bound by a pinned key to this reader and this challenge. A refusal is a [`Problem`], not an error text.
 //! Every request carries an actor token of its own, bound to method, path, body and certificate.
-//! Not here: storage of what was received, an outbox, retries. Who a sender is, the gateway's directory says; the ledger shows every change of it.
+//! What is signed can wait in an [`Outbox`] until its verified receipt is stored.
+//! Not here: storage of what was read, retries by itself. Who a sender is, the gateway's directory says; the ledger shows every change of it.
 
 mod answer;
 mod audit;
@@ -16,6 +17,7 @@ mod entry;
 mod error;
 mod identity;
 mod ledger;
+mod outbox;
 mod pinned;
 mod problem;
 mod proven;
@@ -34,6 +36,7 @@ pub use self::{
     error::{ClientError, Doubt},
     identity::{Identity, IdentityError},
     ledger::SignedCheckpoint,
+    outbox::{Fate, Item, Outbox, OutboxError, Parcel, Refused},
     pinned::{Pinned, SchemaName, WellKnown},
     problem::{Problem, ProblemRow},
     proven::{Place, Proven},

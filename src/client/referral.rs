@@ -6,6 +6,7 @@ use super::{
     answer::{Accepted, Sent},
     connection::{Body, Client},
     error::{ClientError, Doubt},
+    outbox::Parcel,
     proven::Proven,
 };
 use crate::{
@@ -81,6 +82,12 @@ impl Outgoing {
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// What waits in the outbox until the gateway has it.
+    #[must_use]
+    pub fn parcel(&self, client: &Client, operation: Operation, target: &str, purpose: Purpose) -> Parcel {
+        Parcel::message(client, operation, target, purpose, (self.jti, self.digest), self.sd_jwt.clone())
     }
 }
 

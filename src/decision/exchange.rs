@@ -9,7 +9,7 @@ use crate::{
         codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
         consent::{Consent, ConsentHistory, ConsentState},
         field::{FieldClass, FieldKey},
-        party::PartyId,
+        party::{PartyId, PartyKind},
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
@@ -66,15 +66,23 @@ pub struct Question<'a> {
     pub now: Timestamp,
 }
 
+/// Whether a message is yet to be accepted. What was accepted stays readable when a later agreement version takes the place of the one it names,
+/// under the narrower of the two (protocol section 2); nothing new is accepted under the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Message {
+    New,
+    Accepted,
+}
+
 impl Question<'_> {
     /// See [`Exchange::gate`].
-    pub(super) fn gate(&self, purposes: &[Purpose]) -> Result<(), Refusal> {
-        self.exchange.gate(self.policy, &self.rights, purposes, self.now)
+    pub(super) fn gate(&self, message: Message, purposes: &[Purpose]) -> Result<(), Refusal> {
+        self.exchange.gate(self.policy, &self.rights, (message, purposes), self.now)
     }
 
-    /// See [`Exchange::ruling`].
-    pub(super) fn ruling(&self, purpose: Purpose, class: FieldClass) -> Ruling {
-        self.exchange.ruling(self.policy, &self.rights, purpose, class, self.now)
+    /// See [`Exchange::ruling`]. The kind is that of whoever would look at it: the reader's, or that of its delegate.
+    pub(super) fn ruling(&self, message: Message, kind: PartyKind, purpose: Purpose, class: FieldClass) -> Ruling {
+        self.exchange.ruling(self.policy, &self.rights, (message, kind), (purpose, class), self.now)
     }
 
     /// The classes of the rows: each is decided once, because rows of one class fare alike.
@@ -84,7 +92,7 @@ impl Question<'_> {
 
     /// The earliest end among the rights, the certificate and the keys.
     pub(super) fn valid_until(&self) -> Timestamp {
-        let agreement = self.rights.agreement.map_or(self.ends, |record| record.agreement.until);
+        let agreement = self.rights.agreement.map_or(self.ends, |record| record.holds_until(self.now));
         let consent = self.rights.consent.map_or(self.ends, |(consent, history)| consent.ends_for(history, self.exchange.reader));
         self.ends.min(agreement).min(consent)
     }
@@ -97,13 +105,23 @@ impl Exchange<'_> {
 
     /// The message as a whole: without an agreement in force and the consent that the basis requires nothing of it is released, not even
     /// its envelope claims (protocol section 2).
-    fn gate(&self, policy: &PolicySet, rights: &Rights<'_>, purposes: &[Purpose], now: Timestamp) -> Result<(), Refusal> {
+    fn gate(
+        &self,
+        policy: &PolicySet,
+        rights: &Rights<'_>,
+        (message, purposes): (Message, &[Purpose]),
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let record = rights.agreement.ok_or(RefusalCode::NoAgreement)?;
-        match record.standing(now) {
-            AgreementStanding::InForce => {}
-            _ => return Err(RefusalCode::AgreementNotInForce.into()),
+        let exchange = self.in_agreement();
+        let (standing, state) = match message {
+            Message::New => (record.standing(now), record.state_of_exchange(&exchange, purposes, now)),
+            Message::Accepted => (record.standing_for_readers(now), record.state_of_exchange_for_readers(&exchange, purposes, now)),
+        };
+        if standing != AgreementStanding::InForce {
+            return Err(RefusalCode::AgreementNotInForce.into());
         }
-        match record.state_of_exchange(&self.in_agreement(), purposes, now) {
+        match state {
             AgreementState::Covers => {}
             AgreementState::PurposeOutside => return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "agreement_flow")),
             _ => return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "agreement_flow")),
@@ -126,12 +144,23 @@ impl Exchange<'_> {
     }
 
     /// What the policy says about one class for one purpose. Call after [`Self::gate`].
-    fn ruling(&self, policy: &PolicySet, rights: &Rights<'_>, purpose: Purpose, class: FieldClass, now: Timestamp) -> Ruling {
-        let agreement = rights.agreement.map_or(AgreementState::None, |record| record.state(&self.in_agreement(), purpose, class, now));
+    fn ruling(
+        &self,
+        policy: &PolicySet,
+        rights: &Rights<'_>,
+        (message, reader): (Message, PartyKind),
+        (purpose, class): (Purpose, FieldClass),
+        now: Timestamp,
+    ) -> Ruling {
+        let exchange = self.in_agreement();
+        let agreement = rights.agreement.map_or(AgreementState::None, |record| match message {
+            Message::New => record.state(&exchange, purpose, class, now),
+            Message::Accepted => record.state_for_readers(&exchange, purpose, class, now),
+        });
         let consent =
             rights.consent.map_or(ConsentState::None, |(consent, history)| consent.state(history, self.reader, purpose, class, now));
         policy.decide(&Key {
-            reader: self.reader.kind(),
+            reader,
             sender: self.sender.kind(),
             class,
             purpose,

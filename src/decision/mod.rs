@@ -9,5 +9,5 @@ mod read;
 mod submit;
 
 pub use exchange::{Exchange, Question, Rights, Row};
-pub use read::{View, Viewing, decide_own_read, decide_read};
+pub use read::{View, Viewing, decide_delegated_read, decide_own_read, decide_read};
 pub use submit::{Permitted, decide_submission, may_send};

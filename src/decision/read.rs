@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::exchange::Question;
+use super::exchange::{Message, Question};
 use crate::domain::{
     codes::Purpose,
     field::{FieldClass, FieldKey},
+    party::PartyKind,
     refusal::{Refusal, RefusalCode},
     time::Timestamp,
 };
@@ -90,25 +91,45 @@ pub fn decide_own_read(question: &Question<'_>, viewing: &Viewing<'_>) -> Result
 /// # Errors
 /// `purpose_not_allowed` when the message was not sent for the purpose, and what closes the message as a whole (agreement, consent).
 pub fn decide_read(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<View, Refusal> {
+    decide(question, viewing, &[question.exchange.reader.kind()])
+}
+
+/// Decides a read by a delegate of the reader: what the reader may see now, and the policies permit a body of the delegate's kind too. That the
+/// delegation is in force is the caller's to establish, and its end one of the ends of the question.
+///
+/// # Errors
+/// As [`decide_read`].
+pub fn decide_delegated_read(question: &Question<'_>, viewing: &Viewing<'_>, delegate: PartyKind) -> Result<View, Refusal> {
+    decide(question, viewing, &[question.exchange.reader.kind(), delegate])
+}
+
+/// What the policies permit bodies of each of these kinds.
+fn decide(question: &Question<'_>, viewing: &Viewing<'_>, kinds: &[PartyKind]) -> Result<View, Refusal> {
     enter(question, viewing)?;
+    let rulings = |class| kinds.iter().map(move |kind| question.ruling(Message::Accepted, *kind, viewing.purpose, class));
     let mut view = View {
         shown: Vec::with_capacity(question.rows.len()),
         hidden: Vec::new(),
-        consent_detail: question.ruling(viewing.purpose, FieldClass::ConsentDetail).allow,
+        consent_detail: rulings(FieldClass::ConsentDetail).all(|ruling| ruling.allow),
         rules: BTreeSet::new(),
         valid_until: question.valid_until(),
     };
     let (mut allowed, mut denied) = (BTreeSet::new(), BTreeMap::new());
     for class in question.classes() {
-        let ruling = question.ruling(viewing.purpose, class);
-        if ruling.allow {
-            view.rules.extend(ruling.permits.iter().map(ToString::to_string));
+        let rulings: Vec<_> = rulings(class).collect();
+        if rulings.iter().all(|ruling| ruling.allow) {
+            view.rules.extend(rulings.iter().flat_map(|ruling| ruling.permits.iter()).map(ToString::to_string));
             allowed.insert(class);
         } else {
-            let mut rules: Vec<String> = ruling.forbids.iter().map(ToString::to_string).collect();
-            if ruling.permits.is_empty() {
-                rules.push("necessity".to_owned());
+            let mut rules: Vec<String> = Vec::new();
+            for ruling in rulings.iter().filter(|ruling| !ruling.allow) {
+                rules.extend(ruling.forbids.iter().map(ToString::to_string));
+                if ruling.permits.is_empty() {
+                    rules.push("necessity".to_owned());
+                }
             }
+            let mut seen = BTreeSet::new();
+            rules.retain(|rule| seen.insert(rule.clone()));
             denied.insert(class, rules);
         }
     }
@@ -127,5 +148,5 @@ fn enter(question: &Question<'_>, viewing: &Viewing<'_>) -> Result<(), Refusal> 
     if !viewing.message.contains(&viewing.purpose) {
         return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "message"));
     }
-    question.gate(&[viewing.purpose])
+    question.gate(Message::Accepted, &[viewing.purpose])
 }

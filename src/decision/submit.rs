@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::exchange::{Question, Row};
+use super::exchange::{Message, Question, Row};
 use crate::domain::{
     codes::{MessageKind, Purpose},
     field::FieldClass,
@@ -70,16 +70,17 @@ pub fn decide_submission<T>(
     recipient_purposes: &[Purpose],
 ) -> Result<Permitted<T>, Refusal> {
     for purpose in purposes {
-        question.gate(std::slice::from_ref(purpose))?;
+        question.gate(Message::New, std::slice::from_ref(purpose))?;
     }
     let open: Vec<Purpose> = purposes.iter().copied().filter(|p| recipient_purposes.contains(p)).collect();
     if open.is_empty() {
         return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "recipient_registration"));
     }
+    let reader = question.exchange.reader.kind();
     let (mut rules, mut allowed) = (BTreeSet::new(), BTreeSet::new());
     let mut denied: BTreeMap<FieldClass, BTreeSet<String>> = BTreeMap::new();
     for class in question.classes() {
-        let rulings: Vec<_> = open.iter().map(|p| question.ruling(*p, class)).collect();
+        let rulings: Vec<_> = open.iter().map(|p| question.ruling(Message::New, reader, *p, class)).collect();
         if rulings.iter().any(|r| r.allow) {
             rules.extend(rulings.iter().filter(|r| r.allow).flat_map(|r| r.permits.iter().map(ToString::to_string)));
             allowed.insert(class);

@@ -1,5 +1,12 @@
 //! Agreements (協定, 取り決め): who may send what to whom, and whether that is in force (protocol section 2, `domain.md` section 11).
 
+mod acts;
+mod delegation;
+mod succession;
+
+use std::sync::Arc;
+
+pub use self::{acts::ActFault, delegation::DelegationFault};
 use super::{
     codes::{LegalBasis, MessageKind, Purpose, closed_list},
     field::FieldClass,
@@ -194,8 +201,10 @@ pub struct AgreementRecord {
     pub agreement: Agreement,
     /// Acts in ledger order.
     pub acts: Vec<SignedAct>,
-    /// Whether a later version of the same id is accepted by all named parties of both.
-    pub superseded: bool,
+    /// Named parties of the version that this one is to take the place of, which this one no longer names: they must accept it too.
+    pub leaving: Vec<PartyId>,
+    /// The later version that all named parties of both have accepted. It takes the place of this one when its own period begins.
+    pub successor: Option<Arc<Self>>,
 }
 
 /// The message that is judged, as far as an agreement is concerned.
@@ -216,21 +225,40 @@ impl AgreementRecord {
     /// party that was bound at the last suspension, given since.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> AgreementStanding {
-        let said = |party: &PartyId, act: AgreementAct| self.acts.iter().any(|a| a.party == *party && a.act == act);
+        match self.standing_alone(now) {
+            ended @ (AgreementStanding::Revoked | AgreementStanding::Expired) => ended,
+            _ if self.is_superseded(now) => AgreementStanding::Superseded,
+            standing => standing,
+        }
+    }
+
+    /// The same without regard to later versions.
+    fn standing_alone(&self, now: Timestamp) -> AgreementStanding {
         if self.acts.iter().any(|a| a.act == AgreementAct::Revoke) {
             return AgreementStanding::Revoked;
         }
         if now >= self.agreement.until {
             return AgreementStanding::Expired;
         }
-        if self.superseded {
-            return AgreementStanding::Superseded;
-        }
-        let rejected = self.acts.iter().any(|a| a.act == AgreementAct::Reject);
-        if rejected || now < self.agreement.from || !self.agreement.parties.iter().all(|p| said(p, AgreementAct::Accept)) {
+        if now < self.agreement.from || !self.is_accepted() {
             return AgreementStanding::Proposed;
         }
         if self.suspended() { AgreementStanding::Suspended } else { AgreementStanding::InForce }
+    }
+
+    fn has_said(&self, party: &PartyId, act: AgreementAct) -> bool {
+        self.acts.iter().any(|a| a.party == *party && a.act == act)
+    }
+
+    /// Whether one of the named parties has rejected the version, which ends the proposal.
+    fn is_rejected(&self) -> bool {
+        self.agreement.parties.iter().any(|party| self.has_said(party, AgreementAct::Reject))
+    }
+
+    /// Whether every named party has accepted the version and none rejected it.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        !self.is_rejected() && self.agreement.parties.iter().all(|party| self.has_said(party, AgreementAct::Accept))
     }
 
     /// Suspended by any party, until every party that was bound then has resumed since. Who accedes later has nothing to resume.
@@ -263,9 +291,11 @@ impl AgreementRecord {
     /// What the version says about one class of one exchange for one purpose.
     #[must_use]
     pub fn state(&self, exchange: &Exchange<'_>, purpose: Purpose, class: FieldClass, now: Timestamp) -> AgreementState {
-        if self.standing(now) != AgreementStanding::InForce {
-            return AgreementState::NotInForce;
-        }
+        if self.standing(now) == AgreementStanding::InForce { self.scope(exchange, purpose, class) } else { AgreementState::NotInForce }
+    }
+
+    /// What the version says about one class of one exchange for one purpose when it is in force.
+    fn scope(&self, exchange: &Exchange<'_>, purpose: Purpose, class: FieldClass) -> AgreementState {
         if !self.binds(exchange.sender) || !self.binds(exchange.recipient) {
             return AgreementState::PartyOutside;
         }
@@ -285,9 +315,14 @@ impl AgreementRecord {
     /// What the version says about the exchange as a whole, for any of the purposes.
     #[must_use]
     pub fn state_of_exchange(&self, exchange: &Exchange<'_>, purposes: &[Purpose], now: Timestamp) -> AgreementState {
-        if self.standing(now) != AgreementStanding::InForce {
-            return AgreementState::NotInForce;
+        if self.standing(now) == AgreementStanding::InForce {
+            self.scope_of_exchange(exchange, purposes)
+        } else {
+            AgreementState::NotInForce
         }
+    }
+
+    fn scope_of_exchange(&self, exchange: &Exchange<'_>, purposes: &[Purpose]) -> AgreementState {
         if !self.binds(exchange.sender) || !self.binds(exchange.recipient) || self.flows(exchange).next().is_none() {
             return AgreementState::PartyOutside;
         }
@@ -303,19 +338,19 @@ impl AgreementRecord {
 mod tests {
     use super::*;
 
-    const FROM: Timestamp = Timestamp::from_secs(1_000);
-    const UNTIL: Timestamp = Timestamp::from_secs(2_000);
-    const NOW: Timestamp = Timestamp::from_secs(1_500);
-    const CENTRE: &str = "settlement_center:13-1";
-    const CITY: &str = "municipality:131016-1";
-    const HOME: &str = "group_home:1320100017";
-    const OFFICE: &str = "consultation_office:1330100015";
+    pub(super) const FROM: Timestamp = Timestamp::from_secs(1_000);
+    pub(super) const UNTIL: Timestamp = Timestamp::from_secs(2_000);
+    pub(super) const NOW: Timestamp = Timestamp::from_secs(1_500);
+    pub(super) const CENTRE: &str = "settlement_center:13-1";
+    pub(super) const CITY: &str = "municipality:131016-1";
+    pub(super) const HOME: &str = "group_home:1320100017";
+    pub(super) const OFFICE: &str = "consultation_office:1330100015";
 
-    fn party(text: &str) -> PartyId {
+    pub(super) fn party(text: &str) -> PartyId {
         text.parse().unwrap()
     }
 
-    fn flow(from: &str, to: &str) -> Flow {
+    pub(super) fn flow(from: &str, to: &str) -> Flow {
         Flow {
             from: from.parse().unwrap(),
             to: to.parse().unwrap(),
@@ -327,7 +362,7 @@ mod tests {
     }
 
     /// Centre and city are named, group homes may accede.
-    fn record(acts: &[(&str, AgreementAct)]) -> AgreementRecord {
+    pub(super) fn record(acts: &[(&str, AgreementAct)]) -> AgreementRecord {
         AgreementRecord {
             agreement: Agreement {
                 id: "AG-13-0001".parse().unwrap(),
@@ -344,13 +379,14 @@ mod tests {
                 delegations: Vec::new(),
             },
             acts: acts.iter().map(|(who, act)| SignedAct { party: party(who), act: *act }).collect(),
-            superseded: false,
+            leaving: Vec::new(),
+            successor: None,
         }
     }
 
     const ACCEPTED: [(&str, AgreementAct); 2] = [(CENTRE, AgreementAct::Accept), (CITY, AgreementAct::Accept)];
 
-    fn after(acts: &[(&str, AgreementAct)]) -> AgreementRecord {
+    pub(super) fn after(acts: &[(&str, AgreementAct)]) -> AgreementRecord {
         record(&[&ACCEPTED, acts].concat())
     }
 
@@ -399,10 +435,11 @@ mod tests {
 
     #[test]
     fn a_superseded_version_is_not_in_force_and_an_expired_one_says_so_first() {
-        let old = AgreementRecord { superseded: true, ..after(&[]) };
+        let next = Arc::new(after(&[]));
+        let old = AgreementRecord { successor: Some(Arc::clone(&next)), ..after(&[]) };
         assert_eq!(old.standing(NOW), AgreementStanding::Superseded);
         assert_eq!(old.standing(UNTIL), AgreementStanding::Expired);
-        assert_eq!(AgreementRecord { superseded: true, ..after(&[(CITY, Suspend)]) }.standing(NOW), AgreementStanding::Superseded);
+        assert_eq!(AgreementRecord { successor: Some(next), ..after(&[(CITY, Suspend)]) }.standing(NOW), AgreementStanding::Superseded);
     }
 
     #[test]
@@ -451,7 +488,7 @@ mod tests {
         assert!(record(&[]).binds(&party(CITY)), "named, accepted or not");
     }
 
-    fn exchange<'a>(sender: &'a PartyId, recipient: &'a PartyId) -> Exchange<'a> {
+    pub(super) fn exchange<'a>(sender: &'a PartyId, recipient: &'a PartyId) -> Exchange<'a> {
         Exchange { sender, recipient, kind: MessageKind::Referral, basis: LegalBasis::WithinPurpose }
     }
 
@@ -512,7 +549,7 @@ mod tests {
             (record(&[]), NOW),
             (after(&[(CITY, Suspend)]), NOW),
             (after(&[(CITY, Revoke)]), NOW),
-            (AgreementRecord { superseded: true, ..after(&[]) }, NOW),
+            (AgreementRecord { successor: Some(Arc::new(after(&[]))), ..after(&[]) }, NOW),
             (after(&[]), FROM.plus_micros(-1)),
             (after(&[]), UNTIL),
         ] {

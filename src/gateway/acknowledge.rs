@@ -7,6 +7,7 @@ use super::{
     actor::Allowed,
     answer::Accepted,
     call::{Call, Caller},
+    delegates::Seat,
     failure::Failure,
     record::With,
 };
@@ -28,9 +29,11 @@ impl Gateway {
         let object = self.read_object::<Acknowledgement>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         self.register(caller, call, object.identity(), |epoch| async move {
-            let case = self.visible_case(caller, id).await?;
-            let message = self.store.message(&case.case, &claims.msg.jti).await?;
-            let message = message.filter(|m| m.iss == claims.msg.iss && m.aud == *caller.party()).ok_or(RefusalCode::NotFound)?;
+            let Seat { case, message, delegation, .. } = self.seat(caller, epoch, id, Some(&claims.msg.jti)).await?;
+            if message.iss != claims.msg.iss || (message.aud != *caller.party() && delegation.is_none()) {
+                return Err(RefusalCode::NotFound.into());
+            }
+            call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
             self.check_release(caller, claims).await?;
             call.note(|t| t.case = Some(case.case));
             call.note(|t| t.shred = Some(message.sealed.key));
@@ -51,7 +54,9 @@ impl Gateway {
                 time: Timestamp::default(),
             });
             let writes = vec![evidence, Write::CaseTouched(case.case, message.iss.clone())];
-            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            let ends = caller.not_after.min(object.key_ends);
+            let valid_until = delegation.map_or(ends, |d| ends.min(d.until));
+            let ground = Ground { rights_epoch: epoch, valid_until, case: None, consent: None };
             Ok((With { writes, ground: Some(ground), ..With::default() }, json!({"case": id, "message": message.jti})))
         })
         .await

@@ -9,12 +9,12 @@ use super::{
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
-    known::record,
+    known::{KnownAgreement, record},
     record::With,
 };
 use crate::{
     domain::{
-        agreement::{Agreement, AgreementAct, AgreementRecord, SignedAct},
+        agreement::{Agreement, AgreementAct, AgreementRecord, Delegation, SignedAct},
         codes::Purpose,
         digest::Digest,
         ids::AgreementId,
@@ -53,30 +53,33 @@ impl Gateway {
         let (agreement, document) = (&agreement, &document);
         self.register(caller, call, object.identity(), |epoch| async move {
             let versions = self.store.versions(&agreement.id).await?;
-            let next = versions.last().map_or(1, |row| row.ver.saturating_add(1));
-            if agreement.ver != next {
+            let lineage = Lineage::read(&versions)?;
+            // Whose agreement it is not learns no more than that the number is taken.
+            if agreement.ver != lineage.next || !lineage.may_propose(caller.party()) {
                 return Err(Refusal::claim(RefusalCode::StateConflict, "ver", "next_version").into());
             }
             for party in &agreement.parties {
                 self.store.party(party).await?.ok_or_else(|| Refusal::claim(RefusalCode::SchemaInvalid, "parties", "registered"))?;
             }
+            let alone = [SignedAct { party: caller.party().clone(), act: AgreementAct::Accept }];
+            let proposed = lineage.candidate(agreement, &alone);
             let mut writes = vec![
                 Write::Agreement {
                     id: agreement.id.clone(),
                     ver: agreement.ver,
                     sha256,
                     document: document.clone(),
-                    parties: agreement.parties.clone(),
+                    parties: agreement.parties.iter().chain(&proposed.leaving).cloned().collect(),
                     acceding: agreement.acceding.clone(),
                 },
                 act_row(&agreement.id, agreement.ver, caller.party(), AgreementAct::Accept, &object.compact),
             ];
-            let alone = [SignedAct { party: caller.party().clone(), act: AgreementAct::Accept }];
-            let superseding = self.supersedes(agreement, &alone, versions.last())?;
-            writes.extend(superseding.clone());
+            let superseding = lineage.superseded_by(&proposed);
+            let narrows = !superseding.is_empty();
+            writes.extend(superseding);
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
             let subject = json!({"agreement": {"id": agreement.id, "ver": agreement.ver, "sha256": sha256}});
-            Ok((With { writes, ground: Some(ground), narrows: superseding.is_some(), ..With::default() }, subject))
+            Ok((With { writes, ground: Some(ground), narrows, ..With::default() }, subject))
         })
         .await
     }
@@ -97,18 +100,19 @@ impl Gateway {
                 return Err(Refusal::claim(RefusalCode::BadToken, "agr", "sha256").into());
             }
             call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
-            check_act(record, caller, claims.act)?;
+            let possible = record.may_say(caller.party(), claims.act, self.clock.now());
+            possible.map_err(|fault| Refusal::claim(RefusalCode::StateConflict, "act", fault.as_str()))?;
             let mut writes = vec![act_row(id, ver, caller.party(), claims.act, &object.compact)];
-            let mut superseding = None;
+            let mut narrows = claims.act.narrows();
             if claims.act == AgreementAct::Accept {
                 let mut acts = record.acts.clone();
                 acts.push(SignedAct { party: caller.party().clone(), act: AgreementAct::Accept });
-                let versions = self.store.versions(id).await?;
-                let before = versions.iter().rfind(|v| v.ver < ver);
-                superseding = self.supersedes(&record.agreement, &acts, before)?;
+                let versions: Vec<_> = self.store.versions(id).await?.into_iter().filter(|row| row.ver < ver).collect();
+                let lineage = Lineage::read(&versions)?;
+                let superseding = lineage.superseded_by(&lineage.candidate(&record.agreement, &acts));
+                narrows |= !superseding.is_empty();
+                writes.extend(superseding);
             }
-            writes.extend(superseding.clone());
-            let narrows = claims.act.narrows() || superseding.is_some();
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
             let subject = json!({"agreement": {"id": id, "ver": ver, "sha256": row.sha256, "act": claims.act}});
             Ok((With { writes, ground: Some(ground), narrows, ..With::default() }, subject))
@@ -122,7 +126,8 @@ impl Gateway {
         let rows = self.store.agreements(party, after, limit.clamp(1, 200)).await?;
         let mut list = Vec::with_capacity(rows.len());
         for row in &rows {
-            list.push(self.summary(row)?);
+            let Some(known) = self.agreement_in(caller.seen.rights_epoch, &row.id, row.ver).await? else { continue };
+            list.push(self.summary(&known));
         }
         let cursor = rows.last().map(|row| row.idx).or(after);
         Ok(json!({"agreements": list, "cursor": cursor.map(|c| c.to_string())}))
@@ -136,7 +141,7 @@ impl Gateway {
             .filter(|agreement| caller.kind() == PartyKind::Auditor || may_see(&agreement.record, caller))
             .ok_or(RefusalCode::NotFound)?;
         let row = &agreement.row;
-        let mut summary = self.summary(row)?;
+        let mut summary = self.summary(&agreement);
         if let Some(members) = summary.as_object_mut() {
             let signatures: Vec<&str> = row.acts.iter().map(|act| act.signature.as_str()).collect();
             members.insert("document".to_owned(), Value::String(URL_SAFE_NO_PAD.encode(&row.document)));
@@ -145,9 +150,8 @@ impl Gateway {
         Ok(summary)
     }
 
-    fn summary(&self, row: &AgreementRow) -> Result<Value, Failure> {
-        let record = record(row)?;
-        Ok(json!({
+    fn summary(&self, KnownAgreement { row, record }: &KnownAgreement) -> Value {
+        json!({
             "id": row.id,
             "ver": row.ver,
             "sha256": row.sha256,
@@ -155,7 +159,7 @@ impl Gateway {
             "parties": record.agreement.parties,
             "from": record.agreement.from,
             "until": record.agreement.until,
-        }))
+        })
     }
 
     fn read_document(&self, document: &[u8]) -> Result<Agreement, Failure> {
@@ -169,39 +173,55 @@ impl Gateway {
         if agreement.parties.len() < 2 || agreement.from >= agreement.until {
             return Err(Refusal::claim(RefusalCode::SchemaInvalid, "document", "parties_and_period").into());
         }
+        if let Some(fault) = agreement.delegations.iter().find_map(Delegation::fault) {
+            return Err(Refusal::claim(RefusalCode::SchemaInvalid, "delegations", fault.as_str()).into());
+        }
         Ok(agreement)
-    }
-
-    /// The earlier version that this one takes the place of, once all named parties of both have accepted this one.
-    fn supersedes(&self, agreement: &Agreement, acts: &[SignedAct], before: Option<&AgreementRow>) -> Result<Option<Write>, Failure> {
-        let Some(before) = before.filter(|row| !row.superseded) else { return Ok(None) };
-        let earlier = record(before)?;
-        let accepted = |party: &PartyId| acts.iter().any(|a| a.party == *party && a.act == AgreementAct::Accept);
-        let all = agreement.parties.iter().chain(&earlier.agreement.parties).all(accepted);
-        Ok(all.then(|| Write::AgreementSuperseded(before.id.clone(), before.ver)))
     }
 }
 
 /// A document in base64url is one long string; the listener bounds the body.
 const LONG: strict::Limits = strict::Limits { chars: 512 * 1024, ..strict::Limits::SIGNED };
 
-/// Named parties and parties that acceded or may accede.
+/// Named parties, parties that acceded or may accede, and parties that would leave.
 fn may_see(record: &AgreementRecord, caller: &Caller) -> bool {
-    record.binds(caller.party()) || record.agreement.acceding.contains(&caller.kind())
+    record.binds(caller.party()) || record.leaving.contains(caller.party()) || record.agreement.acceding.contains(&caller.kind())
 }
 
-fn check_act(record: &AgreementRecord, caller: &Caller, act: AgreementAct) -> Result<(), Failure> {
-    let said = |act| record.acts.iter().any(|a| a.party == *caller.party() && a.act == act);
-    let named = record.agreement.parties.contains(caller.party());
-    let fits = match act {
-        AgreementAct::Accept | AgreementAct::Reject => named && !said(AgreementAct::Accept) && !said(AgreementAct::Reject),
-        AgreementAct::Accede => !named && !said(AgreementAct::Accede),
-        AgreementAct::Suspend | AgreementAct::Revoke | AgreementAct::Resume => record.binds(caller.party()),
-    };
-    if fits && !said(AgreementAct::Revoke) {
-        Ok(())
-    } else {
-        Err(Refusal::claim(RefusalCode::StateConflict, "act", "not_possible_now").into())
+/// The versions of an id before a new one.
+struct Lineage {
+    /// Number of the next version.
+    next: u32,
+    /// Each with whether a later one took its place already.
+    earlier: Vec<(AgreementRecord, bool)>,
+}
+
+impl Lineage {
+    fn read(versions: &[AgreementRow]) -> Result<Self, Failure> {
+        let next = versions.last().map_or(1, |row| row.ver.saturating_add(1));
+        let read = |row: &AgreementRow| Ok((record(row, versions)?, row.superseded));
+        Ok(Self { next, earlier: versions.iter().map(read).collect::<Result<_, Failure>>()? })
+    }
+
+    /// Who is named in the version before, or in the last one that all have accepted, proposes the next.
+    fn may_propose(&self, party: &PartyId) -> bool {
+        let mut last = self.earlier.iter().rev().map(|(record, _)| record);
+        let accepted = last.clone().find(|record| record.is_accepted());
+        let named = |record: Option<&AgreementRecord>| record.is_none_or(|record| record.agreement.parties.contains(party));
+        if accepted.is_some() { named(accepted) } else { named(last.next()) }
+    }
+
+    /// A new version with what was said about it.
+    fn candidate(&self, agreement: &Agreement, acts: &[SignedAct]) -> AgreementRecord {
+        let before = self.earlier.iter().rev().map(|(record, _)| record).find(|record| record.is_accepted());
+        let leaving = before.map(|record| record.agreement.parties.iter().filter(|p| !agreement.parties.contains(p)).cloned().collect());
+        AgreementRecord { agreement: agreement.clone(), acts: acts.to_vec(), leaving: leaving.unwrap_or_default(), successor: None }
+    }
+
+    /// The versions whose place a new one takes.
+    fn superseded_by(&self, new: &AgreementRecord) -> Vec<Write> {
+        let over = self.earlier.iter().filter(|(record, superseded)| !superseded && new.takes_the_place_of(record));
+        over.map(|(record, _)| Write::AgreementSuperseded(record.agreement.id.clone(), record.agreement.ver)).collect()
     }
 }
 

@@ -100,6 +100,8 @@ impl Call {
 pub(super) struct Trail {
     pub(super) operation: Operation,
     pub(super) staff: Option<String>,
+    /// For whom the caller acts, as a delegate.
+    pub(super) acting_for: Option<PartyId>,
     pub(super) actor: Option<Once>,
     /// The key that signed the actor token.
     pub(super) actor_key: Option<Digest>,
@@ -133,6 +135,7 @@ impl Trail {
         Self {
             operation,
             staff: None,
+            acting_for: None,
             actor: None,
             actor_key: None,
             signing_key: None,

@@ -5,6 +5,7 @@
 //! Not here: consents and cases. They change with the daily work and are read on every call.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
@@ -67,17 +68,46 @@ impl Gateway {
         if let Some(known) = self.known.agreements.get(epoch, &name) {
             return Ok(Some(known));
         }
-        let Some(row) = self.store.agreement(id, ver).await? else { return Ok(None) };
-        let known = KnownAgreement { record: record(&row)?, row };
+        // A version stands or falls with the others of its id.
+        let versions = self.store.versions(id).await?;
+        let Some(row) = versions.iter().find(|row| row.ver == ver).cloned() else { return Ok(None) };
+        let known = KnownAgreement { record: record(&row, &versions)?, row };
         Ok(Some(self.known.agreements.keep(epoch, name, known)))
     }
 }
 
-/// What an agreement row says.
-pub(super) fn record(row: &AgreementRow) -> Result<AgreementRecord, Failure> {
+/// What an agreement row says among all versions of its id, which come in the order of their numbers.
+pub(super) fn record(row: &AgreementRow, versions: &[AgreementRow]) -> Result<AgreementRecord, Failure> {
+    let (mut chain, mut earlier) = (Vec::new(), Vec::new());
+    for other in versions {
+        match other.ver.cmp(&row.ver) {
+            Ordering::Less => earlier.push(alone(other)?),
+            Ordering::Equal => {}
+            Ordering::Greater => chain.push(alone(other)?),
+        }
+    }
+    let mut record = alone(row)?;
+    if let Some(before) = earlier.iter().rfind(|before| before.is_accepted()) {
+        let named = &record.agreement.parties;
+        record.leaving = before.agreement.parties.iter().filter(|party| !named.contains(party)).cloned().collect();
+    }
+    record.successor = successor(&record, &chain).map(Arc::new);
+    Ok(record)
+}
+
+/// The first later version that took the place of this one, with its own successor.
+fn successor(record: &AgreementRecord, later: &[AgreementRecord]) -> Option<AgreementRecord> {
+    let at = later.iter().position(|next| next.takes_the_place_of(record))?;
+    let (first, rest) = later.get(at..)?.split_first()?;
+    let mut next = first.clone();
+    next.successor = successor(&next, rest).map(Arc::new);
+    Some(next)
+}
+
+fn alone(row: &AgreementRow) -> Result<AgreementRecord, Failure> {
     let acts = row.acts.iter().map(|a| SignedAct { party: a.party.clone(), act: a.act }).collect();
     let agreement = serde_json::from_slice(&row.document).map_err(|_| Failure::Corrupt("agreement"))?;
-    Ok(AgreementRecord { agreement, acts, superseded: row.superseded })
+    Ok(AgreementRecord { agreement, acts, leaving: Vec::new(), successor: None })
 }
 
 /// Rows of one epoch, the newest that was asked for.

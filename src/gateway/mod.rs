@@ -13,6 +13,7 @@ mod bootstrap;
 mod call;
 mod cases;
 mod consents;
+mod delegates;
 mod directory;
 mod discovery;
 mod failure;

@@ -10,6 +10,7 @@ use super::{
     actor::{Acting, Allowed},
     answer::Release,
     call::{Call, Caller},
+    delegates::Seat,
     failure::Failure,
     known::KnownAgreement,
     record::With,
@@ -23,6 +24,7 @@ use crate::{
         codes::{BasisGroup, Purpose},
         field::{FieldClass, FieldKey},
         ids::{CaseId, Jti},
+        party::PartyId,
         refusal::RefusalCode,
         time::Timestamp,
     },
@@ -45,6 +47,7 @@ struct Prepared {
     agreement: Arc<KnownAgreement>,
     consent: Option<ConsentRef>,
     reader_key: KeyRow,
+    on_behalf_of: Option<PartyId>,
 }
 
 impl Gateway {
@@ -85,7 +88,8 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
-        let (case, row) = self.visible_message(caller, id, jti).await?;
+        let Seat { case, message: row, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
+        call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case.case));
         call.note(|t| t.shred = Some(row.sealed.key));
         call.note(|t| t.kind = Some(row.kind));
@@ -115,14 +119,18 @@ impl Gateway {
         call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
         let rows = classes(schema, &disclosed)?;
         let own = row.iss == *caller.party();
-        let relation = case.relation;
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: message.claims().bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
         let reader_key = self.encryption_key(caller, epoch, now).await?;
         let ends = caller.not_after.min(acting.ends).min(reader_key.naf);
+        let ends = delegation.as_ref().map_or(ends, |d| ends.min(d.until));
         let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
-        let decide = if own { decision::decide_own_read } else { decision::decide_read };
-        let view = decide(&Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now }, &viewing)?;
+        let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
+        let view = match &delegation {
+            Some(_) => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
+            None if own => decision::decide_own_read(&question, &viewing)?,
+            None => decision::decide_read(&question, &viewing)?,
+        };
         let shown: HashSet<&FieldKey> = view.shown().iter().collect();
         let presentation = message.present_rows(&disclosed, |row| shown.contains(&row.key), view.consent_detail());
         let kb = self.ids.jti()?;
@@ -149,20 +157,9 @@ impl Gateway {
         // A sender's look at its own message is no release to a reader.
         let writes = if own { Vec::new() } else { vec![evidence] };
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
-        let ground = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
-        let prepared = Prepared { presentation, kb, agreement, consent: ground, reader_key };
+        let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
+        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by) };
         Ok((with, prepared))
-    }
-
-    /// The message, if the caller may read it at all: it is the addressee. Everything else is not there.
-    async fn visible_message(&self, caller: &Caller, id: &CaseId, jti: Option<&Jti>) -> Result<(CaseRow, MessageRow), Failure> {
-        let case = self.visible_case(caller, id).await?;
-        let row = match jti {
-            Some(jti) => self.store.message(&case.case, jti).await?,
-            None => self.store.first_message(&case.case, caller.party()).await?,
-        };
-        let row = row.filter(|row| row.aud == *caller.party() || (jti.is_some() && row.iss == *caller.party()));
-        Ok((case, row.ok_or(RefusalCode::NotFound)?))
     }
 
     /// The case as the caller stands to it; not found for everybody else.
@@ -218,7 +215,7 @@ impl Gateway {
                 agr,
                 pol: self.policy.digest(),
                 terms: agreement.record.agreement.terms.clone(),
-                on_behalf_of: None,
+                on_behalf_of: prepared.on_behalf_of,
                 con: prepared.consent,
             },
         };
@@ -230,7 +227,7 @@ impl Gateway {
 }
 
 /// Opens a stored message. It was verified before it was stored, and its ciphertext is authenticated.
-fn open_message(key: &DataKey, row: &MessageRow) -> Result<(Verified<Message>, Disclosed), Failure> {
+pub(super) fn open_message(key: &DataKey, row: &MessageRow) -> Result<(Verified<Message>, Disclosed), Failure> {
     let bytes = vault::open(key, &message_context(&row.iss, &row.jti), &row.sealed)?;
     let message = Message::reopen(&bytes).map_err(|_| Failure::Corrupt("message"))?;
     let disclosed = message.disclose().map_err(|_| Failure::Corrupt("message"))?;

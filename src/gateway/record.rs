@@ -140,7 +140,7 @@ impl Gateway {
             entry_type,
             time: Timestamp::default(),
             gateway: self.node.clone(),
-            actor: caller.map(|c| Actor { party: c.party().clone(), cert: c.certificate, acting_for: None }),
+            actor: caller.map(|c| Actor { party: c.party().clone(), cert: c.certificate, acting_for: trail.acting_for.clone() }),
             recipient: trail.recipient.clone(),
             operation: trail.operation,
             act: trail.act,

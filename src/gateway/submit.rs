@@ -18,6 +18,7 @@ use super::{
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
     domain::{
+        agreement::Agreement,
         case::Relation,
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
@@ -137,7 +138,7 @@ impl Gateway {
         let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
             .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()))?;
         call.note(|t| t.rules.clone_from(permitted.rules()));
-        self.open_case(sent, &permitted, consent.as_ref(), epoch)
+        self.open_case(sent, &permitted, (&agreement.record.agreement, consent.as_ref()), epoch)
     }
 
     /// The rows that open the case, under a data key of its own.
@@ -145,7 +146,7 @@ impl Gateway {
         &self,
         sent: Sent<'_>,
         permitted: &Permitted<&Verified<Message>>,
-        consent: Option<&StandingConsent>,
+        (agreement, consent): (&Agreement, Option<&StandingConsent>),
         epoch: u64,
     ) -> Result<(With, Value), Failure> {
         let Sent { caller, call, sd_jwt, .. } = sent;
@@ -185,6 +186,7 @@ impl Gateway {
                 time: Timestamp::default(),
             }),
         ];
+        writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
         }

@@ -132,6 +132,14 @@ pub trait Cases: Send + Sync {
     async fn case_key(&self, case: &CaseKey) -> Result<Option<DataKeyId>, StoreError>;
     /// The party's cases (relation other than `none`) with `updated_idx > after`, ascending by it.
     async fn cases(&self, party: &PartyId, state: Option<CaseState>, after: Option<u64>, limit: u32) -> Result<Vec<CaseRow>, StoreError>;
+    /// The same for the cases that the party has an id of and no relation to: what a delegate may be told of.
+    async fn foreign_cases(
+        &self,
+        party: &PartyId,
+        state: Option<CaseState>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<CaseRow>, StoreError>;
     /// The first message of a case that is addressed to the party.
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError>;
     /// A message of a case by id.

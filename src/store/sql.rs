@@ -66,6 +66,9 @@ pub(super) const CASE_PARTIES: &str = "SELECT p.case_, p.id, p.party, p.relation
 pub(super) const CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
      FROM case_party p JOIN case_ c ON c.id = p.case_ \
      WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation <> 'none' AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
+pub(super) const FOREIGN_CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ \
+     WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation = 'none' AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
 pub(super) const CASE_OF_ANY: &str = "SELECT case_ FROM case_party WHERE id = $1";
 pub(super) const CASE_KEY: &str = "SELECT key FROM case_ WHERE id = $1";
 pub(super) const CASE_REVISION: &str = "SELECT revision FROM case_ WHERE id = $1";

@@ -85,7 +85,8 @@ pub(crate) fn agreement(flows: Vec<Flow>) -> AgreementRecord {
             retention_months: 1,
             delegations: Vec::new(),
         },
-        superseded: false,
+        leaving: Vec::new(),
+        successor: None,
     }
 }
 

@@ -193,7 +193,12 @@ fn lose(world: &mut World, sent_for: &mut Vec<Purpose>, loss: Loss) {
             flows[at].purposes.retain(|p| *p != purpose);
         }
         Loss::Said(party, act) => record.acts.push(SignedAct { party, act }),
-        Loss::Superseded => record.superseded = true,
+        // By a version with the last of the flows left out.
+        Loss::Superseded => {
+            let mut next = record.clone();
+            next.agreement.flows.pop();
+            record.successor = Some(std::sync::Arc::new(next));
+        }
         Loss::AgreementEnds => record.agreement.until = NOW,
         Loss::Message(purpose) => sent_for.retain(|p| *p != purpose),
         of_consent => {

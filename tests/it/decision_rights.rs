@@ -201,7 +201,6 @@ fn what_closes_the_message_has_its_own_code() {
         ("revoked", |w| act(w, HOME, AgreementAct::Revoke), plain(RefusalCode::AgreementNotInForce)),
         ("not begun", |w| w.the_agreement().agreement.from = NOW.plus_micros(1), plain(RefusalCode::AgreementNotInForce)),
         ("over", |w| w.the_agreement().agreement.until = NOW, plain(RefusalCode::AgreementNotInForce)),
-        ("superseded", |w| w.the_agreement().superseded = true, plain(RefusalCode::AgreementNotInForce)),
         (
             "sender not bound",
             |w| w.sender = party("settlement_center:13-2"),

@@ -25,7 +25,7 @@ fn example(kind: &str) -> Value {
 fn agreement() -> AgreementRecord {
     let agreement: Agreement = serde_json::from_value(example("agreement")).unwrap();
     let acts = agreement.parties.iter().map(|party| SignedAct { party: party.clone(), act: AgreementAct::Accept }).collect();
-    AgreementRecord { agreement, acts, superseded: false }
+    AgreementRecord { agreement, acts, leaving: Vec::new(), successor: None }
 }
 
 fn consent() -> Consent {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{As, Event, failed, patient, say};
+use super::{As, Event, patient, say};
 use crate::{
     cli::{CliError, Voice},
     client::AuditFilter,
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &EventsArgs, voice: Voice) -> Result<(), CliError>
         let tree = tree.get_or_insert_with(|| client.tree(&page.checkpoint));
         for raw in page.events {
             let event = Event::read(raw)?;
-            tree.includes(event.index, &event.leaf_hash()).await.map_err(failed)?;
+            tree.includes(event.index, &event.leaf_hash()).await?;
             show(&event, voice)?;
             shown += 1;
         }

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{As, Event, events::LONGEST_PAGE, patient, say, verify};
 use crate::{
     cli::{CliError, Voice},
-    client::{AuditFilter, Client, RawEvent, SignedCheckpoint},
+    client::{AuditFilter, Client, ClientError, RawEvent, SignedCheckpoint},
     ledger::{
         export::{CsvWriter, ExportError, FolderWriter, JsonLines, layout},
         verify::Report,
@@ -158,7 +158,7 @@ async fn lines(client: &Client, head: &SignedCheckpoint, mut sink: Sink, out: &P
         let hashes = patient(async || client.tile(&tile).await).await?;
         let first = tile.index() * u64::from(TILE_WIDTH);
         for hash in &hashes {
-            frontier.push(*hash).map_err(|error| super::failed(error.into()))?;
+            frontier.push(*hash).map_err(ClientError::from)?;
         }
         while let Some(event) = events.next_before(frontier.size()).await? {
             if !stands(&event, first, &hashes) {

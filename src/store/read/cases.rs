@@ -38,13 +38,17 @@ impl Cases for SqlStore {
     }
 
     async fn cases(&self, party: &PartyId, state: Option<CaseState>, after: Option<u64>, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
-        let query = sqlx::query_as(sql::CASES)
-            .bind(party.to_string())
-            .bind(decode::after(after))
-            .bind(state.map(CaseState::as_str))
-            .bind(i64::from(limit));
-        let rows: Vec<CaseColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
-        rows.into_iter().map(case).collect()
+        self.listed(sql::CASES, party, state, (after, limit)).await
+    }
+
+    async fn foreign_cases(
+        &self,
+        party: &PartyId,
+        state: Option<CaseState>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<CaseRow>, StoreError> {
+        self.listed(sql::FOREIGN_CASES, party, state, (after, limit)).await
     }
 
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError> {
@@ -73,6 +77,24 @@ impl Cases for SqlStore {
         let query = sqlx::query_as(sql::EVIDENCE).bind(case.uuid().as_bytes().as_slice()).bind(iss.to_string());
         let rows: Vec<EvidenceColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
         rows.into_iter().map(|row| evidence(*case, iss, row)).collect()
+    }
+}
+
+impl SqlStore {
+    async fn listed(
+        &self,
+        statement: &'static str,
+        party: &PartyId,
+        state: Option<CaseState>,
+        (after, limit): (Option<u64>, u32),
+    ) -> Result<Vec<CaseRow>, StoreError> {
+        let query = sqlx::query_as(statement)
+            .bind(party.to_string())
+            .bind(decode::after(after))
+            .bind(state.map(CaseState::as_str))
+            .bind(i64::from(limit));
+        let rows: Vec<CaseColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        rows.into_iter().map(case).collect()
     }
 }
 

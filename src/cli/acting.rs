@@ -1,0 +1,91 @@
+//! What the commands of a party share: whose identity, how a call that failed ends, and the road through the outbox (protocol section 8).
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+
+use super::{CliError, Voice};
+use crate::{
+    client::{Accepted, Client, ClientError, Identity, Outbox, Parcel, Proven},
+    domain::{ids::Jti, refusal::RefusalCode},
+    message::disclosed::Pseudonym,
+};
+
+/// Who acts.
+#[derive(Debug, Args)]
+pub(super) struct As {
+    /// Identity folder of the party.
+    #[arg(long = "as", env = "TSUNAGI_IDENTITY", value_name = "DIR")]
+    identity: PathBuf,
+    /// Member of staff who acts, as the unit's own pseudonym. Default: the identity folder's.
+    #[arg(long, value_name = "ID")]
+    staff: Option<Pseudonym>,
+}
+
+impl As {
+    /// A client for the identity. Does not connect yet.
+    pub(super) fn client(&self, voice: Voice) -> Result<Client, CliError> {
+        let identity = Identity::load(&self.identity).map_err(|error| {
+            CliError::usage(format!("the identity cannot be used: {error}"), format!("身元フォルダーを使えません: {error}"))
+        })?;
+        let client = Client::new(identity)?.with_lang(voice.lang);
+        Ok(match &self.staff {
+            Some(staff) => client.with_staff(staff.clone()),
+            None => client,
+        })
+    }
+}
+
+/// The outbox of the client's identity.
+pub(super) fn outbox(client: &Client) -> Result<Outbox, CliError> {
+    Ok(client.identity().outbox().map_err(ClientError::from)?)
+}
+
+/// Keeps what was signed, then sends it unless it is to be held. From the first line on a crash loses nothing: `send` goes on.
+pub(super) async fn post(client: &Client, parcel: &Parcel, hold: bool) -> Result<Option<Proven<Accepted>>, CliError> {
+    let outbox = outbox(client)?;
+    outbox.put(parcel).map_err(ClientError::from)?;
+    if hold { Ok(None) } else { deliver(client, &outbox, &parcel.jti()).await.map(Some) }
+}
+
+/// Sends what waits under this id; the same bytes, however often.
+pub(super) async fn deliver(client: &Client, outbox: &Outbox, jti: &Jti) -> Result<Proven<Accepted>, CliError> {
+    patient(async || client.deliver(outbox, jti).await).await
+}
+
+/// Prints a line.
+pub(super) fn say(line: impl Display) -> Result<(), CliError> {
+    writeln!(io::stdout(), "{line}").map_err(|error| CliError::Io("standard output".to_owned(), error))
+}
+
+/// Whoever reads the output has read enough.
+pub(super) fn unless_closed(outcome: Result<(), CliError>) -> Result<(), CliError> {
+    match outcome {
+        Err(CliError::Io(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Asks again while the gateway says that it is too much now (protocol section 5: `429` and `503` with `Retry-After`).
+pub(super) async fn patient<T>(mut ask: impl AsyncFnMut() -> Result<T, ClientError>) -> Result<T, CliError> {
+    for _ in 0..PATIENCE {
+        match ask().await {
+            Err(ClientError::Refused(problem)) if may_pass(problem.refusal()) => tokio::time::sleep(PAUSE).await,
+            other => return Ok(other?),
+        }
+    }
+    Ok(ask().await?)
+}
+
+const fn may_pass(code: Option<RefusalCode>) -> bool {
+    matches!(code, Some(RefusalCode::RateLimited | RefusalCode::Overloaded))
+}
+
+const PATIENCE: u32 = 60;
+/// What the gateway asks for in `Retry-After`.
+const PAUSE: Duration = Duration::from_secs(2);

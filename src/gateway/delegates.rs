@@ -1,0 +1,133 @@
+//! Delegates (protocol section 2, "Readers"): a body that reads what is addressed to another, under a delegation in force.
+//!
+//! Promises: a delegate knows a case by an id of its own, which opens nothing by itself. Whether it may look is asked of the agreement that each message
+//! names, and of the version in its place, every time.
+
+use super::{Gateway, call::Caller, failure::Failure, read_case::open_message};
+use crate::{
+    domain::{
+        agreement::Agreement,
+        case::Relation,
+        ids::{CaseId, Jti},
+        party::{PartyId, PartyKind},
+        refusal::RefusalCode,
+        time::Timestamp,
+    },
+    store::{CaseRow, MessageHead, MessageRow, Write},
+};
+
+/// A message that the caller may look at, and in whose place it does.
+pub(super) struct Seat {
+    pub case: CaseRow,
+    pub message: MessageRow,
+    /// How the addressee stands to the case.
+    pub relation: Relation,
+    pub delegation: Option<Delegated>,
+}
+
+/// For whom a delegate acts, and until when it may.
+pub(super) struct Delegated {
+    pub by: PartyId,
+    pub until: Timestamp,
+}
+
+impl Gateway {
+    /// A message that the caller sent or that is addressed to it, or to whom it is a delegate of; the first addressed one when none is named.
+    /// Everything else is not there.
+    pub(super) async fn seat(&self, caller: &Caller, epoch: u64, id: &CaseId, jti: Option<&Jti>) -> Result<Seat, Failure> {
+        let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
+        if case.relation != Relation::None {
+            let row = match jti {
+                Some(jti) => self.store.message(&case.case, jti).await?,
+                None => self.store.first_message(&case.case, caller.party()).await?,
+            };
+            if let Some(message) = row.filter(|row| row.aud == *caller.party() || (jti.is_some() && row.iss == *caller.party())) {
+                return Ok(Seat { relation: case.relation, case, message, delegation: None });
+            }
+        }
+        for other in self.others(caller, &case).await? {
+            let row = match jti {
+                Some(jti) => self.store.message(&case.case, jti).await?.filter(|row| row.aud == other.party),
+                None => self.store.first_message(&case.case, &other.party).await?,
+            };
+            let Some(message) = row else { continue };
+            if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
+                let delegation = Some(Delegated { by: other.party, until });
+                return Ok(Seat { relation: other.relation, case, message, delegation });
+            }
+        }
+        Err(RefusalCode::NotFound.into())
+    }
+
+    /// A case that the caller knows only as a delegate, as those stand to it for whom it acts.
+    pub(super) async fn delegated_case(&self, caller: &Caller, epoch: u64, case: CaseRow) -> Result<Option<(CaseRow, PartyId)>, Failure> {
+        for other in self.others(caller, &case).await? {
+            let Some(message) = self.store.first_message(&case.case, &other.party).await? else { continue };
+            if self.delegated_until(caller, epoch, &message).await?.is_some() {
+                return Ok(Some((CaseRow { relation: other.relation, state: other.state, ..case }, other.party)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Messages of a case that are addressed to those for whom the caller acts.
+    pub(super) async fn delegated_messages(
+        &self,
+        caller: &Caller,
+        epoch: u64,
+        case: &CaseRow,
+        (after, limit): (Option<u64>, u32),
+    ) -> Result<Vec<MessageHead>, Failure> {
+        let mut found = Vec::new();
+        for other in self.others(caller, case).await? {
+            for head in self.store.messages(&case.case, &other.party, after, limit).await? {
+                let addressed = if head.aud == other.party { self.store.message(&case.case, &head.jti).await? } else { None };
+                let Some(message) = addressed else { continue };
+                if self.delegated_until(caller, epoch, &message).await?.is_some() {
+                    found.push(head);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The other parties of the case, if the caller is of a kind that acts for others.
+    async fn others(&self, caller: &Caller, case: &CaseRow) -> Result<Vec<CaseRow>, Failure> {
+        if caller.kind() != PartyKind::CoreCenter {
+            return Ok(Vec::new());
+        }
+        let mut rows = self.store.case_parties(&case.case).await?;
+        rows.retain(|row| row.party != *caller.party() && row.relation != Relation::None);
+        Ok(rows)
+    }
+
+    async fn delegated_until(&self, caller: &Caller, epoch: u64, row: &MessageRow) -> Result<Option<Timestamp>, Failure> {
+        if self.store.data_key(&row.sealed.key).await?.is_none() {
+            // Erased: nobody acts for anybody in it.
+            return Ok(None);
+        }
+        let (message, _) = open_message(&self.data_key(row.sealed.key).await?, row)?;
+        let named = &message.claims().agr;
+        let agreement = self.agreement_in(epoch, &named.id, named.ver).await?;
+        Ok(agreement.and_then(|known| known.record.delegated_until(&row.aud, caller.party(), self.clock.now())))
+    }
+
+    /// Ids under which the delegates of an addressee will know a new case.
+    pub(super) fn delegate_ids(
+        &self,
+        agreement: &Agreement,
+        case: crate::domain::ids::CaseKey,
+        aud: &PartyId,
+        iss: &PartyId,
+    ) -> Result<Vec<Write>, Failure> {
+        let mut delegates: Vec<&PartyId> =
+            agreement.delegations.iter().filter(|d| d.from == *aud && d.fault().is_none()).map(|d| &d.to).collect();
+        delegates.sort_unstable();
+        delegates.dedup();
+        let mut writes = Vec::with_capacity(delegates.len());
+        for party in delegates.into_iter().filter(|party| *party != iss) {
+            writes.push(Write::CaseParty { case, party: party.clone(), id: self.ids.case_id()?, relation: Relation::None });
+        }
+        Ok(writes)
+    }
+}
