@@ -2,6 +2,7 @@
 
 mod acting;
 mod audit;
+mod consent;
 mod demo;
 mod failure;
 mod init;
@@ -37,6 +38,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Consents of persons: the paper form, the record made from it, its end.
+    Consent(consent::ConsentArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Consent(args) => consent::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

@@ -92,9 +92,24 @@ pub enum AnswersError {
     /// Nothing is ticked.
     #[error("no box is ticked: that is no consent")]
     NothingTicked,
-    /// A member is empty or not as the form allows.
-    #[error("{0}: {1}")]
-    Member(&'static str, &'static str),
+    /// A member is not as the form allows.
+    #[error("{0} is missing, or not what the form allows")]
+    Member(&'static str),
+}
+
+impl AnswersError {
+    /// The same in Japanese.
+    #[must_use]
+    pub fn ja(&self) -> String {
+        match self {
+            Self::Syntax(reason) => format!("記入内容のファイルを読めません: {reason}"),
+            Self::AnotherForm => "記入内容は別の同意書のものです。紙と記入内容の番号を比べてください".to_owned(),
+            Self::NotOffered(boxes) => format!("同意書にない四角です: {}", boxes.join("、")),
+            Self::Unanswered(boxes) => format!("答えのない四角があります: {}", boxes.join("、")),
+            Self::NothingTicked => "✓が一つもありません。これでは同意になりません".to_owned(),
+            Self::Member(member) => format!("{member} が空か、同意書にない書き方です"),
+        }
+    }
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -176,15 +191,13 @@ impl Answers {
         match (self.scan.as_deref().filter(|file| !file.is_empty()), self.scan_sha256) {
             (Some(file), None) => Ok(Scan::File(file.to_owned())),
             (None, Some(digest)) => Ok(Scan::Digest(digest)),
-            _ => Err(AnswersError::Member("scan", "either scan or scan_sha256 is needed")),
+            _ => Err(AnswersError::Member("scan")),
         }
     }
 
     /// The pseudonym of the person, if it has one already.
     pub fn pseudonym(&self) -> Result<Option<Pseudonym>, AnswersError> {
-        filled(&self.person.pseudonym)
-            .map(|text| text.parse().map_err(|_| AnswersError::Member("person.pseudonym", "is no pseudonym")))
-            .transpose()
+        filled(&self.person.pseudonym).map(|text| text.parse().map_err(|_| AnswersError::Member("person.pseudonym"))).transpose()
     }
 }
 
@@ -205,7 +218,7 @@ impl Form {
             return Err(AnswersError::Unanswered(open));
         }
         if !self.methods.iter().any(|method| method.code == answers.how.as_str()) {
-            return Err(AnswersError::Member("how", "is not on the form"));
+            return Err(AnswersError::Member("how"));
         }
         let (items, refused) = self.marked(&answers.boxes);
         if items.is_empty() {
@@ -231,7 +244,7 @@ impl Form {
             add("witness", json!(witness));
         }
         if let Some(before) = filled(&answers.person.supersedes) {
-            let before: Jti = before.parse().map_err(|_| AnswersError::Member("person.supersedes", "is no consent id"))?;
+            let before: Jti = before.parse().map_err(|_| AnswersError::Member("person.supersedes"))?;
             add("sup", json!(before));
         }
         if let Some(representative) = self.representative(&answers.representative)? {
@@ -264,7 +277,7 @@ impl Form {
     fn representative(&self, given: &Representative) -> Result<Option<Value>, AnswersError> {
         let Some(kind) = filled(&given.kind).filter(|kind| *kind != "none") else { return Ok(None) };
         if !self.representatives.iter().any(|known| known.code == kind) {
-            return Err(AnswersError::Member("representative.kind", "is not on the form"));
+            return Err(AnswersError::Member("representative.kind"));
         }
         Ok(Some(json!({"kind": kind, "authority": needed("representative.authority", &given.authority)?})))
     }
@@ -337,7 +350,7 @@ fn filled(text: &str) -> Option<&str> {
 }
 
 fn needed<'a>(member: &'static str, text: &'a str) -> Result<&'a str, AnswersError> {
-    filled(text).ok_or(AnswersError::Member(member, "is empty"))
+    filled(text).ok_or(AnswersError::Member(member))
 }
 
 /// A comment ends with its line.

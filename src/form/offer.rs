@@ -161,6 +161,23 @@ pub enum FormError {
     NoSentence(FieldClass),
 }
 
+impl FormError {
+    /// The same in Japanese.
+    #[must_use]
+    pub fn ja(&self) -> String {
+        match self {
+            Self::Collector(party) => format!("{party} は、この協定のもとで同意を取得できません"),
+            Self::NothingFor(party) => format!("この協定と方針では、{party} に伝えられる情報がありません"),
+            Self::Twice(party) => format!("{party} が二度書かれています"),
+            Self::Nothing => "この協定と方針では、同意にもとづいて伝えられる相手がありません".to_owned(),
+            Self::TooMany => format!("一枚の同意書に書ける相手は {MOST_COLUMNS} までです"),
+            Self::Labels => "コード一覧を読めません".to_owned(),
+            Self::NoLabel(list, code) => format!("コード一覧 {list} に {code} の名前がありません"),
+            Self::NoSentence(class) => format!("項目一覧に {class} の文がありません"),
+        }
+    }
+}
+
 impl Form {
     /// The form for a collector under an agreement.
     pub fn offer(basis: &Basis<'_>) -> Result<Self, FormError> {

@@ -20,6 +20,17 @@ pub enum PageError {
     Altered,
 }
 
+impl PageError {
+    /// The same in Japanese.
+    #[must_use]
+    pub const fn ja(&self) -> &'static str {
+        match self {
+            Self::NoForm => "つなぎの同意書ではありません",
+            Self::Altered => "作られたときのままの同意書ではありません。書き換えられたか、別の版の tsunagi で作られています",
+        }
+    }
+}
+
 impl Form {
     /// The number of the form: the digest of all that is printed. It stands on every sheet, and as the form's version in the record.
     #[must_use]
