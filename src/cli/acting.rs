@@ -28,6 +28,11 @@ pub(super) struct As {
 }
 
 impl As {
+    /// Whoever the folder belongs to.
+    pub(super) const fn of(identity: PathBuf) -> Self {
+        Self { identity, staff: None }
+    }
+
     /// A client for the identity. Does not connect yet.
     pub(super) fn client(&self, voice: Voice) -> Result<Client, CliError> {
         let identity = Identity::load(&self.identity).map_err(|error| {

@@ -2,6 +2,8 @@
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
 mod cli_demo;
+mod consent_command;
+mod consent_form;
 mod consent_rules;
 mod consent_superseding;
 mod decision_fixture;

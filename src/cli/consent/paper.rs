@@ -39,8 +39,9 @@ use crate::{
 /// What goes onto the paper.
 #[derive(Debug, Args)]
 pub(super) struct FormArgs {
-    #[command(flatten)]
-    who: Option<As>,
+    /// Identity folder of the collector: brings names and agreements from its gateway.
+    #[arg(long = "as", env = "TSUNAGI_IDENTITY", value_name = "DIR")]
+    identity: Option<PathBuf>,
     /// The agreement: a document file, or with --as an id such as AG-13-0001 of one in force.
     #[arg(long, value_name = "FILE|ID")]
     agreement: String,
@@ -82,7 +83,7 @@ pub(super) struct DraftArgs {
 }
 
 pub(super) async fn form(args: FormArgs, voice: Voice) -> Result<(), CliError> {
-    let client = args.who.as_ref().map(|who| who.client(voice)).transpose()?;
+    let client = args.identity.map(|folder| As::of(folder).client(voice)).transpose()?;
     let policy = policies(args.policies.as_deref())?;
     let mut names: BTreeMap<PartyId, String> = BTreeMap::new();
     let (agreement, sha256) = match &client {
