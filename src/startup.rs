@@ -183,7 +183,8 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let (stop, stopped) = watch::channel(false);
     let admin = Arc::new(Admin { gateway: Arc::clone(&opened.gateway), metrics: Arc::clone(&opened.metrics), tls: Arc::clone(&tls) });
     let admin_task = start_admin(config, admin, stopped.clone()).await?;
-    let minute = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), stopped.clone()));
+    let (finish, finished) = watch::channel(false);
+    let summaries = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), finished));
     let door = Door { public: Arc::clone(&public), metrics: Arc::clone(&opened.metrics) };
     let router = http::public_router(Arc::clone(&public));
     let service = move |peer: Arc<Peer>| {
@@ -204,8 +205,11 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     if let Some(task) = admin_task {
         task.abort();
     }
-    minute.abort();
-    // What is queued is committed, then the sequencer ends.
+    // What was refused while draining is summarised too; then what is queued is committed and the sequencer ends.
+    finish.send_replace(true);
+    if tokio::time::timeout(LAST_COMMIT, summaries).await.is_err() {
+        tracing::warn!("the last summary of refusals could not be recorded in time");
+    }
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
         tracing::warn!("the ledger did not end in time; what was acknowledged is durable");

@@ -28,9 +28,9 @@ pub(super) struct As {
 }
 
 impl As {
-    /// Whoever the folder belongs to.
-    pub(super) const fn of(identity: PathBuf) -> Self {
-        Self { identity, staff: None }
+    /// An identity folder that was named otherwise.
+    pub(super) fn of(folder: &std::path::Path) -> Self {
+        Self { identity: folder.to_owned(), staff: None }
     }
 
     /// A client for the identity. Does not connect yet.

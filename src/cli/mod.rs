@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand (protocol section 8). Human output by default, `--json` for machines.
 
 mod acting;
+mod agreement;
 mod audit;
 mod consent;
 mod demo;
@@ -38,6 +39,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Draft, check, sign, suspend and end agreements.
+    Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
     Consent(consent::ConsentArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Agreement(args) => agreement::run(args, voice).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         digest::Digest,
         entry::{Operation, Outcome},
-        ids::{CaseId, Jti},
+        ids::{AgreementId, CaseId, Jti},
         party::PartyId,
     },
     message::{json, objects::ReceiptStatus, sha256},
@@ -44,6 +44,26 @@ pub struct Subject {
     /// The consent.
     #[serde(default)]
     pub consent: Option<Jti>,
+    /// The agreement version.
+    #[serde(default)]
+    pub agreement: Option<AgreementSubject>,
+}
+
+/// An agreement version that an answer names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AgreementSubject {
+    /// Id.
+    pub id: AgreementId,
+    /// Version.
+    pub ver: u32,
+}
+
+impl Accepted {
+    /// The agreement version it was about.
+    #[must_use]
+    pub fn agreement(&self) -> Option<(&AgreementId, u32)> {
+        self.subject.agreement.as_ref().map(|named| (&named.id, named.ver))
+    }
 }
 
 /// What was sent, and so what the answer must be about.

@@ -94,6 +94,10 @@ pub struct AgreementHead {
     pub state: AgreementStanding,
     /// Named parties.
     pub parties: Vec<PartyId>,
+    /// In force from.
+    pub from: Timestamp,
+    /// In force until (exclusive).
+    pub until: Timestamp,
 }
 
 impl AgreementHead {

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         codes::{MessageKind, Purpose},
         digest::Digest,
-        entry::{EntryType, Operation, Outcome},
+        entry::{Act, EntryType, Operation, Outcome},
         ids::Jti,
         party::PartyId,
         time::Timestamp,
@@ -31,6 +31,9 @@ pub struct Entry {
     pub recipient: Option<PartyId>,
     /// What was asked for.
     pub operation: Operation,
+    /// What a registered object does.
+    #[serde(default)]
+    pub act: Option<Act>,
     /// For what.
     #[serde(default)]
     pub purpose: Option<Purpose>,

@@ -7,6 +7,7 @@
 //! What is signed can wait in an [`Outbox`] until its verified receipt is stored.
 //! Not here: storage of what was read, retries by itself. Who a sender is, the gateway's directory says; the ledger shows every change of it.
 
+mod agreements;
 mod answer;
 mod audit;
 mod cases;
@@ -26,7 +27,8 @@ mod referral;
 mod tree;
 
 pub use self::{
-    answer::{Accepted, Subject},
+    agreements::{AgreementVersion, Said},
+    answer::{Accepted, AgreementSubject, Subject},
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
     cases::{CaseHead, CasePage, Reading},
     connection::{Body, Client},

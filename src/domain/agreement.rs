@@ -2,11 +2,16 @@
 
 mod acts;
 mod delegation;
+mod difference;
 mod succession;
 
 use std::sync::Arc;
 
-pub use self::{acts::ActFault, delegation::DelegationFault};
+pub use self::{
+    acts::ActFault,
+    delegation::DelegationFault,
+    difference::{Change, Effect, Part, Turn},
+};
 use super::{
     codes::{LegalBasis, MessageKind, Purpose, closed_list},
     field::FieldClass,

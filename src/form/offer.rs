@@ -194,6 +194,8 @@ impl Form {
                 lines.push(Line { class: *class, sentence: text.consent_ja.clone(), special: text.special, cells });
             }
         }
+        // In the order in which they are printed and numbered.
+        lines.sort_by_key(|line| line.special);
         let coded = |list, code: &str| labels.of(list, code).map(|ja| Coded { code: code.to_owned(), ja: ja.to_owned() });
         let terms = policy.consent_terms();
         Ok(Self {

@@ -13,6 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
+        digest::Digest,
+        entry::{EntryType, Outcome},
         ids::CaseId,
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
@@ -23,7 +25,7 @@ use crate::{
 };
 
 impl Gateway {
-    /// Registers an acknowledgement. It must name a release that the ledger shows went to the caller.
+    /// Registers an acknowledgement. It must name a release of this message that the ledger shows went to the caller.
     pub async fn acknowledge(&self, caller: &Caller, call: &Call, id: &CaseId, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
         let object = self.read_object::<Acknowledgement>(caller, call, body).await?;
@@ -34,7 +36,7 @@ impl Gateway {
                 return Err(RefusalCode::NotFound.into());
             }
             call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
-            self.check_release(caller, claims).await?;
+            self.check_release(caller, claims, &message.digest).await?;
             call.note(|t| t.case = Some(case.case));
             call.note(|t| t.shred = Some(message.sealed.key));
             call.note(|t| t.kind = Some(message.kind));
@@ -62,7 +64,7 @@ impl Gateway {
         .await
     }
 
-    async fn check_release(&self, caller: &Caller, claims: &Acknowledgement) -> Result<(), Failure> {
+    async fn check_release(&self, caller: &Caller, claims: &Acknowledgement, message: &Digest) -> Result<(), Failure> {
         let filter = LedgerFilter {
             actor: Some(caller.party().clone()),
             tags: vec![self.vault.tag("rel", &claims.rel.to_string())],
@@ -71,7 +73,9 @@ impl Gateway {
         let size = self.store.head().await?.size;
         for row in self.store.find(&filter, None, size, 8).await?.rows {
             let entry: Entry = serde_json::from_slice(&row.body).map_err(|_| Failure::Corrupt("entry"))?;
-            if entry.rel == Some(claims.rel) && entry.sd_hash == Some(claims.sd_hash) {
+            let released = entry.entry_type == EntryType::Release && entry.decision == Outcome::Permit;
+            let this = entry.rel == Some(claims.rel) && entry.sd_hash == Some(claims.sd_hash) && entry.request == Some(*message);
+            if released && this {
                 return Ok(());
             }
         }

@@ -85,6 +85,7 @@ impl Gateway {
         call.note(|t| t.staff = Some(actor.sub.as_str().to_owned()));
         call.note(|t| t.actor = Some(once));
         call.note(|t| t.actor_key = Some(key.kid));
+        call.note(|t| t.rests_on(key.naf));
         call.note(|t| t.purpose = Some(actor.pur));
         let fits = match allowed {
             Allowed::Only(purpose) => actor.pur == purpose,

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Gateway, failure::Failure, register::Identity};
 use crate::{
+    clock::Stopwatch,
     domain::{digest::Digest, ids::Jti, party::PartyId, time::Timestamp},
     ledger::{Committed, Entry},
     message::objects::{LogPosition, Receipt, ReceiptStatus, ReceivedMessage, SignedObject as _},
@@ -43,8 +44,8 @@ pub struct Accepted {
 pub struct Release {
     /// The JWE.
     pub body: String,
-    /// Time of the entry: the release is dropped when its first byte has not left 2 s after it.
-    pub committed: Timestamp,
+    /// Runs since the commit: the release is dropped when its first byte has not left 2 s after it.
+    pub committed: Stopwatch,
     /// Ledger proof.
     pub ledger: LedgerProof,
 }

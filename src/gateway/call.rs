@@ -53,8 +53,7 @@ impl Caller {
     }
 }
 
-/// One request: the facts that actor tokens are bound to, and the trail it leaves.
-#[derive(Debug)]
+/// One request: the facts that actor tokens are bound to, and the trail it leaves. Prints its id only: the rest names people.
 pub struct Call {
     /// Request id, also the `instance` of a problem document.
     pub id: Uuid,
@@ -67,6 +66,12 @@ pub struct Call {
     /// SHA-256 of the body, where there is one.
     pub body: Option<Digest>,
     trail: Mutex<Trail>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -96,7 +101,7 @@ impl Call {
 }
 
 /// What is known of a call so far. Grows as the call is understood, so that a refusal's entry says all that was established.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Trail {
     pub(super) operation: Operation,
     pub(super) staff: Option<String>,
@@ -107,6 +112,8 @@ pub(super) struct Trail {
     pub(super) actor_key: Option<Digest>,
     /// The key that signed what was sent.
     pub(super) signing_key: Option<Digest>,
+    /// The earliest not after of those keys.
+    pub(super) keys_end: Option<Timestamp>,
     pub(super) act: Option<Act>,
     pub(super) purpose: Option<Purpose>,
     pub(super) basis: Option<LegalBasis>,
@@ -139,6 +146,7 @@ impl Trail {
             actor: None,
             actor_key: None,
             signing_key: None,
+            keys_end: None,
             act: None,
             purpose: None,
             basis: None,
@@ -159,6 +167,11 @@ impl Trail {
             counts: false,
             tags: Vec::new(),
         }
+    }
+
+    /// A key that the call rests on.
+    pub(super) fn rests_on(&mut self, not_after: Timestamp) {
+        self.keys_end = Some(self.keys_end.map_or(not_after, |earlier| earlier.min(not_after)));
     }
 
     /// What the entry of a permitted call is called.

@@ -19,6 +19,7 @@ use crate::{
         entry::Act,
         ids::{CaseKey, Jti},
         refusal::{Refusal, RefusalCode},
+        time::Timestamp,
     },
     ledger::Ground,
     message::objects::{ConsentEnd, ConsentGiven, Signed, SignedObject as _},
@@ -29,10 +30,10 @@ use crate::{
 impl Gateway {
     /// `POST /v1/consents`.
     pub async fn register_consent(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        self.actor(caller, call, Allowed::OfTheUnit).await?;
         if !caller.kind().may_collect_consent() {
             return Err(Refusal::claim(RefusalCode::OperationNotAllowed, "iss", "collector").into());
         }
-        self.actor(caller, call, Allowed::OfTheUnit).await?;
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.consent = Some(object.jti));
@@ -96,21 +97,32 @@ impl Gateway {
     pub async fn read_consent(&self, caller: &Caller, call: &Call, jti: &Jti) -> Result<Value, Failure> {
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         let decide = |epoch| async move {
-            let shown = self.show_consent(caller, call, jti, acting.purpose).await?;
-            Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, shown))
+            let (shown, until) = self.show_consent(caller, call, jti, acting.purpose, epoch).await?;
+            let ground = Ground { rights_epoch: epoch, valid_until: until.min(caller.not_after), case: None, consent: None };
+            let with = With { ground: Some(ground), ..With::default() };
+            Ok((self.permit(caller, &call.trail(), with).await?, shown))
         };
         let (answer, shown) = self.commit(caller, call, decide).await?;
         recorded(answer)?;
         Ok(shown)
     }
 
-    /// State and claims of a consent as they stand now, if the caller may see them now.
-    async fn show_consent(&self, caller: &Caller, call: &Call, jti: &Jti, purpose: Purpose) -> Result<Value, Failure> {
+    /// State and claims of a consent as they stand now, if the caller may see them now, and until when that is so.
+    async fn show_consent(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        jti: &Jti,
+        purpose: Purpose,
+        epoch: u64,
+    ) -> Result<(Value, Timestamp), Failure> {
         let consent = self.visible_consent(caller, jti).await?;
         let case = self.case_of(&consent).await?;
-        if consent.row.collector != *caller.party() && !self.sees_consent_detail(caller, &consent, case, purpose).await? {
-            return Err(RefusalCode::NotFound.into());
-        }
+        let until = if consent.row.collector == *caller.party() {
+            caller.not_after
+        } else {
+            self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?
+        };
         call.note(|t| t.consent = Some(*jti));
         call.note(|t| t.case = case);
         call.note(|t| t.shred = Some(consent.row.sealed.key));
@@ -128,7 +140,7 @@ impl Gateway {
         if let (Some(by), Some(members)) = (consent.row.superseded_by, shown.as_object_mut()) {
             members.insert("superseded_by".to_owned(), json!(by));
         }
-        Ok(shown)
+        Ok((shown, until))
     }
 
     /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since.
@@ -150,20 +162,21 @@ impl Gateway {
         Ok(claims.restores_nothing(&taken)?)
     }
 
-    /// Whether the caller may see `consent_detail` of the first message that reached it in the consent's case.
+    /// Until when the caller may see `consent_detail` of the first message that reached it in the consent's case, if it may.
     async fn sees_consent_detail(
         &self,
         caller: &Caller,
+        call: &Call,
         consent: &StandingConsent,
-        case: Option<CaseKey>,
-        purpose: Purpose,
-    ) -> Result<bool, Failure> {
-        let Some(case) = case else { return Ok(false) };
-        let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(false) };
+        (case, purpose): (Option<CaseKey>, Purpose),
+        epoch: u64,
+    ) -> Result<Option<Timestamp>, Failure> {
+        let Some(case) = case else { return Ok(None) };
+        let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(None) };
         let relation = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
         let relation = relation.map_or(Relation::None, |row| row.relation);
         let in_place = self.consent_in_place(&consent.row.jti).await?.ok_or(Failure::Corrupt("consent"))?;
-        self.shows_consent_detail(caller, &message, &in_place, relation, purpose).await
+        self.shows_consent_detail(caller, call, &message, &in_place, (relation, purpose), epoch).await
     }
 
     /// The consent, if the caller may act on it; otherwise it is not there.

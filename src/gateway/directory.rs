@@ -67,10 +67,10 @@ impl Gateway {
 
     /// `POST /v1/parties`: register, update, suspend, readmit.
     pub async fn register_party(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        self.actor(caller, call, Allowed::Only(Purpose::Administration)).await?;
         if caller.kind() != PartyKind::Operator {
             return Err(RefusalCode::OperationNotAllowed.into());
         }
-        self.actor(caller, call, Allowed::Only(Purpose::Administration)).await?;
         let object = self.read_object::<PartyStatement>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.recipient = Some(claims.party.clone()));

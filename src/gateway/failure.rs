@@ -44,10 +44,13 @@ impl Failure {
     /// Whether the failure passes by itself: the answer is 503 with `Retry-After`, otherwise 500.
     #[must_use]
     pub const fn passes(&self) -> bool {
-        matches!(
-            self,
-            Self::Ledger(_) | Self::Store(StoreError::Database(_) | StoreError::CommitUnknown(_) | StoreError::HeadMoved) | Self::TooLate
-        )
+        match self {
+            // Repeating the call gives the same again.
+            Self::Ledger(LedgerError::TooLarge | LedgerError::NotInLedger | LedgerError::Canonical | LedgerError::Opening) => false,
+            Self::Ledger(_) | Self::TooLate => true,
+            Self::Store(error) => matches!(error, StoreError::Database(_) | StoreError::CommitUnknown(_) | StoreError::HeadMoved),
+            _ => false,
+        }
     }
 }
 

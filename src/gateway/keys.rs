@@ -64,12 +64,18 @@ impl Gateway {
                 }
                 KeyAct::Retire => {
                     let row = own(known)?;
+                    if !matches!(row.state, KeyState::Active | KeyState::Retiring) {
+                        return Err(conflict("not_active"));
+                    }
                     self.keeps_a_signature_key(caller, &row).await?;
                     (Write::KeyState { kid, state: KeyState::Retired, compromised_at: None }, true)
                 }
                 KeyAct::Compromised => {
-                    own(known)?;
-                    (Write::KeyState { kid, state: KeyState::Compromised, compromised_at: claims.compromised_at }, true)
+                    let row = own(known)?;
+                    let since = claims.compromised_at.ok_or_else(incomplete)?;
+                    // Told twice, the earlier time counts: nothing becomes valid again.
+                    let since = row.compromised_at.map_or(since, |told| told.min(since));
+                    (Write::KeyState { kid, state: KeyState::Compromised, compromised_at: Some(since) }, true)
                 }
             };
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };

@@ -23,7 +23,8 @@ impl Gateway {
 
     /// `GET /v1/ledger/consistency?from=&to=`.
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Value, Failure> {
-        if from > to || to > self.ledger.size() {
+        // From an empty tree there is nothing to prove (RFC 9162 section 2.1.4).
+        if from == 0 || from > to || to > self.ledger.size() {
             return Err(RefusalCode::BadRequest.into());
         }
         let (hashes, checkpoint) = self.ledger.consistency(from, to).await?;

@@ -18,7 +18,8 @@ use super::{
     submit::{classes, message_context},
 };
 use crate::{
-    decision::{self, Exchange, Question, Rights, Viewing},
+    clock::Stopwatch,
+    decision::{self, Exchange, Question, Rights, View, Viewing},
     domain::{
         case::Relation,
         codes::{BasisGroup, Purpose},
@@ -28,7 +29,7 @@ use crate::{
         refusal::RefusalCode,
         time::Timestamp,
     },
-    ledger::{Answer, Committed, Ground, MessageRef, SchemaRef, Withheld},
+    ledger::{AgreementRef, Answer, Committed, Ground, MessageRef, SchemaRef, Withheld},
     message::{
         Verified,
         disclosed::{ConsentRef, Disclosed, Presentation},
@@ -72,7 +73,7 @@ impl Gateway {
             })
             .await?;
         match decided {
-            (Answer::Committed(committed), prepared) => self.sign_release(caller, &nonce, &committed, prepared),
+            (Answer::Committed(committed), prepared) => self.sign_release(caller, &nonce, (&committed, Stopwatch::start()), prepared),
             (Answer::ActorReplayed, _) => Err(RefusalCode::ActorReplayed.into()),
             (Answer::Known { .. } | Answer::Conflict | Answer::Stale, _) => Err(Failure::Ledger(crate::ledger::LedgerError::Unavailable)),
         }
@@ -168,25 +169,31 @@ impl Gateway {
         Ok(case.ok_or(RefusalCode::NotFound)?)
     }
 
-    /// Whether a reader of this message may see `consent_detail` now.
+    /// Until when a reader of this message may see `consent_detail`, if it may now; notes what that rests on.
     pub(super) async fn shows_consent_detail(
         &self,
         caller: &Caller,
+        call: &Call,
         row: &MessageRow,
         consent: &StandingConsent,
-        relation: Relation,
-        purpose: Purpose,
-    ) -> Result<bool, Failure> {
+        (relation, purpose): (Relation, Purpose),
+        epoch: u64,
+    ) -> Result<Option<Timestamp>, Failure> {
         let (message, _) = open_message(&self.data_key(row.sealed.key).await?, row)?;
         let claims = message.claims();
-        let epoch = caller.seen.rights_epoch;
-        let Some(agreement) = self.agreement_in(epoch, &claims.agr.id, claims.agr.ver).await? else { return Ok(false) };
+        let Some(agreement) = self.agreement_in(epoch, &claims.agr.id, claims.agr.ver).await? else { return Ok(None) };
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: claims.bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: Some((&consent.open.scope, &consent.history)) };
         let viewing = Viewing { purpose, message: &claims.pur };
         let (ends, now) = (caller.not_after, self.clock.now());
         let view = decision::decide_read(&Question { policy: &self.policy, exchange, rights, rows: &[], ends, now }, &viewing);
-        Ok(view.is_ok_and(|view| view.consent_detail()))
+        let Some(view) = view.ok().filter(View::consent_detail) else { return Ok(None) };
+        let of = &agreement.row;
+        call.note(|t| t.agreement = Some(AgreementRef { id: of.id.clone(), ver: of.ver, sha256: of.sha256 }));
+        call.note(|t| t.recipient = Some(caller.party().clone()));
+        call.note(|t| (t.kind, t.basis) = (Some(row.kind), Some(claims.bas)));
+        call.note(|t| t.rules.clone_from(view.rules()));
+        Ok(Some(view.valid_until()))
     }
 
     /// The caller's newest encryption key that is usable now.
@@ -197,7 +204,13 @@ impl Gateway {
     }
 
     /// Signs the key binding and encrypts, after the commit. The entry must carry the view's own `sd_hash`.
-    fn sign_release(&self, caller: &Caller, nonce: &Nonce, committed: &Committed, prepared: Prepared) -> Result<Release, Failure> {
+    fn sign_release(
+        &self,
+        caller: &Caller,
+        nonce: &Nonce,
+        (committed, since): (&Committed, Stopwatch),
+        prepared: Prepared,
+    ) -> Result<Release, Failure> {
         if committed.sd_hash() != Some(prepared.presentation.sd_hash()) {
             return Err(Failure::Corrupt("entry"));
         }
@@ -222,7 +235,7 @@ impl Gateway {
         let bound = key_binding::bind(&prepared.presentation, key, &claims)?;
         let sealer = self.rights.sealer(&prepared.reader_key)?;
         let body = sealer.seal(RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
-        Ok(Release { body, committed: committed.time(), ledger: self.proof(committed)?.proof })
+        Ok(Release { body, committed: since, ledger: self.proof(committed)?.proof })
     }
 }
 

@@ -1,6 +1,9 @@
 //! From a trail to an entry: the one place where drafts are made, permits and refusals alike.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use super::{
     Gateway,
@@ -43,14 +46,18 @@ impl With {
 }
 
 impl Gateway {
-    /// The draft of a permitted call.
+    /// The draft of a permitted call. Whatever it rests on, it also rests on the caller's certificate and on the keys that signed for it.
     pub(super) async fn permit(&self, caller: &Caller, trail: &Trail, with: With) -> Result<Draft, Failure> {
         let shred = trail.shred.unwrap_or(GATEWAY_KEY);
         let entry = self.entry(Some(caller), trail, trail.entry_type(), Outcome::Permit, None)?;
         let mut draft = self.draft(entry, trail, Vec::new(), shred, with.key.as_ref()).await?;
         draft.writes = with.writes;
         draft.object = with.object;
-        draft.ground = with.ground;
+        draft.ground = with.ground.map(|mut ground| {
+            let keys_end = trail.keys_end.unwrap_or(ground.valid_until);
+            ground.valid_until = ground.valid_until.min(caller.not_after).min(keys_end);
+            ground
+        });
         draft.narrows = with.narrows;
         Ok(draft)
     }
@@ -67,11 +74,17 @@ impl Gateway {
     ///
     /// # Errors
     /// When the ledger cannot record: then the caller gets 503 instead of the refusal.
-    pub async fn refuse(&self, caller: &Caller, call: &Call, refusal: &Refusal) -> Result<(), Failure> {
+    pub async fn refuse(self: &Arc<Self>, caller: &Caller, call: &Call, refusal: &Refusal) -> Result<(), Failure> {
         if !self.refusals.spend(caller.party(), self.clock.now()) {
             return Ok(());
         }
-        let mut trail = call.trail();
+        let (gateway, caller, trail, refusal) = (Arc::clone(self), caller.clone(), call.trail(), refusal.clone());
+        // On a task of its own: who hangs up before the answer has still been refused.
+        let recording = tokio::spawn(async move { gateway.record_refusal(&caller, trail, &refusal).await });
+        recording.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    async fn record_refusal(&self, caller: &Caller, mut trail: Trail, refusal: &Refusal) -> Result<(), Failure> {
         let shred = self.shred_of_refusal(&mut trail).await?;
         let trail = &trail;
         let mut entry = self.entry(Some(caller), trail, EntryType::Refusal, Outcome::Deny, Some(refusal.code.as_str()))?;
@@ -83,9 +96,13 @@ impl Gateway {
             // The token is used already; its second use is what is recorded.
             draft.actor = None;
         }
+        let mut again = draft.clone();
+        again.actor = None;
         match self.ledger.append(draft).await? {
-            Answer::Committed(_) | Answer::ActorReplayed | Answer::Stale => Ok(()),
-            Answer::Known { .. } | Answer::Conflict => Err(LedgerError::Unavailable.into()),
+            Answer::Committed(_) => Ok(()),
+            // The token was used elsewhere meanwhile; the refusal is recorded all the same.
+            Answer::ActorReplayed => recorded(self.ledger.append(again).await?).map(|_| ()),
+            Answer::Known { .. } | Answer::Conflict | Answer::Stale => Err(LedgerError::Unavailable.into()),
         }
     }
 

@@ -76,6 +76,7 @@ impl Gateway {
         }
         let key = self.signing_key(caller, caller.seen.rights_epoch, &signed.kid(), now).await?;
         call.note(|t| t.signing_key = Some(key.kid));
+        call.note(|t| t.rests_on(key.naf));
         let public = self.rights.public_key(&key)?;
         let (sha256, digest, compact) = (signed.digest(), signing_input_digest(signed.token()), signed.token().to_owned());
         let claims = signed.verify(&public)?;

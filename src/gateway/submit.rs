@@ -76,6 +76,7 @@ impl Gateway {
         }
         let key = self.signing_key(caller, caller.seen.rights_epoch, &submission.kid(), now).await?;
         call.note(|t| t.signing_key = Some(key.kid));
+        call.note(|t| t.rests_on(key.naf));
         let public = self.rights.public_key(&key)?;
         let message = submission.verify(&public)?;
         let identity = Identity { kind: OnceKind::Message, jti: message.claims().jti, digest: message.digest() };

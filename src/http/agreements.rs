@@ -1,12 +1,12 @@
 //! `/v1/agreements`.
 
-use axum::{Extension, body::Body, extract::Path, response::Response};
+use axum::{Extension, body::Body, response::Response};
 use http::StatusCode;
 
 use super::{
     exchange::Exchange,
     problem::Problem,
-    query::{Query, segment},
+    query::{Query, Segments},
     reply,
 };
 use crate::domain::entry::Operation;
@@ -23,15 +23,11 @@ pub(super) async fn propose(Extension(exchange): Extension<Exchange>, body: Body
 }
 
 /// `POST /v1/agreements/{id}/{ver}/signatures`.
-pub(super) async fn sign(
-    Extension(exchange): Extension<Exchange>,
-    Path((id, ver)): Path<(String, String)>,
-    body: Body,
-) -> Result<Response, Problem> {
+pub(super) async fn sign(Extension(exchange): Extension<Exchange>, path: Segments, body: Body) -> Result<Response, Problem> {
     let (call, bytes) = exchange.call_with_body(Operation::AgreementSign, "application/jwt", body).await?;
     let accepted = exchange
         .recorded(&call, Operation::AgreementSign, "application/json", async {
-            exchange.gateway().sign_agreement(&exchange.caller, &call, &segment(&id)?, segment(&ver)?, &bytes).await
+            exchange.gateway().sign_agreement(&exchange.caller, &call, &path.get("id")?, path.get("ver")?, &bytes).await
         })
         .await?;
     reply::json(&exchange, StatusCode::CREATED, &accepted)
@@ -49,9 +45,11 @@ pub(super) async fn list(Extension(exchange): Extension<Exchange>, query: Query)
 }
 
 /// `GET /v1/agreements/{id}/{ver}`.
-pub(super) async fn show(Extension(exchange): Extension<Exchange>, Path((id, ver)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(super) async fn show(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
     let agreement = exchange
-        .open("application/json", async { exchange.gateway().agreement_document(&exchange.caller, &segment(&id)?, segment(&ver)?).await })
+        .open("application/json", async {
+            exchange.gateway().agreement_document(&exchange.caller, &path.get("id")?, path.get("ver")?).await
+        })
         .await?;
     reply::json(&exchange, StatusCode::OK, &agreement)
 }

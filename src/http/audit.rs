@@ -1,12 +1,12 @@
 //! `/v1/audit/events`.
 
-use axum::{Extension, extract::Path, response::Response};
+use axum::{Extension, response::Response};
 use http::StatusCode;
 
 use super::{
     exchange::Exchange,
     problem::Problem,
-    query::{Query, segment},
+    query::{Query, Segments},
     reply,
 };
 use crate::{domain::entry::Operation, gateway::AuditQuery};
@@ -57,22 +57,22 @@ pub(super) async fn events(Extension(exchange): Extension<Exchange>, query: Quer
 }
 
 /// `GET /v1/audit/events/{idx}`.
-pub(super) async fn event(Extension(exchange): Extension<Exchange>, Path(idx): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn event(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
     let call = exchange.call(Operation::AuditEvent);
     let event = exchange
         .recorded(&call, Operation::AuditEvent, "application/json", async {
-            exchange.gateway().audit_event(&exchange.caller, &call, segment(&idx)?).await
+            exchange.gateway().audit_event(&exchange.caller, &call, path.get("idx")?).await
         })
         .await?;
     reply::json(&exchange, StatusCode::OK, &event)
 }
 
 /// `GET /v1/audit/events/{idx}/proof`.
-pub(super) async fn proof(Extension(exchange): Extension<Exchange>, Path(idx): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn proof(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
     let call = exchange.call(Operation::AuditProof);
     let proof = exchange
         .recorded(&call, Operation::AuditProof, "text/plain", async {
-            exchange.gateway().audit_proof(&exchange.caller, &call, segment(&idx)?).await
+            exchange.gateway().audit_proof(&exchange.caller, &call, path.get("idx")?).await
         })
         .await?;
     Ok(reply::bytes_of(StatusCode::OK, "text/plain; charset=utf-8", "no-store", proof))

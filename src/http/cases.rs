@@ -1,12 +1,12 @@
 //! `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/receipts`.
 
-use axum::{Extension, extract::Path, response::Response};
+use axum::{Extension, response::Response};
 use http::StatusCode;
 
 use super::{
     exchange::Exchange,
     problem::Problem,
-    query::{Query, segment},
+    query::{Query, Segments},
     reply,
 };
 use crate::{domain::entry::Operation, gateway::CaseQuery};
@@ -30,22 +30,22 @@ pub(super) async fn list(Extension(exchange): Extension<Exchange>, query: Query)
 }
 
 /// `GET /v1/cases/{id}`.
-pub(super) async fn read(Extension(exchange): Extension<Exchange>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn read(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
     let call = exchange.call(Operation::CaseRead);
     let release = exchange
         .recorded(&call, Operation::CaseRead, "application/jose", async {
-            exchange.gateway().read_case(&exchange.caller, &call, &segment(&id)?).await
+            exchange.gateway().read_case(&exchange.caller, &call, &path.get("id")?).await
         })
         .await?;
     reply::release(&exchange, release)
 }
 
 /// `GET /v1/cases/{id}/receipts`.
-pub(super) async fn receipts(Extension(exchange): Extension<Exchange>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn receipts(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
     let call = exchange.call(Operation::ReceiptList);
     let receipts = exchange
         .recorded(&call, Operation::ReceiptList, "application/json", async {
-            exchange.gateway().receipts(&exchange.caller, &call, &segment(&id)?).await
+            exchange.gateway().receipts(&exchange.caller, &call, &path.get("id")?).await
         })
         .await?;
     reply::json(&exchange, StatusCode::OK, &receipts)

@@ -1,9 +1,9 @@
 //! `/.well-known/tsunagi`, `/v1/schemas`, `/v1/openapi.json`: what a client needs to know before its first message.
 
-use axum::{Extension, extract::Path, response::Response};
+use axum::{Extension, response::Response};
 use http::StatusCode;
 
-use super::{exchange::Exchange, problem::Problem, reply};
+use super::{exchange::Exchange, problem::Problem, query::Segments, reply};
 use crate::domain::refusal::RefusalCode;
 
 /// `GET /.well-known/tsunagi`.
@@ -13,12 +13,12 @@ pub(super) async fn well_known(Extension(exchange): Extension<Exchange>) -> Resu
 }
 
 /// `GET /v1/schemas/{kind}/{ver}`: the published bytes, which never change.
-pub(super) async fn schema(
-    Extension(exchange): Extension<Exchange>,
-    Path((kind, ver)): Path<(String, String)>,
-) -> Result<Response, Problem> {
-    let bytes =
-        exchange.open("application/json", async { Ok(exchange.gateway().schema(&kind, &ver).ok_or(RefusalCode::NotFound)?) }).await?;
+pub(super) async fn schema(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
+    let bytes = exchange
+        .open("application/json", async {
+            Ok(exchange.gateway().schema(path.text("kind")?, path.text("ver")?).ok_or(RefusalCode::NotFound)?)
+        })
+        .await?;
     Ok(reply::bytes_of(StatusCode::OK, "application/json", "public, max-age=31536000, immutable", bytes))
 }
 

@@ -89,7 +89,7 @@ impl Exchange {
         if let Failure::Refused(refusal) = &failure {
             self.public.metrics.request(operation, Err(refusal.code), self.watch.elapsed());
             tracing::info!(request = %self.request, operation = %operation, code = %refusal.code, "refused");
-            if let Err(unrecorded) = self.gateway().refuse(&self.caller, call, refusal).await {
+            if let Err(unrecorded) = self.public.gateway.refuse(&self.caller, call, refusal).await {
                 return Problem::failed(self.request, self.lang, unrecorded);
             }
         }

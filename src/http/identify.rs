@@ -109,6 +109,8 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
     let peer = request.extensions.get::<Arc<Peer>>().ok_or_else(|| refuse(RefusalCode::BadIdentity))?;
     let now = public.gateway.now();
     let party = peer.party(now).map_err(refuse)?;
+    // Before anything is read for it.
+    let within_rate = public.rates.check_key(party).is_ok();
     let (caller, suspended) = match public.gateway.caller(party, peer.certificate(), peer.spki(), peer.not_after()).await {
         Ok(Ok(caller)) => (caller, None),
         Ok(Err((caller, refusal))) => (caller, Some(refusal)),
@@ -126,7 +128,6 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
         headers: Arc::new(request.headers.clone()),
         watch: Stopwatch::start(),
     };
-    let within_rate = public.rates.check_key(exchange.caller.party()).is_ok();
     let place = public.place(exchange.caller.party()).filter(|_| within_rate);
     let refusal = match (suspended, place) {
         (None, Some(place)) => return Ok((exchange, place)),

@@ -1,9 +1,14 @@
 //! `/v1/ledger`: static C2SP paths. Hashes are for every party, leaves for auditors of everything.
 
-use axum::{Extension, extract::Path, response::Response};
+use axum::{Extension, response::Response};
 use http::StatusCode;
 
-use super::{exchange::Exchange, problem::Problem, query::Query, reply};
+use super::{
+    exchange::Exchange,
+    problem::Problem,
+    query::{Query, Segments},
+    reply,
+};
 use crate::{
     domain::{
         entry::Operation,
@@ -34,14 +39,14 @@ pub(super) async fn consistency(Extension(exchange): Extension<Exchange>, query:
 }
 
 /// `GET /v1/ledger/tile/<L>/<N>` and `GET /v1/ledger/tile/entries/<N>`.
-pub(super) async fn tile(Extension(exchange): Extension<Exchange>, Path(path): Path<String>) -> Result<Response, Problem> {
-    let parsed = TileId::parse(&format!("tile/{path}"));
+pub(super) async fn tile(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
+    let parsed = path.text("path").ok().and_then(|path| TileId::parse(&format!("tile/{path}")).ok());
     let tile = match parsed {
-        Ok(tile) if tile.row() == TileRow::Entries => tile,
+        Some(tile) if tile.row() == TileRow::Entries => tile,
         _ => {
             let bytes = exchange
                 .open("application/octet-stream", async {
-                    let tile = parsed.map_err(|_| RefusalCode::NotFound)?;
+                    let tile = parsed.ok_or(RefusalCode::NotFound)?;
                     Ok((exchange.gateway().hash_tile(&tile).await?, tile.is_full()))
                 })
                 .await;

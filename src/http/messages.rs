@@ -1,12 +1,12 @@
 //! `/v1/referrals`, `/v1/cases/{id}/messages`, `/v1/cases/{id}/acknowledgements`.
 
-use axum::{Extension, body::Body, extract::Path, response::Response};
+use axum::{Extension, body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 
 use super::{
     exchange::Exchange,
     problem::Problem,
-    query::{Query, segment},
+    query::{Query, Segments},
     reply,
 };
 use crate::domain::entry::Operation;
@@ -28,35 +28,35 @@ pub(super) async fn refer(Extension(exchange): Extension<Exchange>, body: Body) 
 }
 
 /// `GET /v1/cases/{id}/messages`.
-pub(super) async fn list(Extension(exchange): Extension<Exchange>, Path(id): Path<String>, query: Query) -> Result<Response, Problem> {
+pub(super) async fn list(Extension(exchange): Extension<Exchange>, path: Segments, query: Query) -> Result<Response, Problem> {
     let call = exchange.call(Operation::MessageList);
     let page = exchange
         .recorded(&call, Operation::MessageList, "application/json", async {
             let values = query.values(&["cursor", "limit"])?;
             let (after, limit) = (values.get("cursor")?, values.get("limit")?.unwrap_or(50));
-            exchange.gateway().list_messages(&exchange.caller, &call, &segment(&id)?, after, limit).await
+            exchange.gateway().list_messages(&exchange.caller, &call, &path.get("id")?, after, limit).await
         })
         .await?;
     reply::json(&exchange, StatusCode::OK, &page)
 }
 
 /// `GET /v1/cases/{id}/messages/{jti}`.
-pub(super) async fn read(Extension(exchange): Extension<Exchange>, Path((id, jti)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(super) async fn read(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
     let call = exchange.call(Operation::MessageRead);
     let release = exchange
         .recorded(&call, Operation::MessageRead, "application/jose", async {
-            exchange.gateway().read_message(&exchange.caller, &call, &segment(&id)?, &segment(&jti)?).await
+            exchange.gateway().read_message(&exchange.caller, &call, &path.get("id")?, &path.get("jti")?).await
         })
         .await?;
     reply::release(&exchange, release)
 }
 
 /// `POST /v1/cases/{id}/acknowledgements`.
-pub(super) async fn acknowledge(Extension(exchange): Extension<Exchange>, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
+pub(super) async fn acknowledge(Extension(exchange): Extension<Exchange>, path: Segments, body: Body) -> Result<Response, Problem> {
     let (call, bytes) = exchange.call_with_body(Operation::Acknowledge, "application/jwt", body).await?;
     let accepted = exchange
         .recorded(&call, Operation::Acknowledge, "application/json", async {
-            exchange.gateway().acknowledge(&exchange.caller, &call, &segment(&id)?, &bytes).await
+            exchange.gateway().acknowledge(&exchange.caller, &call, &path.get("id")?, &bytes).await
         })
         .await?;
     reply::json(&exchange, StatusCode::CREATED, &accepted)

@@ -11,6 +11,7 @@ mod consents;
 mod discovery;
 mod exchange;
 mod identify;
+mod leaving;
 mod ledger;
 mod messages;
 mod parties;

@@ -1,12 +1,12 @@
 //! `/v1/parties`.
 
-use axum::{Extension, body::Body, extract::Path, response::Response};
+use axum::{Extension, body::Body, response::Response};
 use http::StatusCode;
 
 use super::{
     exchange::Exchange,
     problem::Problem,
-    query::{Query, segment},
+    query::{Query, Segments},
     reply,
 };
 use crate::domain::entry::Operation;
@@ -24,8 +24,8 @@ pub(super) async fn list(Extension(exchange): Extension<Exchange>, query: Query)
 }
 
 /// `GET /v1/parties/{party}`.
-pub(super) async fn show(Extension(exchange): Extension<Exchange>, Path(party): Path<String>) -> Result<Response, Problem> {
-    let party = exchange.open("application/json", async { exchange.gateway().party(&segment(&party)?).await }).await?;
+pub(super) async fn show(Extension(exchange): Extension<Exchange>, path: Segments) -> Result<Response, Problem> {
+    let party = exchange.open("application/json", async { exchange.gateway().party(&path.get("party")?).await }).await?;
     reply::json(&exchange, StatusCode::OK, &party)
 }
 

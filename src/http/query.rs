@@ -1,8 +1,10 @@
 //! Reading path segments and query strings. What does not parse is `bad_request` in a query, and not there in a path.
+//!
+//! axum's own extractors would answer what they cannot decode by themselves, in plain text and without an entry.
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use axum::extract::{FromRequestParts, rejection::QueryRejection};
+use axum::extract::{FromRequestParts, RawPathParams, rejection::QueryRejection};
 use http::request::Parts;
 
 use crate::{
@@ -48,7 +50,27 @@ impl Values {
     }
 }
 
-/// A path segment. What does not parse names nothing that is there.
-pub(super) fn segment<T: FromStr>(text: &str) -> Result<T, Failure> {
-    text.parse().map_err(|_| RefusalCode::NotFound.into())
+/// The captured segments of a path.
+pub(super) struct Segments(Result<BTreeMap<String, String>, ()>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let captured = RawPathParams::from_request_parts(parts, state).await.map_err(|_| ());
+        Ok(Self(captured.map(|all| all.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())))
+    }
+}
+
+impl Segments {
+    /// A segment by its name in the route. What does not parse, or is no UTF-8, names nothing that is there.
+    pub(super) fn get<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
+        self.text(name)?.parse().map_err(|_| RefusalCode::NotFound.into())
+    }
+
+    /// A segment as text.
+    pub(super) fn text(&self, name: &str) -> Result<&str, Failure> {
+        let all = self.0.as_ref().map_err(|()| RefusalCode::NotFound)?;
+        Ok(all.get(name).ok_or(RefusalCode::NotFound)?)
+    }
 }

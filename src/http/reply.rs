@@ -5,7 +5,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::{exchange::Exchange, problem::Problem};
+use super::{
+    exchange::Exchange,
+    leaving::{self, Leaving},
+    problem::Problem,
+};
 use crate::gateway::{Failure, Release};
 
 /// JSON that is nobody else's: never cached.
@@ -25,11 +29,11 @@ pub(super) fn bytes_of(status: StatusCode, media: &'static str, cache: &'static 
 
 /// A release. Dropped when its first byte could not leave within 2 s of its commit (`ledger.md` section 1, promise 6).
 pub(super) fn release(exchange: &Exchange, release: Release) -> Result<Response, Problem> {
-    let now = exchange.gateway().now();
-    if now > release.committed.plus_secs(LEAVES_WITHIN) {
+    if !leaving::in_time(release.committed) {
         return Err(Problem::failed(exchange.request, exchange.lang, Failure::TooLate));
     }
-    let mut response = bytes_of(StatusCode::OK, "application/jose", "no-store", release.body);
+    let mut response =
+        bytes_of(StatusCode::OK, "application/jose", "no-store", Body::new(Leaving::new(release.body.into(), release.committed)));
     let mut set = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
@@ -40,6 +44,3 @@ pub(super) fn release(exchange: &Exchange, release: Release) -> Result<Response,
     set("tsunagi-ledger-proof", URL_SAFE_NO_PAD.encode(release.ledger.proof));
     Ok(response)
 }
-
-/// Seconds between the commit of a release and its first byte.
-const LEAVES_WITHIN: i64 = 2;

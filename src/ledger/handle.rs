@@ -120,6 +120,9 @@ impl SequencerHandle {
 
     /// Whether entries can be made: when the last batch failed, something is written to see whether that has passed.
     pub async fn writable(&self) -> Result<(), LedgerError> {
+        if self.queue.is_closed() {
+            return Err(LedgerError::Closed);
+        }
         if !self.failing.load(Ordering::Relaxed) {
             return Ok(());
         }

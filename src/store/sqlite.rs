@@ -30,7 +30,7 @@ pub(super) struct SqlStore {
 
 pub(super) async fn open(url: &str) -> Result<SqlStore, StoreError> {
     let options = options(url)?;
-    if !tokio::fs::try_exists(options.get_filename()).await.unwrap_or(false) {
+    if !tokio::fs::try_exists(options.get_filename()).await.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))? {
         return Err(StoreError::Missing);
     }
     let mut connection = options.connect().await.map_err(StoreError::Database)?;

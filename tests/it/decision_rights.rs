@@ -1,7 +1,7 @@
 //! Decisions over the built-in policies: what is shown, what is refused, under which code, and for how long it holds.
 
 use tsunagi::{
-    decision::{Permitted, Question, View, Viewing, decide_read, decide_submission, may_send},
+    decision::{Permitted, Question, View, Viewing, decide_delegated_read, decide_read, decide_submission, may_send},
     domain::{
         agreement::{AgreementAct, SignedAct},
         case::Relation,
@@ -267,6 +267,36 @@ fn what_closes_the_message_has_its_own_code() {
         assert_eq!(read(&world, PlacementCoordination, &[C::Routing], NOW).unwrap_err(), expected, "{name}, at read");
         assert_eq!(submit(&world, &[PlacementCoordination], Purpose::ALL, &[C::Routing]).unwrap_err(), expected, "{name}, at submission");
     }
+}
+
+#[test]
+fn a_superseded_agreement_takes_nothing_new_and_is_read_under_the_narrower() {
+    let mut world = World::referral();
+    let mut next = world.the_agreement().clone();
+    next.agreement.flows[0].classes.retain(|class| *class != C::Wishes);
+    next.agreement.until = AGREEMENT_UNTIL.plus_secs(-60);
+    world.the_agreement().successor = Some(std::sync::Arc::new(next));
+    let refused = submit(&world, &[PlacementCoordination], Purpose::ALL, &[C::Routing]).unwrap_err();
+    assert_eq!(refused, Refusal::new(RefusalCode::AgreementNotInForce));
+    let view = read(&world, PlacementCoordination, &[C::Identity, C::Wishes], NOW).unwrap();
+    assert_eq!(
+        (view.shown().len(), view.hidden()[0].key.as_str(), view.hidden()[0].rules.as_slice()),
+        (1, "wishes", &["A-05".to_owned()][..])
+    );
+    assert!(view.valid_until() <= AGREEMENT_UNTIL.plus_secs(-60));
+}
+
+#[test]
+fn a_delegate_sees_no_more_than_its_principal_and_its_own_kind() {
+    let world = World::referral();
+    let viewing = |purpose| Viewing { purpose, message: &[PlacementCoordination, BenefitDecision] };
+    let all = rows(C::ALL);
+    let question = Question { policy: &POLICY, exchange: world.exchange(), rights: world.rights(), rows: &all, ends: ENDS, now: NOW };
+    let own = decide_read(&question, &viewing(PlacementCoordination)).unwrap();
+    let core = decide_delegated_read(&question, &viewing(PlacementCoordination), PartyKind::CoreCenter).unwrap();
+    assert!(!core.shown().is_empty() && core.shown().iter().all(|key| own.shown().contains(key)));
+    let home = decide_delegated_read(&question, &viewing(PlacementCoordination), PartyKind::GroupHome).unwrap();
+    assert!(home.shown().len() < core.shown().len(), "a body of another kind is shown what its kind may see");
 }
 
 #[test]

@@ -190,6 +190,20 @@ async fn nobody_but_its_collector_is_shown_a_consent_behind_its_end() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_but_its_collector_is_shown_a_consent_behind_the_suspension_of_the_agreement() {
+    let (_sandbox, server, story, referral) = stage().await;
+    let target = format!("/v1/consents/{}", referral.consent.jti);
+    let look = |story: Arc<Story>, _| {
+        let target = target.clone();
+        async move { story.municipality.get(&target, PLACEMENT).await.map(|_| 0) }
+    };
+    let (tally, ended) = together(&story, 150, look, async { story.say(AgreementAct::Suspend).await.unwrap() }).await;
+    tally.assert_fired("not_found");
+    judge(&story, &tally, Right::Agreement(story.agreement.id.clone()), &ended).await;
+    server.stop().await;
+}
+
 /// What requests ended with: ledger indexes of what was done, and how many were refused with which code.
 #[derive(Debug, Default)]
 struct Tally {

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, because linking is what costs.
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
+mod agreements;
 mod cli_demo;
 mod consent_command;
 mod consent_form;
@@ -10,6 +11,7 @@ mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod exchange_edges;
 mod exchange_stage;
 mod export_command;
 mod export_files;

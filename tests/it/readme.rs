@@ -93,6 +93,19 @@ fn the_configuration_is_listed_option_by_option() {
     for (name, text) in readmes() {
         let listed: BTreeSet<String> = table(&text, CONFIGURATION).iter().flat_map(|row| marked(row[0])).map(str::to_owned).collect();
         assert_eq!(listed, options, "{name}");
+        let is_default = |row: &Vec<&str>, number: &str| {
+            let (_, told) = row[1].rsplit_once(if name == "README.md" { "Default " } else { "既定 " }).unwrap();
+            told.trim_end_matches(['.', '。', ' ']) == number
+        };
+        let limits = source.split_once("impl Default for Limits {").unwrap().1.split("\n}").next().unwrap();
+        let mut compared = 0;
+        for (option, number) in limits.lines().filter_map(|line| line.trim().strip_suffix("),")?.split_once(": at_least_one(")) {
+            let rows = table(&text, CONFIGURATION);
+            let row = rows.iter().find(|row| marked(row[0]).contains(&format!("limits.{option}").as_str())).unwrap();
+            assert!(is_default(row, number), "{name}: limits.{option} is {number}");
+            compared += 1;
+        }
+        assert_eq!(compared, 6, "{name}");
     }
 }
 

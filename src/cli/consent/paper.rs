@@ -83,7 +83,7 @@ pub(super) struct DraftArgs {
 }
 
 pub(super) async fn form(args: FormArgs, voice: Voice) -> Result<(), CliError> {
-    let client = args.identity.map(|folder| As::of(folder).client(voice)).transpose()?;
+    let client = args.identity.map(|folder| As::of(&folder).client(voice)).transpose()?;
     let policy = policies(args.policies.as_deref())?;
     let mut names: BTreeMap<PartyId, String> = BTreeMap::new();
     let (agreement, sha256) = match &client {

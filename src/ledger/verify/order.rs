@@ -110,7 +110,11 @@ impl<'a> Order<'a> {
                     _ => {}
                 }
             }
-            EntryType::Release if matches!(entry.operation, Operation::CaseRead | Operation::MessageRead) => {
+            // A collector's look at its own consent rests on nothing else, and names no agreement.
+            EntryType::Release
+                if matches!(entry.operation, Operation::CaseRead | Operation::MessageRead)
+                    || (entry.operation == Operation::ConsentRead && entry.agreement.is_some()) =>
+            {
                 self.release(index, entry, opened, problems);
             }
             _ => {}
