@@ -8,6 +8,7 @@ use super::{
     entry::Entry,
     error::Doubt,
     pinned::Pinned,
+    problem::ProblemRow,
     proven::{LedgerPart, Proven},
     receipt::SignedReceipt,
 };
@@ -30,6 +31,8 @@ pub struct Accepted {
     pub entry: Entry,
     /// What was changed.
     pub subject: Subject,
+    /// What the gateway finds suspicious in an accepted message. Its word alone: neither receipt nor ledger holds it.
+    pub warnings: Vec<ProblemRow>,
 }
 
 /// What an accepted object was about.
@@ -109,7 +112,12 @@ impl Sent<'_> {
                 return Err(Doubt::Receipt(what));
             }
         }
-        Ok(Proven::new(Accepted { receipt, entry, subject: answer.subject }, place))
+        let told = answer.warnings.iter().flat_map(|row| [&row.field, &row.rule].into_iter().chain(&row.class));
+        // The texts go to a terminal: nothing in them may steer it.
+        if told.into_iter().any(|text| text.chars().any(char::is_control)) {
+            return Err(form);
+        }
+        Ok(Proven::new(Accepted { receipt, entry, subject: answer.subject, warnings: answer.warnings }, place))
     }
 }
 
@@ -119,6 +127,8 @@ struct Answer {
     ledger: LedgerPart,
     #[serde(flatten)]
     subject: Subject,
+    #[serde(default)]
+    warnings: Vec<ProblemRow>,
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{
     field::FieldClass,
     ids::AgreementId,
     party::{PartyId, PartyKind},
+    schema_version::SchemaVersion,
     time::Timestamp,
 };
 
@@ -118,6 +119,8 @@ pub struct Agreement {
     pub acceding: Vec<PartyKind>,
     /// What may flow.
     pub flows: Vec<Flow>,
+    /// Versions of the schemas that messages under it may have.
+    pub schema_versions: Vec<SchemaVersion>,
     /// The entry of the purpose of use (利用目的) it rests on (Act art. 61).
     pub purpose_of_use_entry: String,
     /// Handling terms the sender asks of the receiver (Act art. 70). Carried by every release.
@@ -376,6 +379,7 @@ mod tests {
                 parties: vec![party(CENTRE), party(CITY)],
                 acceding: vec![PartyKind::GroupHome],
                 flows: vec![flow("settlement_center", "municipality")],
+                schema_versions: vec!["referral/1.0.0".parse().unwrap()],
                 purpose_of_use_entry: "test".to_owned(),
                 terms: Vec::new(),
                 from: FROM,

@@ -40,6 +40,12 @@ impl PartyKind {
         )
     }
 
+    /// Whose code is a 事業所番号.
+    #[must_use]
+    pub const fn has_provider_number(self) -> bool {
+        matches!(self, Self::ConsultationOffice | Self::GroupHome | Self::SupportFacility | Self::LodgingTraining | Self::DayService)
+    }
+
     /// Public bodies and their contractors, which a consent may name by kind.
     #[must_use]
     pub const fn is_public(self) -> bool {
@@ -77,6 +83,12 @@ impl PartyId {
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
+    }
+
+    /// Whether the code is a 事業所番号 whose check digit is not the assumed one: to be told, not refused (`domain.md` section 7.2).
+    #[must_use]
+    pub fn has_doubtful_check_digit(&self) -> bool {
+        identifiers::is_provider_number(&self.code) && self.kind.has_provider_number() && !identifiers::passes_modulus_10(&self.code)
     }
 
     /// The place that the code itself tells: the local government code (6 digits) of public bodies of a place, otherwise the prefecture number
@@ -205,6 +217,25 @@ impl Registration {
     #[must_use]
     pub fn works_for(&self, purpose: Purpose) -> bool {
         purpose == Purpose::Administration || self.purposes.contains(&purpose)
+    }
+
+    /// What is wrong with the 法人番号: its check digit, or that it is not the number of the body that the code of the party names.
+    #[must_use]
+    pub fn identifier_fault(&self) -> Option<&'static str> {
+        let number = self.corporate_number.as_deref()?;
+        let named = match (self.party.kind, self.party.code.split_once('-')) {
+            (PartyKind::Municipality, Some((place, _))) => identifiers::is_corporate_number_of_place(number, place),
+            (PartyKind::Prefecture, _) => identifiers::is_corporate_number_of_place(number, &self.party.code),
+            (PartyKind::RehabFacility, Some((body, _))) => number == body,
+            _ => true,
+        };
+        if !identifiers::is_corporate_number(number) {
+            Some("check_digit")
+        } else if named {
+            None
+        } else {
+            Some("party")
+        }
     }
 }
 

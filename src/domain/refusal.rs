@@ -147,6 +147,14 @@ impl Refusal {
         Self { code, violations: Vec::new(), rules: Vec::new() }
     }
 
+    /// The refusal of a document whose content breaks its schema, or holds a 個人番号 (rule `my_number`) and nothing worse.
+    #[must_use]
+    pub fn of_content(violations: Vec<Violation>) -> Self {
+        let number = !violations.is_empty() && violations.iter().all(|violation| violation.rule == "my_number");
+        let code = if number { RefusalCode::ProhibitedMyNumber } else { RefusalCode::SchemaInvalid };
+        Self { code, violations, rules: Vec::new() }
+    }
+
     /// A refusal that names the claim at fault.
     #[must_use]
     pub fn claim(code: RefusalCode, claim: &'static str, rule: &'static str) -> Self {

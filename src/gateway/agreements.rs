@@ -166,7 +166,7 @@ impl Gateway {
         let value = strict::parse(document).map_err(|_| Refusal::claim(RefusalCode::SchemaInvalid, "document", "json"))?;
         let violations = self.schemas.check_agreement(&value);
         if !violations.is_empty() {
-            return Err(Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() }.into());
+            return Err(Refusal::of_content(violations).into());
         }
         let agreement: Agreement =
             serde_json::from_value(value).map_err(|_| Refusal::claim(RefusalCode::SchemaInvalid, "document", "agreement"))?;

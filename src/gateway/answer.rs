@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Gateway, failure::Failure, register::Identity};
 use crate::{
     clock::Stopwatch,
-    domain::{digest::Digest, ids::Jti, party::PartyId, time::Timestamp},
+    domain::{digest::Digest, ids::Jti, party::PartyId, refusal::Violation, time::Timestamp},
     ledger::{Committed, Entry},
     message::objects::{LogPosition, Receipt, ReceiptStatus, ReceivedMessage, SignedObject as _},
     store::EvidenceState,
@@ -37,6 +37,9 @@ pub struct Accepted {
     /// `case`, `message`, `consent`, `agreement`, `key` or `party`.
     #[serde(flatten)]
     pub subject: Value,
+    /// What is only suspicious in an accepted message: rows and rules, no values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Violation>,
 }
 
 /// A release: bytes for the reader, with the commit they rest on.
@@ -134,7 +137,7 @@ impl Gateway {
             leaf: proved.leaf,
             time: proved.time,
         };
-        Ok(Accepted { receipt: self.receipt(&evidence, aud)?, ledger: proved.proof, subject })
+        Ok(Accepted { receipt: self.receipt(&evidence, aud)?, ledger: proved.proof, subject, warnings: Vec::new() })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         codes::Purpose,
         entry::Act,
         party::{PartyId, PartyKind, PartyState, Registration},
-        refusal::{Refusal, RefusalCode},
+        refusal::{Refusal, RefusalCode, Violation},
     },
     ledger::Ground,
     message::objects::{FirstKey, PartyAct, PartyStatement},
@@ -82,7 +82,7 @@ impl Gateway {
                 PartyAct::Readmit => Act::Readmit,
             });
         });
-        self.register(caller, call, object.identity(), |epoch| async move {
+        let accepted = self.register(caller, call, object.identity(), |epoch| async move {
             let known = self.store.party(&claims.party).await?;
             let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "party", rule));
             let missing = || Failure::from(Refusal::claim(RefusalCode::BadToken, "party", "registration"));
@@ -104,8 +104,10 @@ impl Gateway {
             };
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
             Ok((With { writes, ground: Some(ground), narrows, ..With::default() }, json!({"party": claims.party})))
-        })
-        .await
+        });
+        let doubtful = claims.registration.is_some() && claims.party.has_doubtful_check_digit();
+        let warnings = doubtful.then(|| Violation::of_claim("party", "check_digit")).into_iter().collect();
+        Ok(Accepted { warnings, ..accepted.await? })
     }
 }
 

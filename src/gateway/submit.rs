@@ -1,6 +1,9 @@
 //! Submitting a message: the order of checks is that of protocol section 3.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::{Value, json};
 
@@ -23,7 +26,6 @@ use crate::{
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
         field::FieldClass,
-        identifiers,
         ids::Jti,
         party::{PartyId, PartyKind, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
@@ -34,7 +36,7 @@ use crate::{
         Verified,
         disclosed::Disclosed,
         profile::MESSAGE_TYP,
-        schema::MessageSchema,
+        schema::{MessageSchema, holds_my_number},
         submission::{Message, Submission},
     },
     store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
@@ -52,6 +54,8 @@ struct Sent<'a> {
     purpose: Purpose,
     /// The earliest end among certificate and keys.
     ends: Timestamp,
+    /// What the sender is told about an accepted message; empty until it was judged.
+    told: &'a OnceLock<Vec<Violation>>,
 }
 
 impl Gateway {
@@ -84,8 +88,17 @@ impl Gateway {
         call.note(|t| t.kind = Some(message.claims().kind));
         call.note(|t| t.basis = Some(message.claims().bas));
         let ends = caller.not_after.min(key.naf).min(acting.ends);
-        let sent = Sent { caller, call, message: &message, sd_jwt: &plaintext, purpose: acting.purpose, ends };
-        Box::pin(self.register(caller, call, identity, |epoch| self.plan_referral(sent, epoch))).await
+        let told = OnceLock::new();
+        let sent = Sent { caller, call, message: &message, sd_jwt: &plaintext, purpose: acting.purpose, ends, told: &told };
+        let accepted = Box::pin(self.register(caller, call, identity, |epoch| self.plan_referral(sent, epoch))).await?;
+        Ok(Accepted { warnings: told.into_inner().map_or_else(|| self.warnings(&message), Ok)?, ..accepted })
+    }
+
+    /// What the sender of an accepted message is told again when the message comes again.
+    fn warnings(&self, message: &Verified<Message>) -> Result<Vec<Violation>, Failure> {
+        let claims = message.claims();
+        let schema = self.schemas.for_message(claims.kind, &claims.sch.id, &claims.sch.ver, &claims.sch.sha256)?;
+        Ok(schema.check_rules(&message.disclose()?.body(), claims.iat).warnings)
     }
 
     /// Everything after the look-up of known ids, for a message that opens a case.
@@ -115,7 +128,9 @@ impl Gateway {
         )?;
         call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
         let disclosed = message.disclose()?;
-        let rows = check_content(schema, &disclosed)?;
+        let Content { rows, warnings } = check_content(schema, &disclosed, message.claims().iat)?;
+        // A second attempt of the same call finds the same.
+        sent.told.get_or_init(|| warnings);
         if message.claims().aud.kind().is_provider() && !message.is_padded() {
             return Err(RefusalCode::PaddingRequired.into());
         }
@@ -211,6 +226,9 @@ impl Gateway {
             return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "sha256").into());
         }
         call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
+        if !agreement.record.agreement.accepts_schema(message.claims().kind, &message.claims().sch.ver) {
+            return Err(Refusal::claim(RefusalCode::SchemaMismatch, "sch", "agreement").into());
+        }
         Ok(agreement)
     }
 
@@ -250,11 +268,19 @@ impl Gateway {
     }
 }
 
-/// Checks the body against its schema and for individual numbers; gives each row its class.
-pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed) -> Result<Vec<Row>, Refusal> {
-    let violations = schema.check(&disclosed.body());
+/// What a body holds: its rows with their classes, and what its sender is to be told about them.
+pub(super) struct Content {
+    pub(super) rows: Vec<Row>,
+    pub(super) warnings: Vec<Violation>,
+}
+
+/// Checks the body against its schema, the rules of its rows at the time of sending, and for individual numbers; gives each row its class.
+pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent: Timestamp) -> Result<Content, Refusal> {
+    let body = disclosed.body();
+    let invalid = |violations| Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() };
+    let violations = schema.check(&body);
     if !violations.is_empty() {
-        return Err(Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() });
+        return Err(invalid(violations));
     }
     let numbers: Vec<Violation> = disclosed
         .rows
@@ -265,7 +291,11 @@ pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed) -> Re
     if !numbers.is_empty() {
         return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
     }
-    classes(schema, disclosed)
+    let findings = schema.check_rules(&body, sent);
+    if !findings.violations.is_empty() {
+        return Err(invalid(findings.violations));
+    }
+    Ok(Content { rows: classes(schema, disclosed)?, warnings: findings.warnings })
 }
 
 /// The class of each row. A row without one cannot be decided about.
@@ -275,15 +305,6 @@ pub(super) fn classes(schema: &MessageSchema, disclosed: &Disclosed) -> Result<V
     let keys: BTreeSet<_> = rows.iter().map(|row| &row.key).collect();
     let open = rows.iter().all(|row| row.class != FieldClass::Prohibited);
     if keys.len() == disclosed.rows.len() && open { Ok(rows) } else { Err(RefusalCode::SchemaInvalid.into()) }
-}
-
-fn holds_my_number(value: &Value) -> bool {
-    match value {
-        Value::String(text) => identifiers::contains_my_number(text),
-        Value::Array(items) => items.iter().any(holds_my_number),
-        Value::Object(members) => members.values().any(holds_my_number),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// What the ciphertext of a message is bound to.

@@ -19,7 +19,7 @@ use crate::domain::{
     codes::UnknownCode,
     digest::Digest,
     field::FieldKey,
-    identifiers,
+    free_text,
     ids::{CaseId, Jti},
     refusal::{Refusal, RefusalCode},
 };
@@ -50,7 +50,7 @@ impl std::str::FromStr for Pseudonym {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let form = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:~".contains(&b));
         // A number in disguise is refused; a random identifier that happens to hold such digits among letters is not.
-        let number = !text.bytes().any(|b| b.is_ascii_alphabetic()) && identifiers::contains_my_number(text);
+        let number = !text.bytes().any(|b| b.is_ascii_alphabetic()) && free_text::holds_my_number(text);
         if form && !number { Ok(Self(text.to_owned())) } else { Err(UnknownCode("Pseudonym")) }
     }
 }

@@ -96,7 +96,7 @@ impl KbClaims {
             jti: members.take("jti")?,
             tsn: members.object("tsn", |mut tsn| {
                 let read = Grounds {
-                    origin: tsn.text("origin", 256)?,
+                    origin: tsn.machine_text("origin", 256)?,
                     idx: tsn.take("idx")?,
                     agr: tsn.object("agr", AgreementRef::read)?,
                     pol: tsn.take("pol")?,

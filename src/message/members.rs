@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{json::JsonError, jws::TokenError};
+use super::{json::JsonError, jws::TokenError, schema::holds_my_number};
 use crate::domain::{
     refusal::{Refusal, RefusalCode},
     time::Timestamp,
@@ -69,13 +69,35 @@ impl Members {
             .transpose()
     }
 
-    /// A text of 1 to `max` characters.
+    /// A text of 1 to `max` characters that a person may have written: it holds no 個人番号.
     pub(super) fn text(&mut self, name: &'static str, max: usize) -> Result<String, Refusal> {
         self.text_opt(name, max)?.ok_or_else(|| self.refusal(name, "missing"))
     }
 
-    /// A text of 1 to `max` characters that may be absent.
+    /// The same, may be absent.
     pub(super) fn text_opt(&mut self, name: &'static str, max: usize) -> Result<Option<String>, Refusal> {
+        self.no_my_number(name)?;
+        self.machine_text_opt(name, max)
+    }
+
+    /// A member that people may have written texts in: none holds a 個人番号.
+    pub(super) fn written<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, Refusal> {
+        self.no_my_number(name)?;
+        self.take(name)
+    }
+
+    fn no_my_number(&self, name: &'static str) -> Result<(), Refusal> {
+        let found = self.left.get(name).is_some_and(holds_my_number);
+        if found { Err(Refusal::claim(RefusalCode::ProhibitedMyNumber, name, "my_number")) } else { Ok(()) }
+    }
+
+    /// A text of 1 to `max` characters that programs make: a path with ids, a token. Random ids may look like a 個人番号.
+    pub(super) fn machine_text(&mut self, name: &'static str, max: usize) -> Result<String, Refusal> {
+        self.machine_text_opt(name, max)?.ok_or_else(|| self.refusal(name, "missing"))
+    }
+
+    /// The same, may be absent.
+    pub(super) fn machine_text_opt(&mut self, name: &'static str, max: usize) -> Result<Option<String>, Refusal> {
         let text: Option<String> = self.take_opt(name)?;
         match text {
             Some(text) if text.is_empty() || text.chars().count() > max => Err(self.refusal(name, "length")),

@@ -2,13 +2,17 @@
 //! annotations of the same files.
 //!
 //! Promises: the schemas are part of the program, compiled once, offline; a format nobody checks does not compile; each schema pins the digest
-//! of every other it refers to, so its own digest fixes the whole; a violation names a catalogue key and a JSON Schema keyword, never a value
-//! and never a name the sender made up.
-//! Not here: reading bytes strictly (`json`), My Number, the rules that need a clock or another document.
+//! of every other it refers to, so its own digest fixes the whole; a violation names a catalogue key and a JSON Schema keyword or a rule, never
+//! a value and never a name the sender made up.
+//! Not here: reading bytes strictly (`json`), the rules that need another document.
 
+mod catalogue;
 mod document;
 mod faults;
 mod formats;
+mod my_number;
+mod periods;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +20,9 @@ use aws_lc_rs::digest;
 use jsonschema::Registry;
 use serde_json::Value;
 
-pub use document::{Ident, Row};
+pub use catalogue::{Carried, Catalogue, Ident, Row};
+pub use my_number::holds_my_number;
+pub use rules::{Findings, Rule, Warning};
 
 use self::{document::Document, faults::Checker};
 use crate::domain::{
@@ -24,6 +30,7 @@ use crate::domain::{
     digest::Digest,
     field::{FieldClass, FieldKey},
     refusal::{RefusalCode, Violation},
+    time::Timestamp,
 };
 
 /// A fault in a schema file. These are ours and public, so reasons may quote them.
@@ -74,6 +81,7 @@ pub struct Published<'a> {
 /// Every schema of this program, compiled.
 pub struct SchemaSet {
     files: Vec<File>,
+    catalogue: Catalogue,
     messages: Vec<MessageSchema>,
     consent: Checker,
     agreement: Checker,
@@ -86,13 +94,14 @@ impl SchemaSet {
     }
 
     fn compile(files: Vec<File>) -> Result<Self, SchemaError> {
+        let catalogue = Catalogue::compile(&files)?;
         let mut messages = Vec::new();
         for file in &files {
             if let Ok(kind) = file.kind.parse() {
-                messages.push(MessageSchema::compile(kind, file, &files)?);
+                messages.push(MessageSchema::compile(kind, file, &files, &catalogue)?);
             }
         }
-        Ok(Self { consent: claims("consent", &files)?, agreement: claims("agreement", &files)?, messages, files })
+        Ok(Self { consent: claims("consent", &files)?, agreement: claims("agreement", &files)?, catalogue, messages, files })
     }
 
     /// Every published version.
@@ -104,6 +113,12 @@ impl SchemaSet {
     #[must_use]
     pub fn bytes(&self, kind: &str, ver: &str) -> Option<&'static [u8]> {
         self.files.iter().find(|file| file.kind == kind && file.ver == ver).map(|file| file.bytes)
+    }
+
+    /// The field catalogue.
+    #[must_use]
+    pub const fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// The schema that a message's `sch` claim names. `schema_unknown` when there is no such schema, `schema_mismatch` when it is another
@@ -149,10 +164,10 @@ pub struct MessageSchema {
 }
 
 impl MessageSchema {
-    fn compile(kind: MessageKind, file: &File, files: &[File]) -> Result<Self, SchemaError> {
+    fn compile(kind: MessageKind, file: &File, files: &[File], catalogue: &Catalogue) -> Result<Self, SchemaError> {
         let document = Document::read(file.kind, file.bytes)?;
         let checker = checker(file, files, &document)?;
-        let rows = document.rows(file.kind)?;
+        let rows = document.rows(kind, catalogue)?;
         let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
         Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, checker })
     }
@@ -187,15 +202,17 @@ impl MessageSchema {
         &self.rows
     }
 
-    /// What is wrong with a body: one violation per row and broken keyword, in the order of the catalogue. Rows outside the catalogue are
+    /// What is wrong with a body's form: one violation per row and broken keyword, in the order of the catalogue. Rows outside the catalogue are
     /// one violation of `body`, `unknown_rows:<number>`; a body that is no object is a violation of `body` too.
     #[must_use]
     pub fn check(&self, body: &Value) -> Vec<Violation> {
-        let faults = self.checker.faults(body);
-        let mut found = faults.of_whole("body", "unknown_rows");
-        let rows = faults.named.iter().filter_map(|(position, rule)| self.rows.get(*position).map(|row| (row, rule)));
-        found.extend(rows.map(|(row, rule)| Violation::of_row(&row.key, row.class, rule.clone())));
-        found
+        violations_of_rows(&self.checker, &self.rows, body)
+    }
+
+    /// What rules beyond the form a body breaks that was sent at a moment. For a body whose form was checked.
+    #[must_use]
+    pub fn check_rules(&self, body: &Value, sent: Timestamp) -> Findings {
+        rules::findings(&self.rows, body, sent)
     }
 }
 
@@ -228,13 +245,15 @@ impl File {
 
 /// Compiles a file against exactly the schemas it pins: a reference to any other does not resolve.
 fn checker(file: &File, files: &[File], document: &Document) -> Result<Checker, SchemaError> {
+    checker_of(file, files, document, &json(file)?, document.names())
+}
+
+/// The same for a value made of the file's.
+fn checker_of(file: &File, files: &[File], document: &Document, schema: &Value, names: Vec<String>) -> Result<Checker, SchemaError> {
     if document.id != file.urn() {
         return Err(SchemaError::Id(file.kind));
     }
     let wrong = |reason: String| SchemaError::Compile { kind: file.kind, reason };
-    let json = |file: &File| -> Result<Value, SchemaError> {
-        serde_json::from_slice(file.bytes).map_err(|e| SchemaError::Malformed { kind: file.kind, reason: e.to_string() })
-    };
     let mut registry = Registry::new();
     for (urn, sha256) in &document.refs {
         let pinned = files.iter().find(|other| other.urn() == *urn && other.sha256 == *sha256);
@@ -242,8 +261,12 @@ fn checker(file: &File, files: &[File], document: &Document) -> Result<Checker, 
         registry = registry.add(urn, json(pinned)?).map_err(|e| wrong(e.to_string()))?;
     }
     let registry = registry.prepare().map_err(|e| wrong(e.to_string()))?;
-    let validator = formats::options().with_registry(&registry).build(&json(file)?).map_err(|e| wrong(e.to_string()))?;
-    Ok(Checker::new(validator, document.names().map(str::to_owned)))
+    let validator = formats::options().with_registry(&registry).build(schema).map_err(|e| wrong(e.to_string()))?;
+    Ok(Checker::new(validator, names))
+}
+
+fn json(file: &File) -> Result<Value, SchemaError> {
+    serde_json::from_slice(file.bytes).map_err(|e| SchemaError::Malformed { kind: file.kind, reason: e.to_string() })
 }
 
 fn claims(kind: &'static str, files: &[File]) -> Result<Checker, SchemaError> {
@@ -251,11 +274,20 @@ fn claims(kind: &'static str, files: &[File]) -> Result<Checker, SchemaError> {
     checker(file, files, &Document::read(kind, file.bytes)?)
 }
 
+fn violations_of_rows(checker: &Checker, rows: &[Row], body: &Value) -> Vec<Violation> {
+    let faults = checker.faults(body);
+    let mut found = faults.of_whole("body", "unknown_rows");
+    let broken = faults.named.iter().filter_map(|(position, rule)| rows.get(*position).map(|row| (row, rule)));
+    found.extend(broken.map(|(row, rule)| Violation::of_row(&row.key, row.class, rule.clone())));
+    found
+}
+
 fn violations_of_claims(checker: &Checker, value: &Value, whole: &str) -> Vec<Violation> {
     let faults = checker.faults(value);
     let mut found = faults.of_whole(whole, "unknown_claims");
     let claims = faults.named.iter().filter_map(|(position, rule)| checker.name(*position).map(|name| (name, rule)));
     found.extend(claims.map(|(name, rule)| Violation { field: name.to_owned(), rule: rule.clone(), class: None }));
+    found.extend(my_number::in_claims(value, |name| checker.knows(name)));
     found
 }
 
@@ -263,6 +295,7 @@ fn violations_of_claims(checker: &Checker, value: &Value, whole: &str) -> Vec<Vi
 const FILES: &[(&str, &str, &[u8])] = &[
     ("codes", "1.0.0", include_bytes!("../../schemas/codes/1.0.0.json")),
     ("common", "1.0.0", include_bytes!("../../schemas/common/1.0.0.json")),
+    ("catalogue", "1.0.0", include_bytes!("../../schemas/catalogue/1.0.0.json")),
     ("referral", "1.0.0", include_bytes!("../../schemas/referral/1.0.0.json")),
     ("consent", "1.0.0", include_bytes!("../../schemas/consent/1.0.0.json")),
     ("agreement", "1.0.0", include_bytes!("../../schemas/agreement/1.0.0.json")),
@@ -272,10 +305,10 @@ const FILES: &[(&str, &str, &[u8])] = &[
 mod tests {
     use super::*;
 
-    /// The built-in set with one text of the referral schema replaced once.
-    fn changed(from: &str, to: &str) -> Result<SchemaSet, SchemaError> {
+    /// The built-in set with one text of one file replaced once.
+    fn changed(changed: &str, from: &str, to: &str) -> Result<SchemaSet, SchemaError> {
         let files = FILES.iter().map(|(kind, ver, bytes)| {
-            if *kind != "referral" {
+            if *kind != changed {
                 return File::new(kind, ver, bytes);
             }
             let text = std::str::from_utf8(bytes).unwrap();
@@ -287,38 +320,68 @@ mod tests {
 
     #[test]
     fn a_schema_that_pins_other_bytes_does_not_compile() {
-        let pin = SchemaSet::builtin().unwrap().published().find(|p| p.kind == "codes").unwrap().sha256.to_string();
+        let digest = |kind: &str| SchemaSet::builtin().unwrap().published().find(|p| p.kind == kind).unwrap().sha256.to_string();
         let other = Digest([7; 32]).to_string();
-        assert!(matches!(changed(&pin, &other), Err(SchemaError::Pin { pinned, .. }) if pinned == "urn:tsunagi:schema:codes:1.0.0"));
-        assert!(matches!(changed("schema:codes:1.0.0\": ", "schema:codes:2.0.0\": "), Err(SchemaError::Pin { .. })));
+        for (kind, pinned) in [("catalogue", "codes"), ("catalogue", "common"), ("referral", "catalogue"), ("consent", "codes")] {
+            let urn = format!("urn:tsunagi:schema:{pinned}:1.0.0");
+            let error = changed(kind, &digest(pinned), &other);
+            assert!(matches!(error, Err(SchemaError::Pin { pinned, .. }) if pinned == urn), "{kind} {pinned}");
+            let later = urn.replace("1.0.0", "2.0.0");
+            assert!(
+                matches!(changed(kind, &format!("{urn}\": "), &format!("{later}\": ")), Err(SchemaError::Pin { .. })),
+                "{kind} {pinned}"
+            );
+        }
     }
 
     #[test]
     fn a_reference_to_a_schema_that_is_not_pinned_does_not_compile() {
-        assert!(matches!(changed("codes:1.0.0#/$defs/urgency", "consent:1.0.0#/properties/how"), Err(SchemaError::Compile { .. })));
-        assert!(matches!(changed("codes:1.0.0#/$defs/urgency", "codes:1.0.0#/$defs/urgent"), Err(SchemaError::Compile { .. })));
+        let urgency = "codes:1.0.0#/$defs/urgency";
+        assert!(matches!(changed("catalogue", urgency, "consent:1.0.0#/properties/how"), Err(SchemaError::Compile { .. })));
+        assert!(matches!(changed("catalogue", urgency, "codes:1.0.0#/$defs/urgent"), Err(SchemaError::Compile { .. })));
     }
 
     #[test]
     fn a_row_without_its_annotations_does_not_compile() {
-        for annotation in ["class", "special", "ident", "consent-text", "title-en"] {
-            let from = format!("\"x-tsunagi-{annotation}\": ");
-            // Not the title of the whole schema, which stands before the rows and is spelt alike.
-            let (from, to) = if annotation == "title-en" {
-                (format!("{from}\"Urgency\""), "\"x-other\": \"Urgency\"".to_owned())
-            } else {
-                (from, format!("\"x-other-{annotation}\": "))
-            };
-            assert!(matches!(changed(&from, &to), Err(SchemaError::Malformed { .. })), "{annotation}");
+        for annotation in ["class", "special", "ident", "consent-text", "retention-months", "carried", "kinds", "basis"] {
+            let (from, to) = (format!("\"x-tsunagi-{annotation}\": "), format!("\"x-other-{annotation}\": "));
+            assert!(matches!(changed("catalogue", &from, &to), Err(SchemaError::Malformed { .. })), "{annotation}");
         }
-        let class = "\"x-tsunagi-class\": \"routing\"";
-        assert!(matches!(changed(class, "\"x-tsunagi-class\": \"rooting\""), Err(SchemaError::Malformed { .. })));
-        assert!(matches!(changed("\"urgency\": {", "\"Urgency\": {"), Err(SchemaError::Malformed { .. })));
+        for (from, to) in [
+            // Not the title of the whole catalogue, which stands before the rows and is spelt alike.
+            ("\"x-tsunagi-title-en\": \"Message id\"", "\"x-other\": \"Message id\""),
+            ("\"x-tsunagi-class\": \"routing\"", "\"x-tsunagi-class\": \"rooting\""),
+            ("\"x-tsunagi-carried\": \"body\"", "\"x-tsunagi-carried\": \"somehow\""),
+            ("\"x-tsunagi-carried\": \"body\"", "\"x-tsunagi-carried\": \"never\""),
+            ("\"x-tsunagi-special\": true", "\"x-tsunagi-special\": false"),
+            ("\"not_in_future\"", "\"not_in_past\""),
+            ("\"check_digit\"", "\"check_digits\""),
+            ("\"urgency\": {", "\"Urgency\": {"),
+            ("\"desired_reply_by\": {", "\"urgency\": {"),
+        ] {
+            assert!(matches!(changed("catalogue", from, to), Err(SchemaError::Malformed { .. })), "{from}");
+        }
     }
 
     #[test]
-    fn a_row_that_stands_twice_or_an_id_of_another_place_does_not_compile() {
-        assert!(matches!(changed("\"desired_reply_by\": {", "\"urgency\": {"), Err(SchemaError::Malformed { .. })));
-        assert!(matches!(changed("schema:referral:1.0.0", "schema:referral:1.0.1"), Err(SchemaError::Id("referral"))));
+    fn a_message_takes_a_row_only_under_its_own_name_and_only_if_it_may_carry_it() {
+        for (from, to) in [
+            ("$defs/urgency\"", "$defs/desired_reply_by\""),
+            ("\"urgency\": {", "\"urgent\": {"),
+            ("\"urgency\": {", "\"Urgency\": {"),
+            ("\"desired_reply_by\": {", "\"urgency\": {"),
+            ("$defs/urgency\"", "$defs/urgency\", \"x-tsunagi-class\": \"task\""),
+            (
+                "\"urgency\": {\n      \"$ref\": \"urn:tsunagi:schema:catalogue:1.0.0#/$defs/urgency",
+                "\"handover_date\": {\n      \"$ref\": \"urn:tsunagi:schema:catalogue:1.0.0#/$defs/handover_date",
+            ),
+            (
+                "\"urgency\": {\n      \"$ref\": \"urn:tsunagi:schema:catalogue:1.0.0#/$defs/urgency",
+                "\"photo\": {\n      \"$ref\": \"urn:tsunagi:schema:catalogue:1.0.0#/$defs/photo",
+            ),
+        ] {
+            assert!(matches!(changed("referral", from, to), Err(SchemaError::Malformed { .. })), "{from}");
+        }
+        assert!(matches!(changed("referral", "schema:referral:1.0.0", "schema:referral:1.0.1"), Err(SchemaError::Id("referral"))));
     }
 }

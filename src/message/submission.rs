@@ -130,7 +130,7 @@ impl Claims {
             iat: members.date("iat")?,
             kind: members.take("kind")?,
             sch: members.object("sch", |mut sch| {
-                let read = SchemaRef { id: sch.text("id", 256)?, ver: sch.text("ver", 32)?, sha256: sch.take("sha256")? };
+                let read = SchemaRef { id: sch.machine_text("id", 256)?, ver: sch.machine_text("ver", 32)?, sha256: sch.take("sha256")? };
                 sch.end()?;
                 Ok(read)
             })?,

@@ -246,8 +246,11 @@ pub const fn refusal(code: RefusalCode) -> RefusalText {
             ["See \"schemas\" in /.well-known/tsunagi.", "/.well-known/tsunagi の schemas を見てください。"],
         ),
         RefusalCode::SchemaMismatch => text(
-            ["The schema digest does not match", "様式のハッシュ値が合いません"],
-            ["Fetch the schema again and use its id, version and SHA-256.", "様式を取り直し、その id・版・SHA-256 を使ってください。"],
+            ["The schema does not match", "様式が合いません"],
+            [
+                "Fetch the schema again and use its id, version and SHA-256; the version must be one that the agreement names.",
+                "様式を取り直し、その id・版・SHA-256 を使ってください。版は、協定に挙げられたものに限ります。",
+            ],
         ),
         RefusalCode::SchemaInvalid => text(
             ["The content does not fit the schema", "内容が様式に合いません"],

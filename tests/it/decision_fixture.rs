@@ -78,6 +78,7 @@ pub(crate) fn agreement(flows: Vec<Flow>) -> AgreementRecord {
             parties,
             acceding: vec![PartyKind::GroupHome],
             flows,
+            schema_versions: vec!["referral/1.0.0".parse().unwrap()],
             purpose_of_use_entry: "test".to_owned(),
             terms: Vec::new(),
             from: AGREEMENT_FROM,

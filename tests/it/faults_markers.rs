@@ -27,7 +27,7 @@ use crate::{
     exchange_stage::{
         Sandbox, Settings, files,
         hunt::Hunt,
-        party::{ACTOR, Problem, Setback, value},
+        party::{ACTOR, Problem, Setback, now, value},
         story::{BENEFIT, Consent, PLACEMENT, Story},
     },
     message_fixture::token,
@@ -218,7 +218,8 @@ fn plant(body: &mut [(FieldKey, Value)]) -> usize {
 }
 
 fn valid(schema: &MessageSchema, body: &[(FieldKey, Value)]) -> bool {
-    schema.check(&json!(body.iter().map(|(key, value)| (key.as_str(), value)).collect::<BTreeMap<_, _>>())).is_empty()
+    let body = json!(body.iter().map(|(key, value)| (key.as_str(), value)).collect::<BTreeMap<_, _>>());
+    schema.check(&body).is_empty() && schema.check_rules(&body, now()).violations.is_empty()
 }
 
 /// JSON pointers of the strings in a value.

@@ -10,6 +10,7 @@ mod consent_superseding;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
+mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
 mod exchange_stage;
@@ -44,6 +45,8 @@ mod policy_rulings;
 mod readme;
 mod schema_catalogue;
 mod schema_checks;
+mod schema_rows;
+mod schema_rules;
 mod store_contract;
 mod tlog_oracles;
 mod tlog_properties;

@@ -9,7 +9,7 @@ use tsunagi::{
         codes::{LegalBasis, MessageKind, Purpose},
         consent::{Consent, ConsentHistory},
         field::FieldClass,
-        identifiers::contains_my_number,
+        free_text::holds_my_number,
         party::PartyId,
         time::Timestamp,
     },
@@ -96,6 +96,6 @@ fn no_example_holds_anything_that_reads_as_a_my_number() {
         let mut found = Vec::new();
         texts(&example, &mut found);
         assert!(found.len() > 10);
-        assert_eq!(found.into_iter().filter(|text| contains_my_number(text)).collect::<Vec<_>>(), Vec::<&str>::new(), "{kind}");
+        assert_eq!(found.into_iter().filter(|text| holds_my_number(text)).collect::<Vec<_>>(), Vec::<&str>::new(), "{kind}");
     }
 }

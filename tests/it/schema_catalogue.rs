@@ -3,18 +3,25 @@
 use std::{collections::BTreeSet, fmt::Display};
 
 use aws_lc_rs::digest;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tsunagi::{
     domain::{
         codes::{LegalBasis, MessageKind, Purpose},
         consent::ConsentMethod,
+        day::Day,
         digest::Digest,
-        field::FieldClass,
+        field::{FieldClass, FieldKey},
         party::PartyKind,
         refusal::RefusalCode,
     },
-    message::schema::{Ident, MessageSchema, SchemaSet},
+    message::{
+        base64url,
+        schema::{Carried, Ident, MessageSchema, SchemaSet},
+    },
+    policy::PolicySet,
 };
+
+use super::message_fixture;
 
 fn schemas() -> SchemaSet {
     SchemaSet::builtin().unwrap()
@@ -31,11 +38,12 @@ fn example(kind: &str) -> Value {
 
 /// Digests of every version ever published. A line is added, never changed: agreements and messages pin these bytes for years.
 const PUBLISHED: &[(&str, &str, &str)] = &[
-    ("codes", "1.0.0", "J3kWORqQ31gI1ySOdeJFzJLjisGOKUfbgqQMtGpfAYc"),
+    ("codes", "1.0.0", "qa824bGRQr3E1n4Rgkn-KZwkhgDfjEivNXn75341pJ8"),
     ("common", "1.0.0", "rYdVvex8ooA9MsYIBcMv93Irc4QTPIrutcwpXKs0038"),
-    ("referral", "1.0.0", "Q1Q7i2NbrcUafdSLVmfmrCJw36EBA2NbsHEykyBTB6c"),
-    ("consent", "1.0.0", "VCjUCWyPpSNhqNzar10meax6FK-wuAfgN0s04tv0El4"),
-    ("agreement", "1.0.0", "XVH7bAaRAe-3WU0DwgP1Lc8mC9OI-VJgCiM8WU5YXXk"),
+    ("catalogue", "1.0.0", "lHSmgsxTZFM_j-F_LdN0RAaK1MONjMp_9KFlUl0Es7w"),
+    ("referral", "1.0.0", "BEmjQ-h3jJnYucxyW92su8oBrXv-aj6hx2WNm5Q44TU"),
+    ("consent", "1.0.0", "PgCtGHyiVrM7-6PBw6GpUwCxs0bpMeWH4z2k_1Id5LQ"),
+    ("agreement", "1.0.0", "L8H3VXeutLMG7moiBPTBaH2d9K1k9y88ozoBJcXpTdY"),
 ];
 
 #[test]
@@ -50,7 +58,13 @@ fn a_published_version_never_changes() {
         assert_eq!(published.id, format!("urn:tsunagi:schema:{}", published.kind));
         let json: Value = serde_json::from_slice(bytes).unwrap();
         assert_eq!(json["$id"], format!("{}:{}", published.id, published.ver));
+        let path = format!("{}/schemas/{}/{}.json", env!("CARGO_MANIFEST_DIR"), published.kind, published.ver);
+        assert_eq!(std::fs::read(path).unwrap(), bytes, "what is served is the file");
     }
+    let folders = std::fs::read_dir(format!("{}/schemas", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let folders = folders.map(|folder| folder.unwrap().path()).filter(|folder| !folder.ends_with("examples"));
+    let files = folders.map(|folder| std::fs::read_dir(folder).unwrap().count()).sum::<usize>();
+    assert_eq!(files, PUBLISHED.len(), "a schema file that is not published");
     assert_eq!(schemas.bytes("referral", "9.9.9"), None);
     assert_eq!(schemas.bytes("nothing", "1.0.0"), None);
 }
@@ -68,35 +82,133 @@ fn a_message_finds_its_schema_only_by_the_exact_claim() {
 }
 
 #[test]
-fn every_row_is_annotated_and_the_example_has_every_row() {
+fn every_row_is_annotated_and_every_class_has_rows() {
     let schemas = schemas();
-    let example = example("referral");
-    let schema = schemas.messages().next().unwrap();
-    let keys: BTreeSet<&str> = schema.rows().iter().map(|row| row.key.as_str()).collect();
-    let shown: BTreeSet<&str> = example.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, shown);
-    assert_eq!(schema.check(&example), []);
+    let rows = schemas.catalogue().rows();
     let japanese = |text: &str| text.chars().any(|c| matches!(c, 'ぁ'..='ヿ' | '一'..='鿿'));
-    for row in schema.rows() {
+    for row in rows {
         assert!(japanese(&row.title_ja) && japanese(&row.consent_text) && row.title_en.is_ascii(), "{}", row.key);
-        assert_eq!(schema.class_of(&row.key), Some(row.class));
+        assert_eq!(row.special, row.basis.as_deref().is_some_and(japanese), "{}", row.key);
+        assert_eq!(row.retention_months == 0, row.carried == Carried::Never, "{}", row.key);
     }
-    let classes: BTreeSet<FieldClass> = schema.rows().iter().map(|row| row.class).collect();
-    let absent: Vec<FieldClass> = FieldClass::ALL.iter().copied().filter(|class| !classes.contains(class)).collect();
-    // A certificate has its own message; the scope of a consent is the consent itself; a scan stays with its collector.
-    assert_eq!(absent, [FieldClass::AddonProof, FieldClass::ConsentDetail, FieldClass::ConsentScan, FieldClass::Prohibited]);
-    assert_eq!(schema.class_of(&"my_number".parse().unwrap()), None);
-    assert_eq!((schema.rows().len(), schema.rows().iter().filter(|row| row.required).count()), (118, 12));
-    assert_eq!(schema.rows().first().map(|row| row.key.as_str()), Some("urgency"), "rows keep the order of the file");
+    let classes: BTreeSet<FieldClass> = rows.iter().map(|row| row.class).collect();
+    assert_eq!(classes, FieldClass::ALL.iter().copied().collect());
+    assert_eq!((rows.len(), classes.len()), (150, 41));
+    let direct = rows.iter().filter(|row| row.ident == Ident::Direct).count();
+    assert_eq!((direct, rows.iter().filter(|row| row.special).count()), (17, 76), "as the design counts them");
 }
 
 #[test]
-fn everything_that_names_the_person_is_marked_a_direct_identifier() {
+fn a_message_has_the_rows_that_travel_in_it_and_its_example_has_them_all() {
     let schemas = schemas();
-    let direct: Vec<&str> =
-        schemas.messages().flat_map(MessageSchema::rows).filter(|r| r.ident == Ident::Direct).map(|r| r.key.as_str()).collect();
-    for key in ["family_name", "given_name_kana", "birth_date", "registered_address", "phone", "handbook_number", "recipient_cert_number"] {
-        assert!(direct.contains(&key), "{key}");
+    let travels = |kind: MessageKind| {
+        let rows = schemas.catalogue().rows().iter();
+        rows.filter(|row| row.carried == Carried::Body && row.kinds.contains(&kind)).map(|row| row.key.clone()).collect::<Vec<_>>()
+    };
+    for schema in schemas.messages() {
+        let example = example(schema.kind().as_str());
+        let keys: Vec<_> = schema.rows().iter().map(|row| row.key.clone()).collect();
+        assert_eq!(keys, travels(schema.kind()), "in the order of the catalogue");
+        let shown: BTreeSet<&str> = example.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys.iter().map(FieldKey::as_str).collect::<BTreeSet<_>>(), shown);
+        assert_eq!(schema.check(&example), []);
+        let whole = self::example("catalogue");
+        assert!(example.as_object().unwrap().iter().all(|(key, value)| whole[key] == *value), "the example of all rows says otherwise");
+    }
+    let referral = schemas.messages().find(|schema| schema.kind() == MessageKind::Referral).unwrap();
+    assert_eq!((referral.rows().len(), referral.rows().iter().filter(|row| row.required).count()), (118, 12));
+    assert_eq!(referral.class_of(&"my_number".parse().unwrap()), None);
+    assert_eq!(referral.class_of(&"birth_date".parse().unwrap()), Some(FieldClass::Identity));
+    for kind in MessageKind::ALL {
+        let silent = matches!(
+            kind,
+            MessageKind::ResourceInfo | MessageKind::CertificateRevocation | MessageKind::ErasureReport | MessageKind::IncidentNotice
+        );
+        let carried = schemas.catalogue().rows().iter().any(|row| row.kinds.contains(kind));
+        assert_eq!(carried, !silent, "{kind}: only these say nothing about a person");
+    }
+}
+
+#[test]
+fn rows_that_travel_as_claims_have_the_form_of_the_claims() {
+    let schemas = schemas();
+    let message = message_fixture::draft();
+    let token = message.sign(&message_fixture::SENDER).unwrap();
+    let payload = base64url::decode(token.split(['.', '~']).nth(1).unwrap()).unwrap();
+    let plain: Value = serde_json::from_slice(&payload).unwrap();
+    let hidden: Vec<Value> = token
+        .split('~')
+        .skip(1)
+        .filter_map(|text| base64url::decode(text).ok())
+        .filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        .collect();
+    let mut seen = 0;
+    for row in schemas.catalogue().rows() {
+        let value = match &row.carried {
+            Carried::Claim(name) => plain[name].clone(),
+            // A first message has no case yet: its id has the form of every id.
+            Carried::Hidden(name) if name == "case" => json!(message_fixture::JTI),
+            Carried::Hidden(name) => hidden.iter().find(|disclosure| disclosure[1] == **name).unwrap()[2].clone(),
+            _ => continue,
+        };
+        let value = if row.key.as_str() == "consent_id" { value["jti"].clone() } else { value };
+        assert_eq!(schemas.catalogue().check(&json!({row.key.as_str(): value})), [], "{}", row.key);
+        seen += 1;
+    }
+    assert_eq!(seen, 13);
+    let scope = &file("catalogue")["$defs"]["consent_scope"];
+    let items = &file("consent")["properties"]["items"];
+    for keyword in ["type", "items", "minItems", "maxItems"] {
+        assert_eq!(scope[keyword], items[keyword], "{keyword}");
+    }
+}
+
+/// The codes that a Cedar enumeration lists, read as text.
+fn enumerated(entity: &str) -> BTreeSet<String> {
+    let schema = std::fs::read_to_string(format!("{}/policies/disclosure.cedarschema", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let list = schema.split_once(&format!("entity {entity} enum [")).unwrap().1.split_once(']').unwrap().0;
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn schemas_catalogue_policies_and_program_have_one_list_of_classes() {
+    let program: BTreeSet<String> = all(FieldClass::ALL.iter()).into_iter().collect();
+    assert_eq!(program.len(), 41);
+    let codes = file("codes");
+    let listed = |list: &str| -> BTreeSet<String> {
+        codes["$defs"][list]["oneOf"].as_array().unwrap().iter().map(|code| code["const"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed("fieldClass"), program);
+    assert_eq!(enumerated("FieldClass"), program);
+    let used: BTreeSet<String> = schemas().catalogue().rows().iter().map(|row| row.class.to_string()).collect();
+    assert_eq!(used, program);
+    let text = std::fs::read_to_string(format!("{}/policies/catalogue/classes.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let classes: toml::Table = toml::from_str(&text).unwrap();
+    let classes = classes["class"].as_array().unwrap();
+    let member = |class: &toml::Value, name: &str| class[name].as_str().unwrap().to_owned();
+    assert_eq!(classes.iter().map(|class| member(class, "code")).collect::<BTreeSet<_>>(), program);
+    assert_eq!(classes.len(), 41);
+    for class in classes {
+        let title = |list: &str| {
+            let codes = codes["$defs"][list]["oneOf"].as_array().unwrap();
+            codes.iter().find(|code| code["const"] == *member(class, "code")).map(|code| code["title"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(title("fieldClass"), Some(member(class, "ja")));
+        assert!(title("consentClass").is_none_or(|ja| ja == member(class, "ja")));
+    }
+    assert_eq!(enumerated("MessageType"), listed("messageKind"));
+    assert_eq!(enumerated("Purpose"), listed("purpose"));
+    assert_eq!(enumerated("OrgKind"), listed("partyKind"));
+}
+
+#[test]
+fn a_class_is_special_or_identifying_exactly_when_one_of_its_rows_is() {
+    let (schemas, policies) = (schemas(), PolicySet::builtin().unwrap());
+    for class in FieldClass::ALL {
+        let text = policies.class_text(*class).unwrap();
+        let rows: Vec<_> = schemas.catalogue().rows().iter().filter(|row| row.class == *class).collect();
+        assert_eq!(text.special, rows.iter().any(|row| row.special), "{class}");
+        assert_eq!(text.direct_identifier, rows.iter().any(|row| row.ident == Ident::Direct), "{class}");
     }
 }
 
@@ -110,7 +222,9 @@ fn loose_ends(path: &str, schema: &Value, found: &mut Vec<String>) {
         Some("object") if object.get("additionalProperties") != Some(&Value::Bool(false)) => found.push(format!("{path}: open object")),
         Some("integer") if !has("minimum") || !has("maximum") => found.push(format!("{path}: unbounded integer")),
         Some("number") => found.push(format!("{path}: floats are not carried")),
-        None if !["$ref", "oneOf", "anyOf", "const"].iter().any(|keyword| has(keyword)) => found.push(format!("{path}: anything goes")),
+        None if !["$ref", "oneOf", "anyOf", "const", "not"].iter().any(|keyword| has(keyword)) => {
+            found.push(format!("{path}: anything goes"))
+        }
         _ => {}
     }
     for branch in ["properties", "$defs"] {
@@ -134,7 +248,7 @@ fn every_string_list_and_object_is_bounded() {
     for kind in ["referral", "consent", "agreement"] {
         loose_ends(kind, &file(kind), &mut found);
     }
-    for kind in ["codes", "common"] {
+    for kind in ["codes", "common", "catalogue"] {
         for (name, schema) in file(kind)["$defs"].as_object().unwrap() {
             loose_ends(&format!("{kind}/{name}"), schema, &mut found);
         }
@@ -144,12 +258,77 @@ fn every_string_list_and_object_is_bounded() {
 
 #[test]
 fn every_code_has_a_japanese_name_and_stands_once() {
+    // Sizes and levels are written with digits in both languages.
+    let japanese = |text: &str| text.chars().any(|c| matches!(c, 'ぁ'..='ヿ' | '一'..='鿿'));
     for (list, schema) in file("codes")["$defs"].as_object().unwrap() {
         let codes = schema["oneOf"].as_array().unwrap();
         let names: BTreeSet<&str> = codes.iter().map(|code| code["const"].as_str().unwrap()).collect();
         assert_eq!(names.len(), codes.len(), "{list}");
-        assert!(codes.iter().all(|code| !code["title"].as_str().unwrap().is_empty()), "{list}");
+        let titles: BTreeSet<&str> = codes.iter().map(|code| code["title"].as_str().unwrap()).collect();
+        assert_eq!(titles.len(), codes.len(), "{list}: one name for two codes");
+        assert!(titles.iter().all(|title| japanese(title)) && japanese(schema["title"].as_str().unwrap()), "{list}");
         assert!(names.iter().all(|code| code.is_ascii()), "{list}");
+    }
+}
+
+#[test]
+fn codes_with_dates_are_the_sentences_of_the_old_and_the_new_law() {
+    let codes = file("codes");
+    let mut dated = Vec::new();
+    for (list, schema) in codes["$defs"].as_object().unwrap() {
+        for code in schema["oneOf"].as_array().unwrap() {
+            let day = |name: &str| code.get(name).map(|day| day.as_str().unwrap().parse::<Day>().unwrap().to_string());
+            if let (from, until) = (day("x-tsunagi-from"), day("x-tsunagi-until"))
+                && (from.is_some() || until.is_some())
+            {
+                dated.push((list.as_str(), code["const"].as_str().unwrap(), from, until));
+            }
+        }
+    }
+    let (june, may) = (Some("2025-06-01".to_owned()), Some("2025-05-31".to_owned()));
+    assert_eq!(
+        dated,
+        [
+            ("sentenceKind", "imprisonment_2025", june, None),
+            ("sentenceKind", "penal_servitude", None, may.clone()),
+            ("sentenceKind", "imprisonment_without_work", None, may),
+        ]
+    );
+}
+
+#[test]
+fn the_code_lists_have_the_designs_codes() {
+    let codes = file("codes");
+    for (list, count, some) in [
+        ("subjectCategory", 3, "municipal_recognised"),
+        ("supportRoute", 4, "entry_support"),
+        ("referralOrigin", 8, "family_or_self"),
+        ("procedureStage", 6, "medical_observation"),
+        ("facilityKind", 6, "juvenile_classification_home"),
+        ("releaseKind", 10, "suspended_part"),
+        ("sentenceKind", 7, "protective_measure"),
+        ("offenceCategory", 12, "obstruction"),
+        ("supervisionKind", 7, "intensive_planned"),
+        ("disabilityKind", 7, "undiagnosed"),
+        ("supportCategory", 9, "not_assessed"),
+        ("serviceType", 17, "independent_living"),
+        ("guardianKind", 7, "voluntary"),
+        ("legalBasis", 8, "delegation_66_2"),
+        ("purpose", 7, "addon_certification"),
+        ("declineReason", 8, "deadline_too_short"),
+        ("closingReason", 9, "consent_withdrawn"),
+        ("consentMethod", 5, "thumbprint"),
+        ("probationOffice", 50, "kushiro"),
+        ("countryRegion", 249, "JPN"),
+        ("addOn", 3, "discharge_planning"),
+        ("certStatement", 3, "coordinated_by_municipality_with_center"),
+        ("certEligibility", 3, "outpatient_observation"),
+        ("messageKind", 33, "closing_notice"),
+        ("partyKind", 14, "rehab_facility"),
+    ] {
+        let codes = codes["$defs"][list]["oneOf"].as_array().unwrap();
+        assert_eq!(codes.len(), count, "{list}");
+        assert!(codes.iter().any(|code| code["const"] == some), "{list}");
     }
 }
 

@@ -11,13 +11,15 @@ use crate::{
         agreement::{AgreementStanding, Side},
         codes::{LegalBasis, MessageKind, Purpose},
         consent::{ConsentMethod, Item, Recipient},
+        day::Day,
         digest::Digest,
         field::{FieldClass, FieldKey},
+        time::Timestamp,
     },
     message::{
         base64url,
         objects::{Explanation, PaperForm, Understood, Ways},
-        schema::{MessageSchema, SchemaSet},
+        schema::{MessageSchema, Rule, SchemaSet},
         submission::{AgreementRef, SchemaRef},
     },
     policy::PolicySet,
@@ -55,7 +57,19 @@ impl Material {
         let mut material = Self { schemas, policy, schema: published.reference, agreement, basis, rows: Vec::new() };
         let keys: Vec<FieldKey> = material.form()?.rows().iter().map(|row| row.key.clone()).collect();
         material.rows = keys.into_iter().filter_map(|key| example.remove(key.as_str()).map(|value| (key, value))).collect();
+        material.bring_forward(cast.centre.now())?;
         Ok(material)
+    }
+
+    /// The example is of one day. What may not lie before the day of sending is moved to two weeks after it.
+    fn bring_forward(&mut self, now: Timestamp) -> Result<(), CliError> {
+        let coming: Vec<FieldKey> =
+            self.form()?.rows().iter().filter(|row| row.rules.contains(&Rule::NotBeforeSending)).map(|row| row.key.clone()).collect();
+        let day = Day::in_japan(now.plus_secs(14 * 86_400)).to_string();
+        for (_, value) in self.rows.iter_mut().filter(|(key, _)| coming.contains(key)) {
+            *value = Value::String(day.clone());
+        }
+        Ok(())
     }
 
     /// The version of the form.

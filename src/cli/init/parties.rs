@@ -115,6 +115,7 @@ pub(super) fn agreement(parties: &[PartyId], from: Timestamp) -> Value {
         "parties": parties,
         "acceding": ["group_home", "support_facility", "lodging_training", "day_service", "consultation_office"],
         "flows": flows,
+        "schema_versions": ["referral/1.0.0"],
         "purpose_of_use_entry": "個人情報ファイル簿（試験）：障害福祉サービスの利用調整および支給決定に関する事務",
         "terms": [
             "受け取った情報は、示された利用目的以外に使わない。",

@@ -91,8 +91,8 @@ impl SignedObject for Actor {
             sub: members.take("sub")?,
             exp: members.date("exp")?,
             pur: members.take("pur")?,
-            htm: members.text("htm", 16)?,
-            htu: members.text("htu", 2048)?,
+            htm: members.machine_text("htm", 16)?,
+            htu: members.machine_text("htu", 2048)?,
             certificate: members.object("cnf", |mut cnf| {
                 let certificate = cnf.take("x5t#S256")?;
                 cnf.end()?;

@@ -188,7 +188,7 @@ impl SignedObject for ConsentGiven {
                 Ok(read)
             })?,
             expl: members.object("expl", |mut expl| {
-                let read = Explanation { by: expl.text("by", 256)?, how: expl.take("how")?, understood: expl.take("understood")? };
+                let read = Explanation { by: expl.text("by", 256)?, how: expl.written("how")?, understood: expl.take("understood")? };
                 expl.end()?;
                 Ok(read)
             })?,

@@ -121,7 +121,7 @@ fn read_claims(claims: &Value) -> Result<KeyStatement, Refusal> {
         jwk: PublicKey::from_jwk(&jwk, purpose).map_err(|_| members.refusal("jwk", "form"))?,
         nbf: members.date_opt("nbf")?,
         naf: members.date_opt("naf")?,
-        pop: members.text_opt("pop", 8192)?,
+        pop: members.machine_text_opt("pop", 8192)?,
         compromised_at: members.date_opt("compromised_at")?,
     };
     members.end()?;

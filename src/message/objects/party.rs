@@ -60,12 +60,12 @@ impl SignedObject for PartyStatement {
     fn from_claims(claims: &Value) -> Result<Self, Refusal> {
         let mut members = Members::of(claims.clone(), "payload", Self::CODE)?;
         let issued = Issued::read(&mut members)?;
-        let act = members.take("act")?;
-        let (party, registration, key) = members.object("party", |party| read_party(party, act))?;
-        members.end()?;
         if issued.iss.kind() != PartyKind::Operator {
             return Err(Refusal::claim(RefusalCode::OperationNotAllowed, "iss", "operator"));
         }
+        let act = members.take("act")?;
+        let (party, registration, key) = members.object("party", |party| read_party(party, act))?;
+        members.end()?;
         Ok(Self { issued, act, party, registration, key })
     }
 
@@ -87,7 +87,8 @@ impl SignedObject for PartyStatement {
 type Party = (PartyId, Option<Registration>, Option<FirstKey>);
 
 fn read_party(mut members: Members, act: PartyAct) -> Result<Party, Refusal> {
-    let party: PartyId = members.take("party")?;
+    let party: String = members.take("party")?;
+    let party: PartyId = party.parse().map_err(|_| bad_identifier("party", "code"))?;
     let described = matches!(act, PartyAct::Register | PartyAct::Update);
     let registration = if described { Some(read_registration(&mut members, party.clone())?) } else { None };
     let key = if act == PartyAct::Register { Some(members.object("key", read_key)?) } else { None };
@@ -100,7 +101,7 @@ fn read_registration(members: &mut Members, party: PartyId) -> Result<Registrati
     if jurisdiction.is_some() != (party.kind() == PartyKind::Auditor) {
         return Err(members.refusal("jurisdiction", "kind"));
     }
-    Ok(Registration {
+    let registration = Registration {
         party,
         name: members.object("name", |mut name| {
             let read = Name { ja: name.text("ja", 128)?, en: name.text("en", 128)? };
@@ -111,7 +112,16 @@ fn read_registration(members: &mut Members, party: PartyId) -> Result<Registrati
         purposes: members.take("purposes")?,
         certificates: members.take_opt("certificates")?.unwrap_or_default(),
         jurisdiction,
-    })
+    };
+    match registration.identifier_fault() {
+        Some(rule) => Err(bad_identifier("corporate_number", rule)),
+        None => Ok(registration),
+    }
+}
+
+/// A number that cannot be what it says to be (`domain.md` section 7).
+fn bad_identifier(claim: &'static str, rule: &'static str) -> Refusal {
+    Refusal::claim(RefusalCode::BadIdentifier, claim, rule)
 }
 
 fn read_key(mut members: Members) -> Result<FirstKey, Refusal> {
@@ -141,7 +151,7 @@ mod tests {
     }
 
     fn full() -> Value {
-        json!({"party": "municipality:131016-1", "name": {"ja": "千代田区", "en": "Chiyoda City"}, "corporate_number": "8000020130001",
+        json!({"party": "municipality:131016-1", "name": {"ja": "千代田区", "en": "Chiyoda City"}, "corporate_number": "8000020131016",
             "purposes": ["placement_coordination"],
             "key": {"jwk": SigningKey::generate().unwrap().public().jwk(), "nbf": 1_790_812_800, "naf": 1_822_348_800}})
     }

@@ -90,7 +90,7 @@ impl SignedObject for Receipt {
             st: members.take("st")?,
             code: members.take_opt("code")?,
             log: members.object("log", |mut log| {
-                let read = LogPosition { origin: log.text("origin", 256)?, idx: log.take("idx")?, leaf: log.take("leaf")? };
+                let read = LogPosition { origin: log.machine_text("origin", 256)?, idx: log.take("idx")?, leaf: log.take("leaf")? };
                 log.end()?;
                 Ok(read)
             })?,

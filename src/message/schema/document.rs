@@ -1,4 +1,4 @@
-//! What the program reads out of a schema file besides the rules: its id, its pins, and the catalogue rows in the order of the file.
+//! What the program reads out of a schema file besides the rules: its id, its pins, and its rows in the order of the file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,48 +8,11 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::SchemaError;
-use crate::domain::{
-    codes::closed_list,
-    digest::Digest,
-    field::{FieldClass, FieldKey},
-    party::PartyKind,
+use super::{
+    SchemaError,
+    catalogue::{Carried, Catalogue, Row},
 };
-
-closed_list! {
-    /// How far a row identifies a person.
-    Ident {
-        /// Alone.
-        Direct = "D",
-        /// Together with others.
-        Quasi = "Q",
-        /// Not at all.
-        Neither = "N",
-    }
-}
-
-/// One row of the field catalogue: one member of a message body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Catalogue key, the member's name.
-    pub key: FieldKey,
-    /// Class the policy decides on.
-    pub class: FieldClass,
-    /// Japanese name.
-    pub title_ja: String,
-    /// English name.
-    pub title_en: String,
-    /// What the consent form says, in plain Japanese.
-    pub consent_text: String,
-    /// 要配慮個人情報, or reveals it.
-    pub special: bool,
-    /// How far it identifies a person.
-    pub ident: Ident,
-    /// A body without it is not valid.
-    pub required: bool,
-    /// Kinds of readers that cannot do their work without it.
-    pub needed_by: Vec<PartyKind>,
-}
+use crate::domain::{codes::MessageKind, digest::Digest, party::PartyKind};
 
 /// The parts of a schema file that the program itself reads.
 #[derive(Deserialize)]
@@ -62,6 +25,8 @@ pub(super) struct Document {
     required: Vec<String>,
     #[serde(default)]
     properties: InOrder,
+    #[serde(rename = "$defs", default)]
+    pub(super) defs: InOrder,
 }
 
 impl Document {
@@ -70,52 +35,42 @@ impl Document {
     }
 
     /// Names of the top-level properties, in the order of the file.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.properties.0.iter().map(|(name, _)| name.as_str())
+    pub(super) fn names(&self) -> Vec<String> {
+        self.properties.0.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The catalogue rows; every property must be one.
-    pub(super) fn rows(&self, kind: &'static str) -> Result<Vec<Row>, SchemaError> {
+    /// The rows of a message's body: every property refers to the row of its own name, and the catalogue lets this kind carry it.
+    pub(super) fn rows(&self, kind: MessageKind, catalogue: &Catalogue) -> Result<Vec<Row>, SchemaError> {
         let row = |(name, schema): &(String, Value)| {
-            let wrong = |reason: String| SchemaError::Malformed { kind, reason: format!("row {name}: {reason}") };
+            let wrong = |reason: String| SchemaError::Malformed { kind: kind.as_str(), reason: format!("row {name}: {reason}") };
+            let use_of = RowUse::deserialize(schema).map_err(|e| wrong(e.to_string()))?;
             let key = name.parse().map_err(|_| wrong("is not a catalogue key".to_owned()))?;
-            let about = Annotations::deserialize(schema).map_err(|e| wrong(e.to_string()))?;
-            Ok(Row {
-                key,
-                class: about.class,
-                title_ja: about.title,
-                title_en: about.title_en,
-                consent_text: about.consent_text,
-                special: about.special,
-                ident: about.ident,
-                required: self.required.contains(name),
-                needed_by: about.needed_by,
-            })
+            let row = catalogue.row(&key).ok_or_else(|| wrong("is not in the catalogue".to_owned()))?;
+            if use_of.reference != catalogue.reference(&key) {
+                return Err(wrong("is not the row of this name".to_owned()));
+            }
+            if row.carried != Carried::Body || !row.kinds.contains(&kind) {
+                return Err(wrong("does not travel in this kind".to_owned()));
+            }
+            Ok(Row { required: self.required.contains(name), needed_by: use_of.needed_by, ..row.clone() })
         };
         self.properties.0.iter().map(row).collect()
     }
 }
 
+/// What a message's schema says of a row besides its name.
 #[derive(Deserialize)]
-struct Annotations {
-    title: String,
-    #[serde(rename = "x-tsunagi-title-en")]
-    title_en: String,
-    #[serde(rename = "x-tsunagi-class")]
-    class: FieldClass,
-    #[serde(rename = "x-tsunagi-special")]
-    special: bool,
-    #[serde(rename = "x-tsunagi-ident")]
-    ident: Ident,
-    #[serde(rename = "x-tsunagi-consent-text")]
-    consent_text: String,
+#[serde(deny_unknown_fields)]
+struct RowUse {
+    #[serde(rename = "$ref")]
+    reference: String,
     #[serde(rename = "x-tsunagi-needed-by", default)]
     needed_by: Vec<PartyKind>,
 }
 
 /// An object whose members keep the order of the file, each name once.
 #[derive(Default)]
-struct InOrder(Vec<(String, Value)>);
+pub(super) struct InOrder(pub(super) Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for InOrder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -26,14 +26,17 @@ pub(super) struct Faults {
 }
 
 impl Checker {
-    pub(super) fn new(validator: Validator, names: impl Iterator<Item = String>) -> Self {
-        let names: Vec<String> = names.collect();
+    pub(super) fn new(validator: Validator, names: Vec<String>) -> Self {
         let positions = names.iter().cloned().zip(0..).collect();
         Self { validator, names, positions }
     }
 
     pub(super) fn name(&self, position: usize) -> Option<&str> {
         self.names.get(position).map(String::as_str)
+    }
+
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.positions.contains_key(name)
     }
 
     pub(super) fn faults(&self, value: &Value) -> Faults {

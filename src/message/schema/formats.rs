@@ -2,7 +2,7 @@
 
 use jsonschema::{Draft, PatternOptions, ValidationOptions};
 
-use crate::domain::{digest::Digest, identifiers, ids::Jti, party::PartyId, time::Timestamp};
+use crate::domain::{digest::Digest, identifiers, ids::Jti, party::PartyId, schema_version::SchemaVersion, time::Timestamp};
 
 /// Offline, formats checked, unknown formats refused, and regular expressions that run in linear time.
 pub(super) fn options<'a>() -> ValidationOptions<'a> {
@@ -28,6 +28,7 @@ const OURS: &[Format] = &[
     ("party-id", |text| text.parse::<PartyId>().is_ok()),
     ("uuid-v4", |text| text.parse::<Jti>().is_ok()),
     ("sha-256", |text| text.parse::<Digest>().is_ok()),
+    ("schema-version", |text| text.parse::<SchemaVersion>().is_ok()),
     ("date-time", |text| text.parse::<Timestamp>().is_ok()),
 ];
 

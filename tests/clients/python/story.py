@@ -75,7 +75,25 @@ class World:
         self.sch = {"id": named["id"], "ver": named["ver"], "sha256": named["sha256"]}
         self.schema = json.loads(self.schema_bytes)
         self.body = json.loads((EXAMPLES / "referral.json").read_text())
-        self.classes = {row: self.schema["properties"][row]["x-tsunagi-class"] for row in self.body}
+        rows = self._find_rows()
+        self.form = rows
+        self.classes = {row: rows[row]["x-tsunagi-class"] for row in self.body}
+        # The example is of one day: what may not lie before the day of sending is moved to two weeks after it.
+        coming = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 9 * 3600 + 14 * 86400))
+        self.body |= {row: coming for row in self.body if "not_before_sending" in rows[row].get("x-tsunagi-rules", [])}
+
+    def _find_rows(self) -> dict:
+        """The rows that the schema refers to, out of the schema that it pins by digest."""
+        rows = {}
+        for row, use in self.schema["properties"].items():
+            urn, _, place = use["$ref"].partition("#/$defs/")
+            kind, ver = urn.removeprefix("urn:tsunagi:schema:").split(":")
+            if kind not in rows:
+                pinned = self.ok(self.centre.get(f"/v1/schemas/{kind}/{ver}")).content
+                assert digest(pinned) == self.schema["x-tsunagi-refs"][urn]
+                rows[kind] = json.loads(pinned)["$defs"]
+            rows[row] = rows[kind][place]
+        return rows
 
     def _find_agreement(self) -> None:
         page = self.ok(self.centre.get("/v1/agreements")).json()["agreements"]

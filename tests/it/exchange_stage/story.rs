@@ -8,6 +8,7 @@ use tsunagi::{
         agreement::AgreementAct,
         codes::{LegalBasis, MessageKind, Purpose},
         consent::{ConsentMethod, EndedBy, Exception, Item, Recipient},
+        day::Day,
         digest::Digest,
         field::{FieldClass, FieldKey},
         ids::Jti,
@@ -20,7 +21,7 @@ use tsunagi::{
             AgreementSignature, ConsentEnd, ConsentGiven, Explanation, PaperForm, PartyAct, PartyStatement, SignedObject as _, Understood,
             Ways,
         },
-        schema::SchemaSet,
+        schema::{MessageSchema, Rule, SchemaSet},
         submission::{AgreementRef, Claims, SchemaRef},
     },
 };
@@ -69,6 +70,14 @@ pub(crate) struct Referral {
     pub(crate) case: String,
 }
 
+/// The rows of the published example. It is of one day: what may not lie before the day of sending is moved to two weeks after it.
+fn brought_forward(schema: &MessageSchema, body: BTreeMap<String, Value>) -> Vec<(FieldKey, Value)> {
+    let day = Value::String(Day::in_japan(now().plus_secs(14 * 86_400)).to_string());
+    let coming = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending);
+    let rows = body.into_iter().map(|(key, value)| (key.parse::<FieldKey>().unwrap(), value));
+    rows.map(|(key, value)| if coming(&key) { (key, day.clone()) } else { (key, value) }).collect()
+}
+
 impl Story {
     /// Loads the identities and finds the agreement in force. The gateway must be serving.
     pub(crate) async fn open(sandbox: &Sandbox) -> Self {
@@ -93,7 +102,7 @@ impl Story {
             },
             schema: SchemaRef { id: published.id.to_owned(), ver: published.ver.to_owned(), sha256: published.sha256 },
             classes: schema.rows().iter().map(|row| (row.key.clone(), row.class)).collect(),
-            body: body.into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect(),
+            body: brought_forward(schema, body),
             centre,
         }
     }
