@@ -224,9 +224,11 @@ async fn agreement_of(client: &Client, named: &str) -> Result<(Agreement, Digest
 fn document(file: &str) -> Result<(Agreement, Digest), CliError> {
     let bytes = config::read_file(Path::new(file))
         .map_err(|error| CliError::usage(error.to_string(), format!("協定のファイルを読めません: {error}")))?;
-    let wrong = || CliError::usage(format!("{file} is no agreement document"), format!("{file} は協定の文書ではありません"));
-    let value = strict::parse(&bytes).map_err(|_| wrong())?;
-    Ok((serde_json::from_value(value).map_err(|_| wrong())?, sha256(&bytes)))
+    let wrong = |why: String| {
+        CliError::usage(format!("{file} is no agreement document: {why}"), format!("{file} は協定の文書ではありません: {why}"))
+    };
+    let value = strict::parse(&bytes).map_err(|error| wrong(error.to_string()))?;
+    Ok((serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?, sha256(&bytes)))
 }
 
 fn pseudonym() -> Result<Pseudonym, CliError> {

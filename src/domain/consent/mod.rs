@@ -529,6 +529,60 @@ mod tests {
     }
 
     #[test]
+    fn a_consent_given_in_custody_ends_earlier_for_providers_and_for_nobody_else() {
+        let items = vec![placement(CITY), placement(HOME)];
+        let between = FROM.plus_secs(600);
+        let custody = ConsentHistory { providers_until: Some(between), ..ConsentHistory::default() };
+        let consent = consent(items);
+        for (reader, now, expected) in [
+            (HOME, between.plus_micros(-1), ConsentState::Covers),
+            (HOME, between, ConsentState::NotInForce),
+            (CITY, between, ConsentState::Covers),
+            (CITY, UNTIL, ConsentState::NotInForce),
+        ] {
+            let reader = party(reader);
+            assert_eq!(consent.state(&custody, &reader, P::PlacementCoordination, C::Identity, now), expected, "{reader} {now}");
+            assert_eq!(consent.state_of_recipient(&custody, &reader, &[P::PlacementCoordination], now), expected);
+            assert_eq!(consent.ends_for(&custody, &reader), if reader.kind().is_provider() { between } else { UNTIL });
+        }
+        let late = ConsentHistory { providers_until: Some(UNTIL.plus_secs(1)), ..ConsentHistory::default() };
+        assert_eq!(consent.ends_for(&late, &party(HOME)), UNTIL, "it never lasts longer for it");
+    }
+
+    #[test]
+    fn an_exception_touches_what_it_takes_from_and_lies_within_what_takes_more() {
+        let placement_only = Some(P::PlacementCoordination);
+        let base = exception(CITY, placement_only, Some(&[C::Identity]));
+        for wider in [
+            exception("municipality", placement_only, Some(&[C::Identity])),
+            exception(CITY, None, Some(&[C::Identity])),
+            exception(CITY, placement_only, None),
+            exception(CITY, placement_only, Some(&[C::Medical, C::Identity])),
+        ] {
+            assert!(base.within(&wider) && base.within(&base) && !wider.within(&base));
+        }
+        for other in [
+            exception("municipality:131024-1", None, None),
+            exception(HOME, None, None),
+            exception(CITY, Some(P::BenefitDecision), None),
+            exception(CITY, None, Some(&[C::Medical])),
+        ] {
+            assert!(!base.within(&other) && !other.within(&base));
+        }
+        let item = placement(CITY);
+        for (out, touched) in [
+            (exception(CITY, None, None), true),
+            (exception("municipality", placement_only, Some(&[C::LifeHistory])), true),
+            (exception("core_center", None, None), false),
+            (exception(CITY, Some(P::BenefitDecision), None), false),
+            (exception(CITY, None, Some(&[C::Family])), false),
+        ] {
+            assert_eq!(out.touches(&item), touched);
+        }
+        assert!(exception(CITY, None, None).touches(&placement("municipality")));
+    }
+
+    #[test]
     fn every_public_body_may_be_named_by_kind_and_every_party_by_itself() {
         for good in ["municipality", "core_center", CITY, HOME, "bar_association:13-1"] {
             assert_eq!(good.parse::<Recipient>().unwrap().to_string(), good);
