@@ -120,6 +120,8 @@ pub struct Limits {
     pub per_party_burst: NonZeroU32,
     /// Requests of one party that may be in work at the same time.
     pub per_party_concurrency: NonZeroU32,
+    /// Requests of all parties together that may be in work at the same time. Further ones are told to come back.
+    pub concurrency: NonZeroU32,
     /// Seconds that requests in work get to finish when the gateway is stopped.
     pub drain_seconds: NonZeroU32,
 }
@@ -325,6 +327,7 @@ impl Default for Limits {
             per_party_requests_per_second: at_least_one(500),
             per_party_burst: at_least_one(2000),
             per_party_concurrency: at_least_one(256),
+            concurrency: at_least_one(4096),
             drain_seconds: at_least_one(30),
         }
     }

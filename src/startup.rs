@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
     domain::digest::Digest,
-    gateway::{Gateway, GatewayKeys, Parts},
+    gateway::{GATEWAY_KEY, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, LedgerError, Node},
     message::{
@@ -62,6 +62,12 @@ pub enum StartupError {
     /// Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The key-encryption key cannot be used with this database.
+    #[error("{0}: {1}")]
+    Kek(PathBuf, VaultError),
+    /// The database lacks the gateway's own data key.
+    #[error("the database lacks the gateway's own data key")]
+    NoOwnKey,
     /// Policies.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -128,7 +134,10 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     let enc = OpeningKey::from_jwk(&config::read_secret(&config.keys.enc)?).map_err(|e| StartupError::Key(config.keys.enc.clone(), e))?;
     let signer = Arc::new(NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?);
     let vkey = signer.verifier().to_string();
-    let vault = Vault::new(&Kek::load(&config.keys.kek)?)?;
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
+    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
+    let own = store.data_key(&GATEWAY_KEY).await?.ok_or(StartupError::NoOwnKey)?;
+    vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?;
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -177,7 +186,8 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
         body: BODY,
         per_second: config.limits.per_party_requests_per_second,
         burst: config.limits.per_party_burst,
-        concurrency: usize::try_from(config.limits.per_party_concurrency.get()).unwrap_or(usize::MAX),
+        concurrency: places(config.limits.per_party_concurrency),
+        together: places(config.limits.concurrency),
     };
     let public = Arc::new(Public::new(Arc::clone(&opened.gateway), Arc::clone(&opened.metrics), limits));
     let (stop, stopped) = watch::channel(false);
@@ -328,6 +338,10 @@ fn seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, StartupError> {
         *byte = u8::from_str_radix(pair, 16).map_err(|_| StartupError::Seed(file.to_owned()))?;
     }
     Ok(bytes)
+}
+
+fn places(limit: std::num::NonZeroU32) -> usize {
+    usize::try_from(limit.get()).unwrap_or(usize::MAX)
 }
 
 /// What happens at the door, for metrics and for the ledger's summary.

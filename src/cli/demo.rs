@@ -38,6 +38,13 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(args: DemoArgs, voice: Voice) -> Result<(), CliError> {
+    if let Some(port) = args.port
+        && std::net::TcpListener::bind(("127.0.0.1", port)).is_err()
+    {
+        let en = format!("port {port} on 127.0.0.1 cannot be used: choose another with --port, or leave it out");
+        let ja = format!("127.0.0.1 のポート {port} は使えません。--port で別のものを選ぶか、指定しないでください");
+        return Err(CliError::usage(en, ja));
+    }
     let sandbox = Sandbox::make(&args, voice).await?;
     let mut page = Page::new(voice);
     page.headline(text::HEADLINE);

@@ -17,7 +17,7 @@ pub(super) struct InitArgs {
     /// A folder that does not exist yet, or is empty.
     dir: PathBuf,
     /// Port of the gateway on 127.0.0.1. Default: a free one.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 }
 

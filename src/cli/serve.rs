@@ -5,7 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 use clap::Args;
 
 use super::{CliError, Voice};
-use crate::{clock::SystemClock, config::Config, startup, telemetry};
+use crate::{
+    clock::SystemClock,
+    config::Config,
+    startup::{self, StartupError},
+    telemetry,
+};
 
 /// Run the gateway until SIGTERM or SIGINT. SIGHUP reads certificates and revocation lists again.
 #[derive(Debug, Args)]
@@ -19,5 +24,49 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
     let usage = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot serve: {error}"), format!("起動できません: {error}"));
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     telemetry::start_logging(config.log).map_err(|e| usage(&e))?;
-    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|e| usage(&e))
+    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| {
+        let (en, ja) = remedy(&error);
+        CliError::usage(format!("cannot serve: {error}. {en}"), format!("起動できません: {error}。{ja}"))
+    })
+}
+
+/// What to do about it.
+const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
+    match error {
+        StartupError::Config(_) | StartupError::Url => {
+            ("Correct the configuration file; README lists every key.", "設定ファイルを直してください。キーの一覧は README にあります。")
+        }
+        StartupError::Key(..) | StartupError::Envelope(_) | StartupError::Seed(_) | StartupError::Tlog(_) => {
+            ("Put the key file back that the configuration names.", "設定が指す鍵ファイルを元に戻してください。")
+        }
+        StartupError::Kek(..) | StartupError::Vault(_) => (
+            "keys.kek must be the key this database was made with. Put it back; never make a new one for an old database.",
+            "keys.kek は、このデータベースを作ったときの鍵でなければなりません。元に戻してください。古いデータベースに新しい鍵を作ってはいけません。",
+        ),
+        StartupError::Policy(_) => (
+            "Correct the policies, or leave `policies` out to use the built-in set.",
+            "方針を直すか、`policies` を書かずに内蔵のものを使ってください。",
+        ),
+        StartupError::PolicyMismatch { .. } => (
+            "Load the set that is in force, or put the new one in force for every gateway of this ledger.",
+            "効力のある方針を読み込むか、新しい方針をこの台帳のすべてのゲートウェイで有効にしてください。",
+        ),
+        StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
+        StartupError::Store(_) | StartupError::NoOwnKey => (
+            "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
+            "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
+        ),
+        StartupError::Ledger(_) => (
+            "Do not change the database. Compare it with a backup and with the heads that auditors keep.",
+            "データベースに触れず、控えと、監査人が持つ先頭と比べてください。",
+        ),
+        StartupError::Tls(_) => (
+            "Check the certificates, keys and revocation lists that the section [tls] names.",
+            "[tls] が指す証明書、鍵、失効リストを確かめてください。",
+        ),
+        StartupError::Io(..) => (
+            "Another program may hold that address, or this user may not use it.",
+            "ほかのプログラムがそのアドレスを使っているか、この利用者に権限がありません。",
+        ),
+    }
 }

@@ -60,9 +60,6 @@ pub struct Entry {
     /// Rows shown.
     #[serde(default)]
     pub shown: Option<u32>,
-    /// Rows withheld.
-    #[serde(default)]
-    pub withheld: Option<u32>,
     /// Commitment to the opening.
     #[serde(default)]
     pub open_c: Option<Digest>,

@@ -80,9 +80,15 @@ impl Question<'_> {
         self.exchange.gate(self.policy, &self.rights, (message, purposes), self.now)
     }
 
-    /// See [`Exchange::ruling`]. The kind is that of whoever would look at it: the reader's, or that of its delegate.
+    /// What the policy says about one class for one purpose. The kind is that of whoever would look at it: the reader's, or that of its delegate.
+    /// Call after [`Self::gate`].
     pub(super) fn ruling(&self, message: Message, kind: PartyKind, purpose: Purpose, class: FieldClass) -> Ruling {
-        self.exchange.ruling(self.policy, &self.rights, (message, kind), (purpose, class), self.now)
+        self.policy.decide(&self.key(message, kind, purpose, class))
+    }
+
+    /// See [`Exchange::key`].
+    pub(super) fn key(&self, message: Message, kind: PartyKind, purpose: Purpose, class: FieldClass) -> Key {
+        self.exchange.key(self.policy, &self.rights, (message, kind), (purpose, class), self.now)
     }
 
     /// The classes of the rows: each is decided once, because rows of one class fare alike.
@@ -143,15 +149,15 @@ impl Exchange<'_> {
         }
     }
 
-    /// What the policy says about one class for one purpose. Call after [`Self::gate`].
-    fn ruling(
+    /// What one class is decided by, for one purpose.
+    fn key(
         &self,
         policy: &PolicySet,
         rights: &Rights<'_>,
         (message, reader): (Message, PartyKind),
         (purpose, class): (Purpose, FieldClass),
         now: Timestamp,
-    ) -> Ruling {
+    ) -> Key {
         let exchange = self.in_agreement();
         let agreement = rights.agreement.map_or(AgreementState::None, |record| match message {
             Message::New => record.state(&exchange, purpose, class, now),
@@ -159,7 +165,7 @@ impl Exchange<'_> {
         });
         let consent =
             rights.consent.map_or(ConsentState::None, |(consent, history)| consent.state(history, self.reader, purpose, class, now));
-        policy.decide(&Key {
+        Key {
             reader,
             sender: self.sender.kind(),
             class,
@@ -170,6 +176,6 @@ impl Exchange<'_> {
             agreement,
             consent,
             named: rights.consent.is_some_and(|(consent, _)| consent.names(self.reader)),
-        })
+        }
     }
 }

@@ -5,9 +5,11 @@
 //! sequencer hands back what has become stale).
 
 mod exchange;
+mod explain;
 mod read;
 mod submit;
 
 pub use exchange::{Exchange, Question, Rights, Row};
+pub use explain::{ClassReasons, Explanation, Reason, RowReasons, explain};
 pub use read::{View, Viewing, decide_delegated_read, decide_own_read, decide_read};
 pub use submit::{Permitted, decide_submission, may_send};

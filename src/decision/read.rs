@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exchange::{Message, Question};
-use crate::domain::{
-    codes::Purpose,
-    field::{FieldClass, FieldKey},
-    party::PartyKind,
-    refusal::{Refusal, RefusalCode},
-    time::Timestamp,
+use crate::{
+    domain::{
+        codes::Purpose,
+        field::{FieldClass, FieldKey},
+        party::PartyKind,
+        refusal::{Refusal, RefusalCode},
+        time::Timestamp,
+    },
+    policy::RuleId,
 };
 
 /// A row that is not shown, and why.
@@ -125,7 +128,7 @@ fn decide(question: &Question<'_>, viewing: &Viewing<'_>, kinds: &[PartyKind]) -
             for ruling in rulings.iter().filter(|ruling| !ruling.allow) {
                 rules.extend(ruling.forbids.iter().map(ToString::to_string));
                 if ruling.permits.is_empty() {
-                    rules.push("necessity".to_owned());
+                    rules.push(RuleId::NECESSITY.to_owned());
                 }
             }
             let mut seen = BTreeSet::new();

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exchange::{Message, Question, Row};
-use crate::domain::{
-    codes::{MessageKind, Purpose},
-    field::FieldClass,
-    party::PartyKind,
-    refusal::{Refusal, RefusalCode, Violation},
-    time::Timestamp,
+use crate::{
+    domain::{
+        codes::{MessageKind, Purpose},
+        field::FieldClass,
+        party::PartyKind,
+        refusal::{Refusal, RefusalCode, Violation},
+        time::Timestamp,
+    },
+    policy::RuleId,
 };
 
 /// Something that was decided to be permitted, with the rules that did and the moment until which the decision holds.
@@ -89,7 +92,7 @@ pub fn decide_submission<T>(
         }
     }
     let violation = |row: &Row| {
-        let rule = denied.get(&row.class).and_then(BTreeSet::first).cloned().unwrap_or_else(|| "necessity".to_owned());
+        let rule = denied.get(&row.class).and_then(BTreeSet::first).cloned().unwrap_or_else(|| RuleId::NECESSITY.to_owned());
         Violation::of_row(&row.key, row.class, rule)
     };
     let violations: Vec<_> = question.rows.iter().filter(|row| !allowed.contains(&row.class)).map(violation).collect();

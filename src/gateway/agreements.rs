@@ -184,7 +184,7 @@ impl Gateway {
 const LONG: strict::Limits = strict::Limits { chars: 512 * 1024, ..strict::Limits::SIGNED };
 
 /// Named parties, parties that acceded or may accede, and parties that would leave.
-fn may_see(record: &AgreementRecord, caller: &Caller) -> bool {
+pub(super) fn may_see(record: &AgreementRecord, caller: &Caller) -> bool {
     record.binds(caller.party()) || record.leaving.contains(caller.party()) || record.agreement.acceding.contains(&caller.kind())
 }
 

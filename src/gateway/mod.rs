@@ -16,7 +16,9 @@ mod consents;
 mod delegates;
 mod directory;
 mod discovery;
+mod explain;
 mod failure;
+mod findings;
 mod keys;
 mod known;
 mod ledger_read;
@@ -37,6 +39,7 @@ pub use audit::AuditQuery;
 use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
+pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
 pub use record::GATEWAY_KEY;
 

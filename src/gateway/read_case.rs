@@ -241,8 +241,12 @@ impl Gateway {
 
 /// Opens a stored message. It was verified before it was stored, and its ciphertext is authenticated.
 pub(super) fn open_message(key: &DataKey, row: &MessageRow) -> Result<(Verified<Message>, Disclosed), Failure> {
-    let bytes = vault::open(key, &message_context(&row.iss, &row.jti), &row.sealed)?;
+    let bytes = vault::open(key, &message_context(&row.iss, &row.jti, &row.aud, &row.case), &row.sealed)?;
     let message = Message::reopen(&bytes).map_err(|_| Failure::Corrupt("message"))?;
+    let claims = message.claims();
+    if (&claims.iss, &claims.jti, &claims.aud, claims.kind) != (&row.iss, &row.jti, &row.aud, row.kind) {
+        return Err(Failure::Corrupt("message"));
+    }
     let disclosed = message.disclose().map_err(|_| Failure::Corrupt("message"))?;
     Ok((message, disclosed))
 }

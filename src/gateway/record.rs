@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
@@ -75,10 +75,10 @@ impl Gateway {
     /// # Errors
     /// When the ledger cannot record: then the caller gets 503 instead of the refusal.
     pub async fn refuse(self: &Arc<Self>, caller: &Caller, call: &Call, refusal: &Refusal) -> Result<(), Failure> {
-        if !self.refusals.spend(caller.party(), self.clock.now()) {
+        let (gateway, caller, trail, refusal) = (Arc::clone(self), caller.clone(), call.trail(), refusal.clone());
+        if !self.refusals.spend((caller.party().clone(), trail.operation), self.clock.now()) {
             return Ok(());
         }
-        let (gateway, caller, trail, refusal) = (Arc::clone(self), caller.clone(), call.trail(), refusal.clone());
         // On a task of its own: who hangs up before the answer has still been refused.
         let recording = tokio::spawn(async move { gateway.record_refusal(&caller, trail, &refusal).await });
         recording.await.map_err(|_| LedgerError::Closed)?
@@ -116,22 +116,23 @@ impl Gateway {
         Ok(GATEWAY_KEY)
     }
 
-    /// Writes one summary per party of the refusals that exceeded its budget. Called once a minute.
+    /// Writes one summary per party and operation of the refusals that exceeded the budget. Called once a minute.
     pub async fn summarise_refusals(&self) -> Result<(), Failure> {
         let mut outcome = Ok(());
-        for (party, count) in self.refusals.take_excess() {
-            if let Err(failure) = self.summarise(EntryType::RefusalSummary, Some(party.clone()), count).await {
+        for (of, count) in self.refusals.take_excess() {
+            if let Err(failure) = self.summarise(EntryType::RefusalSummary, Some(of.clone()), count).await {
                 // Not dropped: it goes into the next summary. One whose outcome is unknown may be counted twice.
-                self.refusals.give_back(&party, count);
+                self.refusals.give_back(of, count);
                 outcome = Err(failure);
             }
         }
         outcome
     }
 
-    async fn summarise(&self, entry_type: EntryType, recipient: Option<PartyId>, count: u64) -> Result<(), Failure> {
-        let mut entry = self.entry(None, &Trail::new(Operation::Gateway), entry_type, Outcome::Deny, None)?;
-        entry.recipient = recipient;
+    async fn summarise(&self, entry_type: EntryType, of: Option<(PartyId, Operation)>, count: u64) -> Result<(), Failure> {
+        let operation = of.as_ref().map_or(Operation::Gateway, |(_, operation)| *operation);
+        let mut entry = self.entry(None, &Trail::new(operation), entry_type, Outcome::Deny, None)?;
+        entry.recipient = of.map(|(party, _)| party);
         entry.count = Some(count);
         self.ledger.append(Draft::of_gateway(entry)).await?;
         Ok(())
@@ -174,13 +175,12 @@ impl Gateway {
             sd_hash: trail.sd_hash,
             rel: trail.rel,
             shown: trail.counts.then(|| count(trail.disclosed.len())),
-            withheld: trail.counts.then(|| count(trail.withheld.len())),
             count: None,
             open_c: None,
         })
     }
 
-    async fn draft(
+    pub(super) async fn draft(
         &self,
         mut entry: Entry,
         trail: &Trail,
@@ -263,13 +263,13 @@ pub(super) fn opening_context(entry: uuid::Uuid) -> Vec<u8> {
 /// A leaf stays under 4 KiB: more determining policies than this do not exist for one message of the published kinds.
 const MOST_RULES: usize = 48;
 
-/// How many refusals of one party become entries of their own: 60, refilled by one a second.
+/// How many refusals of one party and operation become entries of their own: 60, refilled by one a second.
 const BUDGET: i64 = 60;
 
-/// Refusal budgets per party.
+/// Refusal budgets per party and operation: noise on one route does not hide what is tried on another.
 #[derive(Debug, Default)]
 pub(super) struct RefusalBudget {
-    parties: Mutex<BTreeMap<PartyId, Spent>>,
+    budgets: Mutex<BTreeMap<(PartyId, Operation), Spent>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -281,9 +281,9 @@ struct Spent {
 
 impl RefusalBudget {
     /// Takes one from the budget; `false` when it is used up and the refusal was counted instead.
-    fn spend(&self, party: &PartyId, now: Timestamp) -> bool {
-        let mut parties = self.parties.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let spent = parties.entry(party.clone()).or_insert(Spent { left: BUDGET, at: now, excess: 0 });
+    fn spend(&self, of: (PartyId, Operation), now: Timestamp) -> bool {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let spent = budgets.entry(of).or_insert(Spent { left: BUDGET, at: now, excess: 0 });
         let refill = now.secs().saturating_sub(spent.at.secs()).max(0);
         if refill > 0 {
             spent.left = spent.left.saturating_add(refill).min(BUDGET);
@@ -299,16 +299,16 @@ impl RefusalBudget {
     }
 
     /// What could not be summarised waits for the next summary.
-    fn give_back(&self, party: &PartyId, count: u64) {
-        let mut parties = self.parties.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(spent) = parties.get_mut(party) {
+    fn give_back(&self, of: (PartyId, Operation), count: u64) {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(spent) = budgets.get_mut(&of) {
             spent.excess = spent.excess.saturating_add(count);
         }
     }
 
-    fn take_excess(&self) -> Vec<(PartyId, u64)> {
-        let mut parties = self.parties.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        parties.iter_mut().filter(|(_, s)| s.excess > 0).map(|(p, s)| (p.clone(), std::mem::take(&mut s.excess))).collect()
+    fn take_excess(&self) -> Vec<((PartyId, Operation), u64)> {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.iter_mut().filter(|(_, s)| s.excess > 0).map(|(of, s)| (of.clone(), std::mem::take(&mut s.excess))).collect()
     }
 }
 
@@ -319,15 +319,17 @@ mod tests {
     #[test]
     fn refusals_beyond_the_budget_are_counted_and_none_is_lost() {
         let budget = RefusalBudget::default();
-        let party: PartyId = "auditor:tokyo".parse().unwrap();
+        let of = |operation| ("auditor:tokyo".parse::<PartyId>().unwrap(), operation);
+        let (read, unknown) = (of(Operation::CaseRead), of(Operation::Unknown));
         let now = Timestamp::from_secs(1_000);
-        let recorded = (0..100).filter(|_| budget.spend(&party, now)).count();
+        let recorded = (0..100).filter(|_| budget.spend(unknown.clone(), now)).count();
         assert_eq!(recorded, 60);
-        assert_eq!(budget.take_excess(), vec![(party.clone(), 40)]);
-        budget.give_back(&party, 40);
-        assert_eq!(budget.take_excess(), vec![(party.clone(), 40)], "a summary that failed");
+        assert!(budget.spend(read, now), "another operation has a budget of its own");
+        assert_eq!(budget.take_excess(), vec![(unknown.clone(), 40)]);
+        budget.give_back(unknown.clone(), 40);
+        assert_eq!(budget.take_excess(), vec![(unknown.clone(), 40)], "a summary that failed");
         assert_eq!(budget.take_excess(), vec![]);
-        assert!(budget.spend(&party, now.plus_secs(1)));
-        assert!(!budget.spend(&party, now.plus_secs(1)));
+        assert!(budget.spend(unknown.clone(), now.plus_secs(1)));
+        assert!(!budget.spend(unknown, now.plus_secs(1)));
     }
 }

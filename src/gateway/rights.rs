@@ -123,7 +123,9 @@ pub(super) fn consent_context(jti: &Jti) -> Vec<u8> {
 }
 
 fn parse(row: &KeyRow) -> Result<PublicKey, Failure> {
-    PublicKey::from_jwk_bytes(row.jwk.as_bytes(), usage(row)).map_err(|_| Failure::Corrupt("key"))
+    let key = PublicKey::from_jwk_bytes(row.jwk.as_bytes(), usage(row)).map_err(|_| Failure::Corrupt("key"))?;
+    // The row is named by its thumbprint: a key that was put there instead has another.
+    if key.thumbprint() == row.kid { Ok(key) } else { Err(Failure::Corrupt("key")) }
 }
 
 const fn usage(row: &KeyRow) -> KeyUse {

@@ -6,13 +6,16 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{
     Gateway,
-    actor::Allowed,
+    actor::{Acting, Allowed},
+    agreements::may_see,
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
+    findings::Findings,
     known::KnownAgreement,
     record::With,
     register::Identity,
@@ -26,7 +29,7 @@ use crate::{
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
         field::FieldClass,
-        ids::Jti,
+        ids::{CaseKey, Jti},
         party::{PartyId, PartyKind, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
@@ -39,28 +42,61 @@ use crate::{
         schema::{MessageSchema, holds_my_number},
         submission::{Message, Submission},
     },
-    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
+    policy::PolicySet,
+    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, PartyRow, Write},
     vault,
 };
 
 /// A message that was verified, with how it came.
 #[derive(Clone, Copy)]
-struct Sent<'a> {
-    caller: &'a Caller,
-    call: &'a Call,
-    message: &'a Verified<Message>,
-    sd_jwt: &'a [u8],
+pub(super) struct Sent<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) call: &'a Call,
+    pub(super) message: &'a Verified<Message>,
+    pub(super) sd_jwt: &'a [u8],
     /// Purpose of the actor token.
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
     /// The earliest end among certificate and keys.
-    ends: Timestamp,
+    pub(super) ends: Timestamp,
+    /// Whether it was accepted before: its age and what its own case bound say nothing against it.
+    pub(super) known: bool,
     /// What the sender is told about an accepted message; empty until it was judged.
-    told: &'a OnceLock<Vec<Violation>>,
+    pub(super) told: &'a OnceLock<Vec<Violation>>,
+}
+
+/// A message that was opened and whose signature was checked.
+pub(super) struct Received {
+    pub(super) message: Verified<Message>,
+    pub(super) sd_jwt: Zeroizing<Vec<u8>>,
+    pub(super) identity: Identity,
+    /// The earliest end among certificate and keys.
+    pub(super) ends: Timestamp,
+}
+
+/// What the road established about a message: everything, unless it went on behind a fault.
+pub(super) struct Examined<'a> {
+    pub(super) recipient: Option<Arc<PartyRow>>,
+    pub(super) rows: Option<Vec<Row>>,
+    pub(super) agreement: Option<Arc<KnownAgreement>>,
+    /// None: it was refused. A message may rest on no consent.
+    pub(super) consent: Option<Option<StandingConsent>>,
+    pub(super) permitted: Option<Permitted<&'a Verified<Message>>>,
 }
 
 impl Gateway {
     /// `POST /v1/referrals`: opens a case.
     pub async fn submit_referral(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
+        let acting = self.sender(caller, call).await?;
+        let received = self.receive(caller, call, &acting, body).await?;
+        let Received { message, sd_jwt, identity, ends } = &received;
+        let told = OnceLock::new();
+        let sent = Sent { caller, call, message, sd_jwt, purpose: acting.purpose, ends: *ends, known: false, told: &told };
+        let accepted = Box::pin(self.register(caller, call, *identity, |epoch| self.plan_referral(sent, epoch))).await?;
+        Ok(Accepted { warnings: told.into_inner().map_or_else(|| self.warnings(message), Ok)?, ..accepted })
+    }
+
+    /// Who acts for a party that may open cases.
+    pub(super) async fn sender(&self, caller: &Caller, call: &Call) -> Result<Acting, Failure> {
         if !matches!(
             caller.kind(),
             PartyKind::SettlementCenter
@@ -71,10 +107,14 @@ impl Gateway {
         ) {
             return Err(RefusalCode::OperationNotAllowed.into());
         }
-        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        self.actor(caller, call, Allowed::OfTheUnit).await
+    }
+
+    /// Opens a message and checks that the caller signed it: everything up to the look-up of known ids.
+    pub(super) async fn receive(&self, caller: &Caller, call: &Call, acting: &Acting, body: &[u8]) -> Result<Received, Failure> {
         let now = self.clock.now();
-        let plaintext = self.keys.open(body, MESSAGE_TYP).map_err(|error| Failure::from(error.code()))?;
-        let submission = Submission::read(&plaintext)?;
+        let sd_jwt = self.keys.open(body, MESSAGE_TYP).map_err(|error| Failure::from(error.code()))?;
+        let submission = Submission::read(&sd_jwt)?;
         if submission.iss() != caller.party() {
             return Err(RefusalCode::IssuerMismatch.into());
         }
@@ -88,10 +128,7 @@ impl Gateway {
         call.note(|t| t.kind = Some(message.claims().kind));
         call.note(|t| t.basis = Some(message.claims().bas));
         let ends = caller.not_after.min(key.naf).min(acting.ends);
-        let told = OnceLock::new();
-        let sent = Sent { caller, call, message: &message, sd_jwt: &plaintext, purpose: acting.purpose, ends, told: &told };
-        let accepted = Box::pin(self.register(caller, call, identity, |epoch| self.plan_referral(sent, epoch))).await?;
-        Ok(Accepted { warnings: told.into_inner().map_or_else(|| self.warnings(&message), Ok)?, ..accepted })
+        Ok(Received { message, sd_jwt, identity, ends })
     }
 
     /// What the sender of an accepted message is told again when the message comes again.
@@ -103,58 +140,80 @@ impl Gateway {
 
     /// Everything after the look-up of known ids, for a message that opens a case.
     async fn plan_referral(&self, sent: Sent<'_>, epoch: u64) -> Result<(With, Value), Failure> {
-        let Sent { caller, call, message, purpose, ends, .. } = sent;
         // An earlier attempt may have been handed back: its case was never made.
-        call.note(|t| (t.case, t.shred) = (None, None));
+        sent.call.note(|t| (t.case, t.shred) = (None, None));
+        let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
+        let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
+        let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
+        self.open_case(sent, &permitted, (&agreement.record.agreement, examined.consent.flatten().as_ref()), epoch)
+    }
+
+    /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
+    pub(super) async fn examine<'a>(&self, sent: Sent<'a>, epoch: u64, findings: &mut Findings) -> Result<Examined<'a>, Failure> {
+        let Sent { caller, call, message, purpose, ends, known, .. } = sent;
         let now = self.clock.now();
-        message.check_time(now)?;
-        let recipient = self.party_in(epoch, &message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed)?;
-        call.note(|t| t.recipient = Some(message.claims().aud.clone()));
-        if message.claims().kind != MessageKind::Referral {
-            return Err(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case").into());
+        if !known {
+            findings.check(message.check_time(now))?;
         }
-        if recipient.state != PartyState::Active
+        let recipient = self.party_in(epoch, &message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed);
+        let recipient = findings.check(recipient)?;
+        call.note(|t| t.recipient = recipient.as_ref().map(|_| message.claims().aud.clone()));
+        if message.claims().kind != MessageKind::Referral {
+            findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
+        }
+        if recipient.as_ref().is_some_and(|recipient| recipient.state != PartyState::Active)
             || message.claims().aud == *caller.party()
             || !decision::may_send(message.claims().kind, caller.kind(), message.claims().aud.kind())
         {
-            return Err(RefusalCode::RecipientNotAllowed.into());
+            findings.check(Err::<(), _>(RefusalCode::RecipientNotAllowed))?;
         }
-        message.check_binding(&self.keys.kb.public().thumbprint())?;
-        let schema = self.schemas.for_message(
+        findings.check(message.check_binding(&self.keys.kb.public().thumbprint()))?;
+        let schema = findings.check(self.schemas.for_message(
             message.claims().kind,
             &message.claims().sch.id,
             &message.claims().sch.ver,
             &message.claims().sch.sha256,
-        )?;
-        call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
-        let disclosed = message.disclose()?;
-        let Content { rows, warnings } = check_content(schema, &disclosed, message.claims().iat)?;
-        // A second attempt of the same call finds the same.
-        sent.told.get_or_init(|| warnings);
-        if message.claims().aud.kind().is_provider() && !message.is_padded() {
-            return Err(RefusalCode::PaddingRequired.into());
+        ))?;
+        if schema.is_some() {
+            call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
         }
-        let agreement = self.named_agreement(message, call, epoch).await?;
-        let consent = self.named_consent(caller, call, message, &disclosed).await?;
-        if disclosed.hidden.case.is_some() {
-            return Err(Refusal::claim(RefusalCode::StateConflict, "case", "opens_a_case").into());
+        let disclosed = findings.check(message.disclose())?;
+        let rows = match (schema, &disclosed) {
+            (Some(schema), Some(disclosed)) => findings.check(check_content(schema, disclosed, message.claims().iat))?,
+            _ => None,
+        };
+        let rows = rows.map(|Content { rows, warnings }| {
+            // A second attempt of the same call finds the same.
+            sent.told.get_or_init(|| warnings);
+            rows
+        });
+        if message.claims().aud.kind().is_provider() && !message.is_padded() {
+            findings.check(Err::<(), _>(RefusalCode::PaddingRequired))?;
+        }
+        let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
+        let consent = match &disclosed {
+            Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?,
+            None => None,
+        };
+        if disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
+            findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "case", "opens_a_case")))?;
         }
         if !message.claims().pur.contains(&purpose) {
-            return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor").into());
+            findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
         }
-        let exchange = Exchange {
-            sender: caller.party(),
-            reader: &message.claims().aud,
-            kind: message.claims().kind,
-            basis: message.claims().bas,
-            relation: Relation::Assigned,
-        };
-        let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
-        let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
-        let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
-            .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()))?;
-        call.note(|t| t.rules.clone_from(permitted.rules()));
-        self.open_case(sent, &permitted, (&agreement.record.agreement, consent.as_ref()), epoch)
+        let mut examined = Examined { recipient, rows, agreement, consent, permitted: None };
+        if let (Some(recipient), Some(question)) =
+            (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now))
+        {
+            let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
+                .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()));
+            let permitted = findings.check(permitted)?;
+            if let Some(permitted) = &permitted {
+                call.note(|t| t.rules.clone_from(permitted.rules()));
+            }
+            examined.permitted = permitted;
+        }
+        Ok(examined)
     }
 
     /// The rows that open the case, under a data key of its own.
@@ -169,7 +228,8 @@ impl Gateway {
         let message = permitted.what();
         let case = self.ids.case_key()?;
         let (key_id, key, wrapped) = self.vault.new_data_key()?;
-        let sealed = vault::seal(&key, key_id, &message_context(caller.party(), &message.claims().jti), sd_jwt)?;
+        let context = message_context(caller.party(), &message.claims().jti, &message.claims().aud, &case);
+        let sealed = vault::seal(&key, key_id, &context, sd_jwt)?;
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(key_id));
         let own_id = self.ids.case_id()?;
@@ -212,6 +272,20 @@ impl Gateway {
         Ok((With { writes, object: None, ground: Some(ground), narrows: false, key: Some(key) }, subject))
     }
 
+    /// The agreement version a message names, if its sender may see it. Another's is told like one that is not there.
+    async fn agreement_of_sender(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        message: &Verified<Message>,
+        epoch: u64,
+    ) -> Result<Arc<KnownAgreement>, Failure> {
+        let named = &message.claims().agr;
+        let known = self.agreement_in(epoch, &named.id, named.ver).await?;
+        known.filter(|known| may_see(&known.record, caller)).ok_or(RefusalCode::NoAgreement)?;
+        self.named_agreement(message, call, epoch).await
+    }
+
     /// The agreement version a message names, by id, version and digest.
     pub(super) async fn named_agreement(
         &self,
@@ -239,6 +313,7 @@ impl Gateway {
         call: &Call,
         message: &Verified<Message>,
         disclosed: &Disclosed,
+        known: bool,
     ) -> Result<Option<StandingConsent>, Failure> {
         let Some(reference) = &disclosed.hidden.con else {
             let skips = self.policy.basis_group(message.claims().bas) != BasisGroup::Consent && message.claims().bref.is_some();
@@ -246,25 +321,44 @@ impl Gateway {
         };
         let none = |rule| Refusal::claim(RefusalCode::NoConsent, "con", rule);
         let consent = self.consent(&reference.jti).await?.ok_or_else(|| none("registered"))?;
+        // First of all: what is another's is told like what is not there.
+        if consent.row.collector != *caller.party() {
+            return Err(none("registered").into());
+        }
         if consent.row.sha256 != reference.sha256 {
             return Err(none("sha256").into());
         }
         if disclosed.hidden.sub.as_ref() != Some(&consent.open.subject) {
             return Err(none("sub").into());
         }
-        if consent.row.collector != *caller.party() {
-            return Err(none("registered").into());
-        }
         if consent.row.superseded_by.is_some() {
             return Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "superseded").into());
         }
         // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
         let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
-        if stands && self.case_of(&consent).await?.is_some() {
+        if stands && !known && self.case_of(&consent).await?.is_some() {
             return Err(none("bound_to_another_case").into());
         }
         call.note(|t| t.consent = Some(reference.jti));
         Ok(Some(consent))
+    }
+}
+
+impl Examined<'_> {
+    /// What a decision about the message rests on; none where the road did not establish it.
+    pub(super) fn question<'q>(
+        &'q self,
+        sent: Sent<'q>,
+        policy: &'q PolicySet,
+        relation: Relation,
+        ends: Timestamp,
+        now: Timestamp,
+    ) -> Option<Question<'q>> {
+        let (rows, agreement, consent) = (self.rows.as_ref()?, self.agreement.as_ref()?, self.consent.as_ref()?);
+        let claims = sent.message.claims();
+        let exchange = Exchange { sender: sent.caller.party(), reader: &claims.aud, kind: claims.kind, basis: claims.bas, relation };
+        let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
+        Some(Question { policy, exchange, rights, rows, ends, now })
     }
 }
 
@@ -307,7 +401,7 @@ pub(super) fn classes(schema: &MessageSchema, disclosed: &Disclosed) -> Result<V
     if keys.len() == disclosed.rows.len() && open { Ok(rows) } else { Err(RefusalCode::SchemaInvalid.into()) }
 }
 
-/// What the ciphertext of a message is bound to.
-pub(super) fn message_context(iss: &PartyId, jti: &Jti) -> Vec<u8> {
-    format!("message/{iss}/{jti}").into_bytes()
+/// What the ciphertext of a message is bound to: whoever changes the row that says for whom it is, and in which case, gets nothing opened.
+pub(super) fn message_context(iss: &PartyId, jti: &Jti, aud: &PartyId, case: &CaseKey) -> Vec<u8> {
+    format!("message/{iss}/{jti}/{aud}/{case}").into_bytes()
 }

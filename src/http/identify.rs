@@ -40,6 +40,8 @@ pub struct Limits {
     pub burst: std::num::NonZeroU32,
     /// Requests of a party that may be in work at one time.
     pub concurrency: usize,
+    /// Requests of all parties together that may be in work at one time.
+    pub together: usize,
 }
 
 /// What every handler of the public listener shares.
@@ -49,6 +51,7 @@ pub struct Public {
     pub(super) limits: Limits,
     rates: DefaultKeyedRateLimiter<PartyId>,
     places: Mutex<HashMap<PartyId, Arc<Semaphore>>>,
+    everyone: Arc<Semaphore>,
     /// Calls and connections that failed before a party was known, since the last summary.
     pub(super) unauthenticated: AtomicU64,
 }
@@ -58,11 +61,18 @@ impl Public {
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, metrics: Arc<Metrics>, limits: Limits) -> Self {
         let rates = RateLimiter::keyed(Quota::per_second(limits.per_second).allow_burst(limits.burst));
-        Self { gateway, metrics, limits, rates, places: Mutex::new(HashMap::new()), unauthenticated: AtomicU64::new(0) }
+        let everyone = Arc::new(Semaphore::new(limits.together.min(Semaphore::MAX_PERMITS)));
+        Self { gateway, metrics, limits, rates, places: Mutex::new(HashMap::new()), everyone, unauthenticated: AtomicU64::new(0) }
     }
 
-    /// A place for one more request of the party, held until it is answered.
-    fn place(&self, party: &PartyId) -> Option<OwnedSemaphorePermit> {
+    /// Places for one more request of the party, its own and one of everybody's, held until it is answered.
+    fn place(&self, party: &PartyId, within_rate: bool) -> Result<[OwnedSemaphorePermit; 2], RefusalCode> {
+        let own = self.own_place(party).filter(|_| within_rate).ok_or(RefusalCode::RateLimited)?;
+        let shared = Arc::clone(&self.everyone).try_acquire_owned().map_err(|_| RefusalCode::Overloaded)?;
+        Ok([own, shared])
+    }
+
+    fn own_place(&self, party: &PartyId) -> Option<OwnedSemaphorePermit> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let own = places.entry(party.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.limits.concurrency)));
         Arc::clone(own).try_acquire_owned().ok()
@@ -92,7 +102,7 @@ pub(super) async fn identify(State(public): State<Arc<Public>>, request: Request
     let (mut parts, body) = request.into_parts();
     let lang = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).map_or(Lang::En, Lang::from_accept_language);
     match find(&public, &parts, id, lang).await {
-        Ok((exchange, _place)) => {
+        Ok((exchange, _places)) => {
             parts.extensions.insert(exchange);
             next.run(Request::from_parts(parts, body)).await
         }
@@ -100,7 +110,7 @@ pub(super) async fn identify(State(public): State<Arc<Public>>, request: Request
     }
 }
 
-async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Result<(Exchange, OwnedSemaphorePermit), Problem> {
+async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Result<(Exchange, [OwnedSemaphorePermit; 2]), Problem> {
     let refuse = |code: RefusalCode| {
         public.unauthenticated.fetch_add(1, Ordering::Relaxed);
         public.metrics.request(Operation::Unknown, Err(code), Duration::ZERO);
@@ -128,11 +138,23 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
         headers: Arc::new(request.headers.clone()),
         watch: Stopwatch::start(),
     };
-    let place = public.place(exchange.caller.party()).filter(|_| within_rate);
-    let refusal = match (suspended, place) {
-        (None, Some(place)) => return Ok((exchange, place)),
+    let refusal = match (suspended, public.place(exchange.caller.party(), within_rate)) {
         (Some(refusal), _) => refusal,
-        (None, None) => RefusalCode::RateLimited.into(),
+        (None, Err(code)) => code.into(),
+        (None, Ok(_)) if head_size(request) > MOST_HEAD => RefusalCode::HeadersTooLarge.into(),
+        (None, Ok(places)) => return Ok((exchange, places)),
     };
     Err(exchange.refuse(&exchange.call(Operation::Unknown), Operation::Unknown, refusal.into()).await)
 }
+
+/// Size of a request's head as HTTP/1.1 writes it: line, names, values and what stands between them.
+fn head_size(request: &Parts) -> usize {
+    let target = request.uri.path_and_query().map_or(1, |target| target.as_str().len());
+    let fields = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.method.as_str().len() + target + REST_OF_LINE + fields.sum::<usize>()
+}
+
+/// Two spaces, the version and the end of a request line, and the empty line.
+const REST_OF_LINE: usize = 14;
+/// HTTP headers in all (protocol section 6).
+const MOST_HEAD: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! `/v1/referrals`, `/v1/cases/{id}/messages`, `/v1/cases/{id}/acknowledgements`.
+//! `/v1/referrals`, `/v1/explain`, `/v1/cases/{id}/messages`, `/v1/cases/{id}/acknowledgements`.
 
 use axum::{Extension, body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
@@ -25,6 +25,17 @@ pub(super) async fn refer(Extension(exchange): Extension<Exchange>, body: Body) 
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// `POST /v1/explain`.
+pub(super) async fn explain(Extension(exchange): Extension<Exchange>, body: Body) -> Result<Response, Problem> {
+    let (call, bytes) = exchange.call_with_body(Operation::Explain, "application/jose", body).await?;
+    let explained = exchange
+        .recorded(&call, Operation::Explain, "application/json", async {
+            Box::pin(exchange.gateway().explain(&exchange.caller, &call, &bytes)).await
+        })
+        .await?;
+    reply::json(&exchange, StatusCode::OK, &explained)
 }
 
 /// `GET /v1/cases/{id}/messages`.

@@ -47,6 +47,7 @@ pub fn public_router(public: Arc<Public>) -> Router {
         .route("/v1/consents/{jti}", get(consents::show))
         .route("/v1/consents/{jti}/end", post(consents::end))
         .route("/v1/referrals", post(messages::refer))
+        .route("/v1/explain", post(messages::explain))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/{id}", get(cases::read))
         .route("/v1/cases/{id}/messages", get(messages::list))

@@ -113,12 +113,9 @@ pub struct Entry {
     /// `jti` of the release's key binding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rel: Option<Jti>,
-    /// How many rows were shown.
+    /// How many rows were shown. How many were withheld stands in the opening alone: a reader is given this leaf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<u32>,
-    /// How many rows were withheld.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub withheld: Option<u32>,
     /// How many events a summary stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -154,7 +151,6 @@ impl Entry {
             sd_hash: None,
             rel: None,
             shown: None,
-            withheld: None,
             count: None,
             open_c: None,
         }

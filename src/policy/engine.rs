@@ -136,23 +136,25 @@ impl PolicySet {
     /// The sentence that explains a rule, or nothing for a rule this set does not have.
     #[must_use]
     pub fn title(&self, rule: &str, lang: Lang) -> Option<&str> {
-        if rule == RuleId::ENGINE_FAILED {
-            return Some(match lang {
-                Lang::Ja => "方針を評価できなかったため開示しません",
-                Lang::En => "The policies could not be evaluated, so nothing is shown",
-            });
+        match rule {
+            RuleId::ENGINE_FAILED => {
+                Some(lang.of("The policies could not be evaluated, so nothing is shown", "方針を評価できなかったため開示しません"))
+            }
+            RuleId::NECESSITY => Some(lang.of(
+                "No policy says that this reader needs it for this purpose at this stage",
+                "この機関がこの目的・段階で必要とする方針がありません（必要最小限）",
+            )),
+            _ => self.rules.get(rule).map(|text| lang.of(&text.en, &text.ja)),
         }
-        let text = self.rules.get(rule)?;
-        Some(match lang {
-            Lang::Ja => &text.ja,
-            Lang::En => &text.en,
-        })
     }
 
     /// The article or guideline a rule rests on.
     #[must_use]
     pub fn basis(&self, rule: &str) -> Option<&str> {
-        self.rules.get(rule).map(|text| text.basis.as_str())
+        match rule {
+            RuleId::NECESSITY => Some("平成21年社援総発第0527001号 指針（必要な範囲を超えない）"),
+            _ => self.rules.get(rule).map(|text| text.basis.as_str()),
+        }
     }
 
     /// What a legal basis means for the policies. A basis that the catalogue does not know would demand consent, the strictest answer;

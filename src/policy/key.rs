@@ -68,6 +68,8 @@ pub struct RuleId(Arc<str>);
 impl RuleId {
     /// The rule that stands in when the engine itself fails: nothing is shown.
     pub const ENGINE_FAILED: &str = "E-00";
+    /// What withholds a class that no policy permits.
+    pub const NECESSITY: &str = "necessity";
 
     pub(super) fn new(id: &str) -> Self {
         Self(id.into())

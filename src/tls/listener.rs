@@ -176,8 +176,8 @@ where
     Drained { cut_off }
 }
 
-/// HTTP headers in all (protocol section 6).
-const MAX_HEAD: usize = 16 * 1024;
+/// HTTP headers that are read at all. The service refuses more than the protocol's 16 KiB (section 6) in words; what goes beyond this gets a bare 431.
+const MAX_HEAD: usize = 32 * 1024;
 /// What the HTTP/1.1 library reads or writes at once; at least a head.
 const BUFFER: usize = 64 * 1024;
 /// Requests of one HTTP/2 connection at the same time.

@@ -75,6 +75,17 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same sandbox again: the same keys, ledger and address. Only one of them can serve at a time.
+    pub(crate) fn twin(&self) -> Self {
+        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings };
+        for file in files(&self.path()) {
+            let copy = twin.path().join(file.strip_prefix(self.path()).unwrap());
+            fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            fs::copy(file, copy).unwrap();
+        }
+        twin
+    }
+
     /// Where the public listener is.
     pub(crate) fn address(&self) -> SocketAddr {
         let config: toml::Table = fs::read_to_string(self.config()).unwrap().parse().unwrap();

@@ -14,6 +14,7 @@ mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
 mod exchange_stage;
+mod explain_messages;
 mod export_command;
 mod export_files;
 mod export_mutations;
@@ -43,6 +44,14 @@ mod policy_load;
 mod policy_matrix;
 mod policy_rulings;
 mod readme;
+mod refusal_gateway;
+mod refusal_messages;
+mod refusal_objects;
+mod refusal_reads;
+mod refusal_registry;
+mod refusal_routes;
+#[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod refusal_stage;
 mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;
@@ -57,3 +66,4 @@ mod tls_door;
 mod tls_readme;
 mod tls_reload;
 mod tls_stage;
+mod worlds_alike;

@@ -84,7 +84,7 @@ impl Story<'_> {
         for event in events {
             let entry = &event.entry;
             let party = entry.party().map_or("", |party| party.kind().as_str());
-            let counts = entry.shown.zip(entry.withheld).map(|(shown, withheld)| format!("● {shown}  － {withheld}"));
+            let counts = entry.shown.zip(withheld_in(event)).map(|(shown, withheld)| format!("● {shown}  － {withheld}"));
             let answer = counts.or(entry.reason.clone()).unwrap_or_else(|| entry.decision.to_string());
             let time = clock_time(entry.time);
             let time = time.split_once(' ').map_or("", |(_, time)| time);
@@ -95,7 +95,7 @@ impl Story<'_> {
             let entry = &event.entry;
             json!({
                 "index": event.index, "time": entry.time, "party": entry.party(), "operation": entry.operation, "decision": entry.decision,
-                "reason": entry.reason, "purpose": entry.purpose, "shown": entry.shown, "withheld": entry.withheld
+                "reason": entry.reason, "purpose": entry.purpose, "shown": entry.shown, "withheld": withheld_in(event)
             })
         });
         self.page.fact("events", list.collect::<Vec<_>>());
@@ -234,4 +234,9 @@ mod tests {
         }
         assert!(tamper(&from, &to).is_err(), "an existing folder is not written over");
     }
+}
+
+/// How many rows a release withheld: told to auditors alone.
+fn withheld_in(event: &Event) -> Option<usize> {
+    event.entry.shown.and(event.opened.as_ref()).map(|opened| opened.withheld.len())
 }

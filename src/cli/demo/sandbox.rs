@@ -53,6 +53,15 @@ impl Drop for Server {
     }
 }
 
+/// A reader that closed the pipe ends the demo where it stands; a folder nobody asked for does not stay behind.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.remove().is_err() {
+            eprintln!("{}: {}", self.dir.display(), self.lang.of("could not be removed", "消せませんでした"));
+        }
+    }
+}
+
 impl Sandbox {
     /// Makes the sandbox with `tsunagi init`.
     pub(super) async fn make(args: &DemoArgs, voice: Voice) -> Result<Self, CliError> {

@@ -99,7 +99,7 @@ fn cells(index: u64, entry: &Entry, opening: Option<&Opening>) -> [String; CSV_C
         of(&|o| o.message.as_ref().map(|message| format!("{} {}", message.iss, message.jti))),
         entry.shown.map(|n| n.to_string()).unwrap_or_default(),
         of(&|o| Some(list(&mut o.disclosed.iter().map(ToString::to_string)))),
-        entry.withheld.map(|n| n.to_string()).unwrap_or_default(),
+        of(&|o| entry.shown.map(|_| o.withheld.len().to_string())),
         of(&|o| Some(list(&mut o.withheld.iter().map(|row| format!("{}({})", row.field, row.rules.join(",")))))),
         list(&mut entry.rules.iter().cloned()),
         of(&|o| Some(list(&mut o.violations.iter().cloned()))),

@@ -183,6 +183,11 @@ impl Party {
         self.pinned.enc.seal(MESSAGE_TYP, sd_jwt.as_bytes()).unwrap()
     }
 
+    /// What was sealed to this party.
+    pub(crate) fn unseal(&self, envelope: &[u8], cty: &str) -> Vec<u8> {
+        self.opener.open(envelope, cty).unwrap().to_vec()
+    }
+
     /// Reads a release and verifies everything about it. `sender` is the key of the one sender of the test.
     pub(crate) async fn read(&self, target: &str, purpose: Purpose, sender: &PublicKey) -> Result<Released, Setback> {
         let (response, nonce) = self.get(target, purpose).await?;

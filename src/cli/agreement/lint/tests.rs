@@ -26,6 +26,7 @@ fn draft() -> Agreement {
         title: "協定".to_owned(),
         parties: vec![party(CENTRE), party(CITY), party(CORE)],
         acceding: vec![PartyKind::GroupHome],
+        schema_versions: vec!["referral/1.0.0".parse().unwrap()],
         flows: vec![Flow {
             from: CENTRE.parse().unwrap(),
             to: CITY.parse().unwrap(),

@@ -1,0 +1,316 @@
+//! `POST /v1/explain`: what would become of a message, told to its sender alone. The whole road of a submission is gone and nothing is kept of it
+//! but the entry: no message id is used up, no consent is bound, no case is made.
+//!
+//! Holds catalogue keys, codes and the sentences of the policies, no values. Not here: what a message of another party would meet; who is not its
+//! issuer is told so and nothing else.
+
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use serde::Serialize;
+
+use super::{
+    Gateway,
+    answer::LedgerProof,
+    call::{Call, Caller},
+    failure::Failure,
+    findings::Findings,
+    record::{GATEWAY_KEY, With, recorded},
+    submit::{Examined, Received, Sent},
+};
+use crate::{
+    decision::{self, Reason, RowReasons, Viewing},
+    domain::{
+        case::Relation,
+        codes::Purpose,
+        digest::Digest,
+        entry::{EntryType, Outcome},
+        field::{FieldClass, FieldKey},
+        ids::Jti,
+        party::{PartyId, PartyState},
+        refusal::{Refusal, RefusalCode, Violation},
+    },
+    ledger::Draft,
+    text::{self, Lang},
+};
+
+/// What would become of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// `accepted` or `refused`.
+    pub outcome: &'static str,
+    /// Whether it was accepted before: sent again, it gets its first answer again.
+    pub repeated: bool,
+    /// The message, where its signature stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Jti>,
+    /// Everything that was found wrong, in the order in which a submission looks: a submission is told the first.
+    pub refusals: Vec<Fault>,
+    /// What each reader would be shown, if nothing stood against the message. Empty where that cannot be known.
+    pub readers: Vec<ReaderView>,
+    /// The rules named above, in words.
+    pub rules: BTreeMap<String, Rule>,
+    /// The policy set that was asked.
+    pub policy: PolicyName,
+}
+
+/// A refusal in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Code of the problem document.
+    pub code: RefusalCode,
+    /// Its status.
+    pub status: u16,
+    /// What is wrong.
+    pub title: Words,
+    /// What to do next.
+    pub detail: Words,
+    /// Rows or claims at fault.
+    pub violations: Vec<Violation>,
+}
+
+/// A text in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Words {
+    /// Japanese.
+    pub ja: String,
+    /// English.
+    pub en: String,
+}
+
+/// What one reader would be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReaderView {
+    /// Reader.
+    pub reader: PartyId,
+    /// How it would stand to the case.
+    pub relation: Relation,
+    /// One view for each purpose the message is sent for.
+    pub purposes: Vec<PurposeView>,
+}
+
+/// What a reader would be shown for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PurposeView {
+    /// Purpose of the read.
+    pub purpose: Purpose,
+    /// Why the read would be refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Fault>,
+    /// Whether the consent's pseudonym and reference would be shown.
+    pub consent_detail: bool,
+    /// Rows that would be shown, with the policies that permit them. The sender sees what it wrote; no policy is asked.
+    pub shown: Vec<RowView>,
+    /// Rows that would be withheld, with what withholds them.
+    pub withheld: Vec<RowView>,
+}
+
+/// A row and the rules that decide about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowView {
+    /// Catalogue key.
+    pub field: FieldKey,
+    /// Class.
+    pub class: FieldClass,
+    /// Ids, explained under `rules`.
+    pub rules: Vec<String>,
+}
+
+/// A rule in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// What it says, in Japanese.
+    pub ja: String,
+    /// The same in English.
+    pub en: String,
+    /// The article or guideline it rests on.
+    pub basis: String,
+}
+
+/// Which policy set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyName {
+    /// Digest of the set.
+    pub sha256: Digest,
+}
+
+/// An explanation with the entry that it left.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    /// The explanation.
+    #[serde(flatten)]
+    pub explanation: Explanation,
+    /// The entry, in a tree that a signed checkpoint covers.
+    pub ledger: LedgerProof,
+}
+
+impl Gateway {
+    /// Explains a message to its sender.
+    ///
+    /// # Errors
+    /// What is wrong with the call. What is wrong with the message is the answer.
+    pub async fn explain(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Explained, Failure> {
+        let acting = self.sender(caller, call).await?;
+        call.note(|t| t.request = call.body);
+        let received = match self.receive(caller, call, &acting, body).await {
+            Ok(received) => Ok(received),
+            Err(Failure::Refused(refusal)) => Err(refusal),
+            Err(failure) => return Err(failure),
+        };
+        let (received, purpose) = (&received, acting.purpose);
+        let decide = |epoch| async move {
+            let (explanation, refusals) = match received {
+                Ok(received) => self.explain_message(caller, call, received, purpose, epoch).await?,
+                Err(refusal) => (self.told(None, false, std::slice::from_ref(refusal)), vec![refusal.clone()]),
+            };
+            Ok((self.explanation_draft(caller, call, &refusals, epoch).await?, explanation))
+        };
+        let (answer, explanation) = self.commit(caller, call, decide).await?;
+        Ok(Explained { explanation, ledger: self.proof(&recorded(answer)?)?.proof })
+    }
+
+    async fn explain_message(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        received: &Received,
+        purpose: Purpose,
+        epoch: u64,
+    ) -> Result<(Explanation, Vec<Refusal>), Failure> {
+        let Received { message, sd_jwt, identity, ends } = received;
+        call.note(|t| (t.request, t.shred) = (Some(identity.digest), None));
+        let mut findings = Findings::all();
+        let before = self.store.once(identity.kind, caller.party(), &identity.jti).await?;
+        let known = before.as_ref().is_some_and(|before| before.digest == identity.digest);
+        if before.is_some() && !known {
+            findings.check(Err::<(), _>(RefusalCode::ReplayConflict))?;
+        }
+        let told = OnceLock::new();
+        let sent = Sent { caller, call, message, sd_jwt, purpose, ends: *ends, known, told: &told };
+        let examined = self.examine(sent, epoch, &mut findings).await?;
+        if let Some(Some(consent)) = &examined.consent {
+            // Erased with the person, like everything else that names the consent.
+            let shred = consent.row.sealed.key;
+            call.note(|t| t.shred = Some(shred));
+        }
+        // What was accepted keeps its first answer, whatever happened since.
+        let refusals = if known { Vec::new() } else { findings.into_refusals() };
+        let mut explanation = self.told(Some(identity.jti), known, &refusals);
+        self.readers(sent, &examined, &mut explanation);
+        Ok((explanation, refusals))
+    }
+
+    /// The explanation without readers.
+    fn told(&self, message: Option<Jti>, repeated: bool, refusals: &[Refusal]) -> Explanation {
+        let mut rules = BTreeMap::new();
+        for rule in refusals.iter().flat_map(|r| &r.rules).chain(refusals.iter().flat_map(|r| r.violations.iter().map(|v| &v.rule))) {
+            if let (Some(ja), Some(en)) = (self.policy.title(rule, Lang::Ja), self.policy.title(rule, Lang::En)) {
+                let basis = self.policy.basis(rule).unwrap_or_default().to_owned();
+                rules.insert(rule.clone(), Rule { ja: ja.to_owned(), en: en.to_owned(), basis });
+            }
+        }
+        Explanation {
+            outcome: if refusals.is_empty() { "accepted" } else { "refused" },
+            repeated,
+            message,
+            refusals: refusals.iter().map(Fault::of).collect(),
+            readers: Vec::new(),
+            rules,
+            policy: PolicyName { sha256: self.policy.digest() },
+        }
+    }
+
+    /// Adds what the recipient and the sender would be shown.
+    fn readers(&self, sent: Sent<'_>, examined: &Examined<'_>, explanation: &mut Explanation) {
+        let (Some(recipient), claims) = (&examined.recipient, sent.message.claims()) else { return };
+        if recipient.state != PartyState::Active || claims.aud == claims.iss {
+            return;
+        }
+        for (row, relation) in [(recipient, Relation::Assigned), (&sent.caller.row, Relation::Origin)] {
+            let reader = row.registration.party.clone();
+            let mut view = ReaderView { reader, relation, purposes: Vec::new() };
+            for purpose in claims.pur.iter().copied() {
+                let works = row.registration.works_for(purpose);
+                let Some(seen) = self.view(sent, examined, relation, purpose, works, &mut explanation.rules) else { return };
+                view.purposes.push(seen);
+            }
+            explanation.readers.push(view);
+        }
+    }
+
+    /// What a reader who stands so to the case would be shown; `works` says whether its unit works for the purpose.
+    fn view(
+        &self,
+        sent: Sent<'_>,
+        examined: &Examined<'_>,
+        relation: Relation,
+        purpose: Purpose,
+        works: bool,
+        rules: &mut BTreeMap<String, Rule>,
+    ) -> Option<PurposeView> {
+        let question = examined.question(sent, &self.policy, relation, sent.ends, self.clock.now())?;
+        let viewing = Viewing { purpose, message: &sent.message.claims().pur };
+        let own = relation == Relation::Origin;
+        let decided = if !works {
+            Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "unit"))
+        } else if own {
+            decision::decide_own_read(&question, &viewing)
+        } else {
+            decision::decide_read(&question, &viewing)
+        };
+        let mut seen = PurposeView { purpose, refusal: None, consent_detail: false, shown: Vec::new(), withheld: Vec::new() };
+        match decided {
+            Err(refusal) => seen.refusal = Some(Fault::of(&refusal)),
+            Ok(view) if own => {
+                seen.consent_detail = view.consent_detail();
+                let row = |row: &decision::Row| RowView { field: row.key.clone(), class: row.class, rules: Vec::new() };
+                seen.shown = question.rows.iter().map(row).collect();
+            }
+            Ok(view) => {
+                seen.consent_detail = view.consent_detail();
+                for row in decision::explain(&question, purpose).rows {
+                    let list = if row.reasons.shown { &mut seen.shown } else { &mut seen.withheld };
+                    list.push(RowView::of(row, rules));
+                }
+            }
+        }
+        Some(seen)
+    }
+
+    /// The entry: of type `explain` whatever was found, with the code that a submission would be told.
+    async fn explanation_draft(&self, caller: &Caller, call: &Call, refusals: &[Refusal], epoch: u64) -> Result<Draft, Failure> {
+        let trail = call.trail();
+        let reason = refusals.first().map(|refusal| refusal.code.as_str());
+        let outcome = if reason.is_none() { Outcome::Permit } else { Outcome::Deny };
+        let entry = self.entry(Some(caller), &trail, EntryType::Explain, outcome, reason)?;
+        let violations = refusals.iter().flat_map(|refusal| &refusal.violations).map(|v| format!("{}:{}", v.field, v.rule)).collect();
+        let mut draft = self.draft(entry, &trail, violations, trail.shred.unwrap_or(GATEWAY_KEY), None).await?;
+        draft.ground = With::on(caller, epoch).ground;
+        Ok(draft)
+    }
+}
+
+impl Fault {
+    fn of(refusal: &Refusal) -> Self {
+        let (code, text) = (refusal.code, text::refusal(refusal.code));
+        Self {
+            code,
+            status: code.status(),
+            title: Words { ja: text.title(Lang::Ja).to_owned(), en: text.title(Lang::En).to_owned() },
+            detail: Words { ja: text.detail(Lang::Ja).to_owned(), en: text.detail(Lang::En).to_owned() },
+            violations: refusal.violations.clone(),
+        }
+    }
+}
+
+impl RowView {
+    /// The row with the ids of what decided it; the words go into `rules` once.
+    fn of(row: RowReasons, rules: &mut BTreeMap<String, Rule>) -> Self {
+        let decided_by = if row.reasons.shown { row.reasons.permitted_by } else { row.reasons.withheld_by };
+        let mut ids = Vec::with_capacity(decided_by.len());
+        for Reason { rule, ja, en, basis } in decided_by {
+            rules.entry(rule.clone()).or_insert(Rule { ja, en, basis });
+            ids.push(rule);
+        }
+        Self { field: row.field, class: row.reasons.class, rules: ids }
+    }
+}
