@@ -37,12 +37,12 @@ enum ConsentCommand {
 pub(super) async fn run(args: ConsentArgs, voice: Voice) -> Result<(), CliError> {
     unless_closed(match args.command {
         ConsentCommand::Form(args) => paper::form(args, voice).await,
-        ConsentCommand::Draft(args) => paper::draft(args, voice),
-        ConsentCommand::Sign(args) => record::sign(args, voice),
+        ConsentCommand::Draft(args) => paper::draft(&args, voice),
+        ConsentCommand::Sign(args) => record::sign(&args, voice),
         ConsentCommand::Send(args) => record::send(args, voice).await,
         ConsentCommand::Withdraw(args) => record::withdraw(args, voice).await,
         ConsentCommand::Narrow(args) => record::narrow(args, voice).await,
         ConsentCommand::Show(args) => record::show(args, voice).await,
-        ConsentCommand::List(args) => record::list(args, voice),
+        ConsentCommand::List(args) => record::list(&args, voice),
     })
 }

@@ -70,6 +70,8 @@ pub enum Scan {
 pub struct Draft {
     /// Who collected it and signs.
     pub collector: PartyId,
+    /// Pseudonym of the person in them.
+    pub pseudonym: Pseudonym,
     /// The claims.
     pub claims: Value,
 }
@@ -224,10 +226,11 @@ impl Form {
         if items.is_empty() {
             return Err(AnswersError::NothingTicked);
         }
+        let pseudonym = answers.pseudonym()?.unwrap_or_else(|| pseudonym.clone());
         let mut claims = json!({
             "nbf": answers.given.starts.secs(),
             "exp": answers.until.ends().secs(),
-            "sub": answers.pseudonym()?.as_ref().unwrap_or(pseudonym),
+            "sub": pseudonym,
             "items": items,
             "refused": refused,
             "how": answers.how,
@@ -250,7 +253,7 @@ impl Form {
         if let Some(representative) = self.representative(&answers.representative)? {
             add("rep", representative);
         }
-        Ok(Draft { collector: self.collector.code.clone(), claims })
+        Ok(Draft { collector: self.collector.code.clone(), pseudonym, claims })
     }
 
     fn marked(&self, marks: &BTreeMap<String, Mark>) -> (Vec<Item>, Vec<Exception>) {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -128,7 +129,7 @@ pub(super) async fn form(args: FormArgs, voice: Voice) -> Result<(), CliError> {
     ))
 }
 
-pub(super) fn draft(args: DraftArgs, voice: Voice) -> Result<(), CliError> {
+pub(super) fn draft(args: &DraftArgs, voice: Voice) -> Result<(), CliError> {
     let unreadable = |error: config::ConfigError| CliError::usage(error.to_string(), format!("ファイルを読めません: {error}"));
     let page = config::read_file(&args.form).map_err(unreadable)?;
     let form = Form::read(&page).map_err(|error| CliError::usage(error.to_string(), error.ja()))?;
@@ -146,15 +147,15 @@ pub(super) fn draft(args: DraftArgs, voice: Voice) -> Result<(), CliError> {
     let draft = form.answered(&answers, scan, &pseudonym()?).map_err(wrong)?;
     let policy = policies(args.policies.as_deref())?;
     stands(&draft, &policy).map_err(|refusal| told(&refusal))?;
-    let Draft { collector, claims } = &draft;
+    let Draft { collector, pseudonym, claims } = &draft;
     let text = serde_json::to_string_pretty(&json!({"collector": collector, "claims": claims})).unwrap_or_default();
     write(&args.out, text.as_bytes(), PRIVATE)?;
     if voice.json {
-        return say(json!({"draft": args.out, "form": claims["form"]["ver"], "pseudonym": claims["sub"], "scan": scan}));
+        return say(json!({"draft": args.out, "form": form.number(), "pseudonym": pseudonym, "scan": scan}));
     }
     say(voice.lang.of(
-        &format!("The draft is in {}. Write the pseudonym {} on the paper, then sign the draft.", args.out.display(), claims["sub"]),
-        &format!("下書きを {} に作りました。紙の控えに仮名 {} を書き、下書きに署名してください。", args.out.display(), claims["sub"]),
+        &format!("The draft is in {}. Write the pseudonym {} on the paper, then sign the draft.", args.out.display(), pseudonym.as_str()),
+        &format!("下書きを {} に作りました。紙の控えに仮名 {} を書き、下書きに署名してください。", args.out.display(), pseudonym.as_str()),
     ))
 }
 
@@ -162,9 +163,9 @@ pub(super) fn draft(args: DraftArgs, voice: Voice) -> Result<(), CliError> {
 pub(super) fn read_draft(file: &Path) -> Result<(PartyId, Value), CliError> {
     let wrong = || CliError::usage(format!("{} is no draft", file.display()), format!("{} は下書きではありません", file.display()));
     let bytes = config::read_secret(file).map_err(|error| CliError::usage(error.to_string(), format!("ファイルを読めません: {error}")))?;
-    let mut value = strict::parse(&bytes).map_err(|_| wrong())?;
-    let collector = serde_json::from_value(value["collector"].take()).map_err(|_| wrong())?;
-    Ok((collector, value["claims"].take()))
+    let value = strict::parse(&bytes).map_err(|_| wrong())?;
+    let Kept { collector, claims } = serde_json::from_value(value).map_err(|_| wrong())?;
+    Ok((collector, claims))
 }
 
 /// A refusal in the words of a person, by the rule that it names.
@@ -252,6 +253,14 @@ fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
 fn named(text: &str) -> Result<(PartyId, String), String> {
     let (party, name) = text.split_once('=').ok_or("PARTY=NAME")?;
     Ok((party.parse().map_err(|_| "PARTY=NAME")?, name.to_owned()))
+}
+
+/// What a draft file holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    collector: PartyId,
+    claims: Value,
 }
 
 /// Stands for the id that the signature will give.

@@ -116,7 +116,7 @@ struct Wish {
     hold: bool,
 }
 
-pub(super) fn sign(args: SignArgs, voice: Voice) -> Result<(), CliError> {
+pub(super) fn sign(args: &SignArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let (collector, claims) = read_draft(&args.draft)?;
     if collector != *client.party() {
@@ -143,13 +143,12 @@ pub(super) fn sign(args: SignArgs, voice: Voice) -> Result<(), CliError> {
 pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let outbox = outbox(&client)?;
-    let ids = match args.id {
-        Some(id) => vec![id],
-        None => {
-            let items = outbox.list().map_err(ClientError::from)?;
-            let waiting = items.into_iter().filter(|item| of_consents(&item.parcel) && item.fate == Fate::Waiting);
-            waiting.map(|item| item.parcel.jti()).collect()
-        }
+    let ids = if let Some(id) = args.id {
+        vec![id]
+    } else {
+        let items = outbox.list().map_err(ClientError::from)?;
+        let waiting = items.into_iter().filter(|item| of_consents(&item.parcel) && item.fate == Fate::Waiting);
+        waiting.map(|item| item.parcel.jti()).collect()
     };
     if ids.is_empty() && !voice.json {
         return say(voice.lang.of("Nothing waits.", "待っているものはありません。"));
@@ -228,7 +227,7 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
     say(claims)
 }
 
-pub(super) fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
+pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let items = outbox(&client)?.list().map_err(ClientError::from)?;
     for item in items.into_iter().filter(|item| of_consents(&item.parcel)) {

@@ -234,7 +234,7 @@ pub(super) fn read_exception(mut members: Members) -> Result<Exception, Refusal>
 
 fn read_item(mut members: Members) -> Result<Item, Refusal> {
     let read = Item {
-        rcp: members.set("rcp")?.into_iter().map(named).collect::<Result<_, _>>()?,
+        rcp: members.set::<String>("rcp")?.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
         pur: members.set("pur")?,
         cls: members.take("cls")?,
         tick: members.take_opt("tick")?.unwrap_or_default(),
@@ -244,7 +244,7 @@ fn read_item(mut members: Members) -> Result<Item, Refusal> {
 }
 
 /// A recipient as it stands in an item. Only public bodies go by their kind: everybody else is named.
-fn named(text: String) -> Result<Recipient, Refusal> {
+fn named(text: &str) -> Result<Recipient, Refusal> {
     let wrong = |rule| Refusal::claim(RefusalCode::BadToken, "items", rule);
     if text.parse::<PartyKind>().is_ok_and(|kind| !kind.is_public()) {
         return Err(wrong("recipient_not_named"));
