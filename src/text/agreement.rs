@@ -34,6 +34,8 @@ closed_list! {
         DelegationOutside = "delegation_outside",
         DelegationPeriod = "delegation_period",
         AccedingKind = "acceding_kind",
+        SchemaMissing = "schema_missing",
+        SchemaUnknown = "schema_unknown",
         VersionNext = "version_next",
     }
 }
@@ -84,6 +86,20 @@ pub const fn lint(rule: Lint, lang: Lang) -> (&'static str, &'static str) {
         Lint::SideOutside => (
             ("is neither a named party nor of a kind that may accede: nothing flows", "name the party, or let its kind accede"),
             ("当事者にも、加入できる種別にもありません。何も流れません", "当事者に加えるか、種別の加入を認めてください"),
+        ),
+        Lint::SchemaMissing => (
+            (
+                "flows, but no schema version of this kind is accepted: every such message is refused",
+                "name the version in `schema_versions`",
+            ),
+            (
+                "流れにありますが、受け付ける様式の版がありません。この種別のメッセージはすべて断られます",
+                "`schema_versions` に版を書いてください",
+            ),
+        ),
+        Lint::SchemaUnknown => (
+            ("is no published schema version of this program", "name a version that `GET /v1/schemas` serves"),
+            ("このプログラムが公開する様式の版ではありません", "`GET /v1/schemas` で配られる版を書いてください"),
         ),
         Lint::SenderReveals => (
             (
@@ -187,6 +203,7 @@ pub const fn part(part: Part, lang: Lang) -> &'static str {
         Part::Title => ("title", "題名"),
         Part::Party => ("parties", "当事者"),
         Part::Acceding => ("kinds that may accede", "加入できる種別"),
+        Part::SchemaVersion => ("schema versions accepted", "受け付ける様式の版"),
         Part::Flow => ("flow", "流れ"),
         Part::Kind => ("message kinds", "メッセージ種別"),
         Part::Purpose => ("purposes", "利用目的"),

@@ -11,6 +11,7 @@ closed_list! {
         Title = "title",
         Party = "party",
         Acceding = "acceding",
+        SchemaVersion = "schema_version",
         Flow = "flow",
         Kind = "kind",
         Purpose = "purpose",
@@ -71,6 +72,7 @@ impl Agreement {
         found.moved(Part::Title, &self.title, &later.title, Effect::Neither);
         found.list(Part::Party, None, (&self.parties, &later.parties), false);
         found.list(Part::Acceding, None, (&self.acceding, &later.acceding), false);
+        found.list(Part::SchemaVersion, None, (&self.schema_versions, &later.schema_versions), false);
         found.flows(&self.flows, &later.flows);
         found.moved(Part::PurposeEntry, &self.purpose_of_use_entry, &later.purpose_of_use_entry, Effect::Neither);
         found.list(Part::Term, None, (&self.terms, &later.terms), true);

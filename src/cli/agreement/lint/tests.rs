@@ -62,7 +62,7 @@ fn known() -> Known {
 
 fn findings(agreement: &Agreement, known: &Known) -> Vec<Finding> {
     let words = Words::new().unwrap();
-    Check { agreement, words: &words, known: Some(known), now: NOW }.all()
+    Check { agreement, words: &words, known: Some(known), published: &published().unwrap(), now: NOW }.all()
 }
 
 /// What an edit of a sound draft is told.
@@ -80,7 +80,7 @@ fn at(rule: Lint, place: &str) -> (Lint, String) {
 fn a_sound_draft_gives_no_finding() {
     assert_eq!(findings(&draft(), &known()), []);
     let words = Words::new().unwrap();
-    assert_eq!(Check { agreement: &draft(), words: &words, known: None, now: NOW }.all(), []);
+    assert_eq!(Check { agreement: &draft(), words: &words, known: None, published: &published().unwrap(), now: NOW }.all(), []);
 }
 
 #[test]
@@ -100,6 +100,12 @@ fn parties_that_are_unknown_suspended_idle_or_outside_are_named() {
     assert_eq!(told(|a| a.acceding.push(PartyKind::Auditor)), [at(Lint::AccedingKind, "acceding[1]")]);
     let stranger = told(|a| a.flows[0].from = "settlement_center:14-1".parse().unwrap());
     assert!(stranger.contains(&at(Lint::PartyUnknown, "flows[0].from")), "{stranger:?}");
+}
+
+#[test]
+fn a_kind_without_a_schema_version_and_a_version_nobody_published_are_named() {
+    assert_eq!(told(|a| a.schema_versions.clear()), [at(Lint::SchemaMissing, "flows[0].kinds")]);
+    assert_eq!(told(|a| a.schema_versions.push("referral/9.9.9".parse().unwrap())), [at(Lint::SchemaUnknown, "schema_versions[1]")]);
 }
 
 #[test]
