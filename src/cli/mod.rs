@@ -3,6 +3,7 @@
 mod acting;
 mod agreement;
 mod audit;
+mod consent;
 mod demo;
 mod failure;
 mod init;
@@ -43,6 +44,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
     Agreement(agreement::AgreementArgs),
+    /// Consents of persons: the paper form, the record made from it, its end.
+    Consent(consent::ConsentArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
             Command::Serve(args) => serve::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => agreement::run(args, voice).await,
+            Command::Consent(args) => consent::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

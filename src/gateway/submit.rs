@@ -331,9 +331,12 @@ impl Gateway {
         if disclosed.hidden.sub.as_ref() != Some(&consent.open.subject) {
             return Err(none("sub").into());
         }
+        if consent.row.superseded_by.is_some() {
+            return Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "superseded").into());
+        }
         // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
         let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
-        if stands && !known && consent.row.case.is_some() {
+        if stands && !known && self.case_of(&consent).await?.is_some() {
             return Err(none("bound_to_another_case").into());
         }
         call.note(|t| t.consent = Some(reference.jti));

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use super::{
     error::PolicyError,
     lint,
-    source::{BASES, CLASSES, CODES, Source},
+    source::{BASES, CLASSES, CODES, CONSENT, Source},
 };
 use crate::domain::{
     agreement::AgreementState,
     case::Relation,
     codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
-    consent::ConsentState,
+    consent::{ConsentState, ConsentTerms},
     field::FieldClass,
     party::PartyKind,
 };
@@ -89,12 +89,13 @@ pub enum CodeList {
     ConsentState,
 }
 
-/// All lists, complete.
+/// All lists, complete, and the conditions of consents.
 #[derive(Clone)]
 pub(super) struct Catalogue {
     classes: HashMap<FieldClass, ClassText>,
     bases: HashMap<LegalBasis, BasisText>,
     codes: HashMap<CodeList, BTreeMap<String, CodeText>>,
+    consent: ConsentTerms,
 }
 
 impl Catalogue {
@@ -117,6 +118,7 @@ impl Catalogue {
         let bases = parse(BASES, source)
             .and_then(|file: Bases| index(BASES, "LegalBasis", LegalBasis::ALL, file.basis, |text| text.code))
             .map_err(|fault| faults.push(fault));
+        let consent = parse(CONSENT, source).map_err(|fault| faults.push(fault));
         let mut codes = HashMap::new();
         for (list, file) in CODES {
             match names(*list, file, source) {
@@ -124,8 +126,8 @@ impl Catalogue {
                 Err(fault) => faults.push(fault),
             }
         }
-        match (classes, bases) {
-            (Ok(classes), Ok(bases)) if faults.is_empty() => Ok(Self { classes, bases, codes }),
+        match (classes, bases, consent) {
+            (Ok(classes), Ok(bases), Ok(consent)) if faults.is_empty() => Ok(Self { classes, bases, codes, consent }),
             _ => Err(faults),
         }
     }
@@ -136,6 +138,10 @@ impl Catalogue {
 
     pub(super) fn class(&self, class: FieldClass) -> Option<&ClassText> {
         self.classes.get(&class)
+    }
+
+    pub(super) const fn consent(&self) -> &ConsentTerms {
+        &self.consent
     }
 
     pub(super) fn basis(&self, basis: LegalBasis) -> Option<&BasisText> {

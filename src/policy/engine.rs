@@ -21,7 +21,7 @@ use crate::{
         agreement::AgreementState,
         case::Relation,
         codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
-        consent::ConsentState,
+        consent::{ConsentState, ConsentTerms},
         digest::Digest,
         field::FieldClass,
         party::PartyKind,
@@ -119,6 +119,12 @@ impl PolicySet {
     #[must_use]
     pub fn basis_text(&self, basis: LegalBasis) -> Option<&BasisText> {
         self.catalogue.basis(basis)
+    }
+
+    /// On what conditions a consent is taken.
+    #[must_use]
+    pub const fn consent_terms(&self) -> &ConsentTerms {
+        self.catalogue.consent()
     }
 
     /// What the catalogue says about a class.

@@ -86,6 +86,7 @@ pub(super) const CODES: &[(CodeList, &str)] = &[
 ];
 /// Rendered from the policies like the `*.md` files, and like them no part of the set.
 const GOLDEN: &str = "matrix.golden.csv";
+pub(super) const CONSENT: &str = "catalogue/consent.toml";
 
 const BUILTIN: &[(&str, &str)] = &[
     (SCHEMA, include_str!("../../policies/disclosure.cedarschema")),
@@ -102,4 +103,5 @@ const BUILTIN: &[(&str, &str)] = &[
     ("catalogue/relations.toml", include_str!("../../policies/catalogue/relations.toml")),
     ("catalogue/agreement_states.toml", include_str!("../../policies/catalogue/agreement_states.toml")),
     ("catalogue/consent_states.toml", include_str!("../../policies/catalogue/consent_states.toml")),
+    (CONSENT, include_str!("../../policies/catalogue/consent.toml")),
 ];

@@ -229,8 +229,8 @@ fn what_closes_the_message_has_its_own_code() {
             Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "agreement_flow"),
         ),
         ("no consent", |w| w.consent = None, plain(RefusalCode::NoConsent)),
-        ("consent ended", |w| w.history().ended = true, plain(RefusalCode::ConsentEnded)),
-        ("consent over", |w| w.the_consent().expires = NOW, plain(RefusalCode::ConsentEnded)),
+        ("consent ended", |w| w.history().ended = true, Refusal::claim(RefusalCode::ConsentEnded, "con", "withdrawn")),
+        ("consent over", |w| w.the_consent().expires = NOW, Refusal::claim(RefusalCode::ConsentEnded, "con", "expired")),
         (
             "consent not begun",
             |w| w.the_consent().not_before = NOW.plus_micros(1),

@@ -3,6 +3,10 @@
 
 mod agreements;
 mod cli_demo;
+mod consent_command;
+mod consent_form;
+mod consent_rules;
+mod consent_superseding;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
