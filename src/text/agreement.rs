@@ -21,8 +21,6 @@ closed_list! {
         PurposeIdle = "purpose_idle",
         PurposeUnregistered = "purpose_unregistered",
         FlowRepeated = "flow_repeated",
-        SchemaUnknown = "schema_unknown",
-        KindWithoutSchema = "kind_without_schema",
         PeriodEmpty = "period_empty",
         PeriodPast = "period_past",
         PeriodRetroactive = "period_retroactive",
@@ -53,7 +51,6 @@ impl Lint {
                 | Self::PurposeIdle
                 | Self::PurposeUnregistered
                 | Self::FlowRepeated
-                | Self::KindWithoutSchema
                 | Self::PeriodRetroactive
                 | Self::PeriodLong
                 | Self::TermsMissing
@@ -131,20 +128,6 @@ pub const fn lint(rule: Lint, lang: Lang) -> (&'static str, &'static str) {
             ("受け手に登録されていない利用目的です。その目的では読めません", "運営者に登録の変更を依頼するか、外してください"),
         ),
         Lint::FlowRepeated => (("stands twice", "keep it once"), ("同じ流れが二度書かれています", "一つにしてください")),
-        Lint::SchemaUnknown => (
-            ("is no published version of a form", "name the versions that `/.well-known/tsunagi` lists"),
-            ("公開されていない様式の版です", "`/.well-known/tsunagi` にある版を書いてください"),
-        ),
-        Lint::KindWithoutSchema => (
-            (
-                "stands in a flow, but no version of its form is accepted: no such message can be sent",
-                "add the version of its form, or take the kind out",
-            ),
-            (
-                "流れにありますが、様式の版が挙げられていません。その種別のメッセージは送れません",
-                "様式の版を加えるか、種別を外してください",
-            ),
-        ),
         Lint::PeriodEmpty => (
             ("the end is not behind the beginning", "correct `from` and `until`"),
             ("終わりが始まりより後ではありません", "`from` と `until` を直してください"),
@@ -226,7 +209,6 @@ pub const fn part(part: Part, lang: Lang) -> &'static str {
         Part::Purpose => ("purposes", "利用目的"),
         Part::Class => ("classes of information", "情報区分"),
         Part::Basis => ("legal bases", "提供根拠"),
-        Part::SchemaVersion => ("versions of the forms accepted", "受け付ける様式の版"),
         Part::PurposeEntry => ("entry of the purpose of use", "利用目的の根拠"),
         Part::Term => ("handling terms", "取扱いの条件"),
         Part::From => ("beginning", "始まり"),

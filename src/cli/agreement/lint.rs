@@ -117,11 +117,7 @@ impl Finding {
             Lint::ClassNever | Lint::ClassProhibited => Part::Class,
             Lint::PurposeIdle | Lint::PurposeUnregistered => Part::Purpose,
             Lint::AccedingKind => Part::Acceding,
-<<<<<<< HEAD
-            Lint::KindWithoutSchema => Part::Kind,
-=======
             Lint::SchemaMissing => Part::Kind,
->>>>>>> main
             _ => Part::Title,
         };
         if self.what.is_empty() { String::new() } else { format!("{} ", words.all(part, &self.what, lang)) }

@@ -17,7 +17,6 @@ closed_list! {
         Purpose = "purpose",
         Class = "class",
         Basis = "basis",
-        SchemaVersion = "schema_versions",
         PurposeEntry = "purpose_of_use_entry",
         Term = "term",
         From = "from",
@@ -75,7 +74,6 @@ impl Agreement {
         found.list(Part::Acceding, None, (&self.acceding, &later.acceding), false);
         found.list(Part::SchemaVersion, None, (&self.schema_versions, &later.schema_versions), false);
         found.flows(&self.flows, &later.flows);
-        found.list(Part::SchemaVersion, None, (&self.schema_versions, &later.schema_versions), false);
         found.moved(Part::PurposeEntry, &self.purpose_of_use_entry, &later.purpose_of_use_entry, Effect::Neither);
         found.list(Part::Term, None, (&self.terms, &later.terms), true);
         found.moved(Part::From, &self.from, &later.from, more(later.from < self.from));

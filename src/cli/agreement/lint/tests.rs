@@ -129,12 +129,6 @@ fn classes_and_purposes_that_no_policy_would_open_are_named() {
 }
 
 #[test]
-fn forms_that_nobody_published_or_that_a_flow_misses_are_named() {
-    assert_eq!(told(|a| a.schema_versions.push("referral/9.0.0".parse().unwrap())), [at(Lint::SchemaUnknown, "schema_versions[1]")]);
-    assert_eq!(told(|a| a.flows[0].kinds.push(MessageKind::Supplement)), [at(Lint::KindWithoutSchema, "flows[0].kinds")]);
-}
-
-#[test]
 fn periods_are_checked_against_each_other_and_against_now() {
     assert_eq!(told(|a| a.from = a.until)[0], at(Lint::PeriodEmpty, "until"));
     let past = told(|a| (a.from, a.until, a.delegations) = (NOW.plus_secs(-20), NOW, Vec::new()));
