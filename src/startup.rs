@@ -174,8 +174,8 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
     // What another key-encryption key sealed could be neither read nor audited later: better not to start.
     match store.data_key(&GATEWAY_KEY).await? {
         Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?),
-        // A new exchange gets it with its operator.
-        None if store.head().await?.size == 0 => {}
+        // It is made with the first party.
+        None if store.parties(None, 1).await?.is_empty() => {}
         None => return Err(StartupError::NoOwnKey),
     }
     let metrics = Arc::new(Metrics::new());

@@ -110,3 +110,13 @@ fn locale() -> Lang {
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .map_or(Lang::En, |value| Lang::from_locale(&value))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -78,10 +78,12 @@ pub(super) struct Examined<'a> {
     pub(super) recipient: Option<Arc<PartyRow>>,
     pub(super) rows: Option<Vec<Row>>,
     pub(super) agreement: Option<Arc<KnownAgreement>>,
-    /// None: it was refused. A message may rest on no consent.
-    pub(super) consent: Option<Option<StandingConsent>>,
+    pub(super) reliance: Option<Reliance>,
     pub(super) permitted: Option<Permitted<&'a Verified<Message>>>,
 }
+
+/// What a message rests on: a consent, or a basis that needs none.
+pub(super) struct Reliance(pub(super) Option<StandingConsent>);
 
 impl Gateway {
     /// `POST /v1/referrals`: opens a case.
@@ -136,7 +138,8 @@ impl Gateway {
         let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
         let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
         let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
-        self.open_case(sent, &permitted, (&agreement.record.agreement, examined.consent.flatten().as_ref()), epoch)
+        let consent = examined.reliance.and_then(|reliance| reliance.0);
+        self.open_case(sent, &permitted, (&agreement.record.agreement, consent.as_ref()), epoch)
     }
 
     /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
@@ -186,8 +189,8 @@ impl Gateway {
             findings.check(Err::<(), _>(RefusalCode::PaddingRequired))?;
         }
         let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
-        let consent = match &disclosed {
-            Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?,
+        let reliance = match &disclosed {
+            Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?.map(Reliance),
             None => None,
         };
         if disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
@@ -196,7 +199,7 @@ impl Gateway {
         if !message.claims().pur.contains(&purpose) {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
         }
-        let mut examined = Examined { recipient, rows, agreement, consent, permitted: None };
+        let mut examined = Examined { recipient, rows, agreement, reliance, permitted: None };
         if let (Some(recipient), Some(question)) =
             (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now))
         {
@@ -348,7 +351,7 @@ impl Examined<'_> {
         ends: Timestamp,
         now: Timestamp,
     ) -> Option<Question<'q>> {
-        let (rows, agreement, consent) = (self.rows.as_ref()?, self.agreement.as_ref()?, self.consent.as_ref()?);
+        let (rows, agreement, Reliance(consent)) = (self.rows.as_ref()?, self.agreement.as_ref()?, self.reliance.as_ref()?);
         let claims = sent.message.claims();
         let exchange = Exchange { sender: sent.caller.party(), reader: &claims.aud, kind: claims.kind, basis: claims.bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
