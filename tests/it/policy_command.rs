@@ -66,7 +66,7 @@ fn a_check_lists_every_finding_with_its_remedy() {
     for finding in &findings {
         assert!(!finding["remedy"]["ja"].as_str().unwrap().is_ascii() && finding["remedy"]["en"].as_str().unwrap().is_ascii(), "{finding}");
     }
-    assert!(String::from_utf8_lossy(&output.stderr).contains("4"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains('4'));
 }
 
 #[test]

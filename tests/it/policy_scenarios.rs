@@ -166,8 +166,8 @@ impl Scenarios {
     fn red(&self, rule: &RuleId, sets: &Sets) -> bool {
         let named = |scenario: &&Scenario| scenario.rows.iter().any(|row| row.rules.iter().any(|own| own == rule.as_str()));
         let of_rows = self.scenario.iter().filter(named).any(|scenario| !scenario.wrong(sets.of(scenario)).is_empty());
-        let operations = self.operation.iter().filter(|operation| operation.rules.iter().any(|own| own == rule.as_str()));
-        of_rows || operations.filter_map(|operation| operation.wrong(&sets.plain)).next().is_some()
+        let mut operations = self.operation.iter().filter(|operation| operation.rules.iter().any(|own| own == rule.as_str()));
+        of_rows || operations.any(|operation| operation.wrong(&sets.plain).is_some())
     }
 }
 

@@ -128,8 +128,8 @@ fn all<T: Copy + PartialEq>(list: &[T], but: &[T]) -> Vec<T> {
     list.iter().copied().filter(|code| !but.contains(code)).collect()
 }
 
-fn where_(situations: Situations) -> Region {
-    Region::from(&situations)
+fn region(situations: &Situations) -> Region {
+    Region::from(situations)
 }
 
 fn needed() -> Region {
@@ -184,9 +184,8 @@ fn rightful() -> Region {
 fn decided() -> Region {
     let after_closing =
         Situations { relations: vec![R::Closed], classes: all(C::ALL, &[C::Routing, C::AddonProof, C::ConsentMeta]), ..Situations::all() };
-    // An auditor is no party to a case: what its case looks like does not matter to it, except that a closed one is closed.
     let told_by_name = Situations { readers: PRIVATE.to_vec(), senders: TELLING.to_vec(), ..Situations::all() };
-    needed().and(&rightful()).minus(&where_(after_closing)).minus(&where_(told_by_name))
+    needed().and(&rightful()).minus(&region(&after_closing)).minus(&region(&told_by_name))
 }
 
 fn tell(region: &Region) -> String {
@@ -213,7 +212,7 @@ fn every_cell_of_the_table_matters() {
             relations: column.relations.to_vec(),
             ..Situations::all()
         };
-        assert!(!where_(cell).and(&decided).is_empty());
+        assert!(!region(&cell).and(&decided).is_empty());
     }
     assert_eq!(Region::whole().count(), 14 * 7 * 7 * 41 * 14 * 33 * 3 * 6 * 8 * 2);
 }
