@@ -6,6 +6,7 @@ mod audit;
 mod demo;
 mod failure;
 mod init;
+mod policy;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -38,6 +39,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
+    Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
     Agreement(agreement::AgreementArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => agreement::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
@@ -105,4 +109,14 @@ fn locale() -> Lang {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .map_or(Lang::En, |value| Lang::from_locale(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        super::Cli::command().debug_assert();
+    }
 }

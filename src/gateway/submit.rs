@@ -30,7 +30,7 @@ use crate::{
         consent::ConsentState,
         field::FieldClass,
         ids::{CaseKey, Jti},
-        party::{PartyId, PartyKind, PartyState},
+        party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
     },
@@ -42,7 +42,7 @@ use crate::{
         schema::{MessageSchema, holds_my_number},
         submission::{Message, Submission},
     },
-    policy::PolicySet,
+    policy::{Deed, PolicySet},
     store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, PartyRow, Write},
     vault,
 };
@@ -99,16 +99,7 @@ impl Gateway {
 
     /// Who acts for a party that may open cases.
     pub(super) async fn sender(&self, caller: &Caller, call: &Call) -> Result<Acting, Failure> {
-        if !matches!(
-            caller.kind(),
-            PartyKind::SettlementCenter
-                | PartyKind::ProbationOffice
-                | PartyKind::BarAssociation
-                | PartyKind::Municipality
-                | PartyKind::CoreCenter
-        ) {
-            return Err(RefusalCode::OperationNotAllowed.into());
-        }
+        self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
         self.actor(caller, call, Allowed::OfTheUnit).await
     }
 
@@ -164,11 +155,15 @@ impl Gateway {
         if message.claims().kind != MessageKind::Referral {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
         }
+        let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
+        let sending = self.policy.may(caller.kind(), Deed::Submit { kind, recipient: aud });
+        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
         if recipient.as_ref().is_some_and(|recipient| recipient.state != PartyState::Active)
             || message.claims().aud == *caller.party()
-            || !decision::may_send(message.claims().kind, caller.kind(), message.claims().aud.kind())
+            || !sending.allow
         {
-            findings.check(Err::<(), _>(RefusalCode::RecipientNotAllowed))?;
+            let rules = sending.forbids.iter().map(ToString::to_string).collect();
+            findings.check(Err::<(), _>(Refusal { code: RefusalCode::RecipientNotAllowed, violations: Vec::new(), rules }))?;
         }
         findings.check(message.check_binding(&self.keys.kb.public().thumbprint()))?;
         let schema = findings.check(self.schemas.for_message(
@@ -213,6 +208,8 @@ impl Gateway {
             let permitted = findings.check(permitted)?;
             if let Some(permitted) = &permitted {
                 call.note(|t| t.rules.clone_from(permitted.rules()));
+                // What let it be sent at all made the decision too.
+                call.note(|t| t.rules.extend(opening.permits.iter().chain(sending.permits.iter()).map(ToString::to_string)));
             }
             examined.permitted = permitted;
         }

@@ -21,6 +21,8 @@ closed_list! {
         PurposeIdle = "purpose_idle",
         PurposeUnregistered = "purpose_unregistered",
         FlowRepeated = "flow_repeated",
+        SchemaUnknown = "schema_unknown",
+        KindWithoutSchema = "kind_without_schema",
         PeriodEmpty = "period_empty",
         PeriodPast = "period_past",
         PeriodRetroactive = "period_retroactive",
@@ -34,6 +36,8 @@ closed_list! {
         DelegationOutside = "delegation_outside",
         DelegationPeriod = "delegation_period",
         AccedingKind = "acceding_kind",
+        SchemaMissing = "schema_missing",
+        SchemaUnknown = "schema_unknown",
         VersionNext = "version_next",
     }
 }
@@ -49,6 +53,7 @@ impl Lint {
                 | Self::PurposeIdle
                 | Self::PurposeUnregistered
                 | Self::FlowRepeated
+                | Self::KindWithoutSchema
                 | Self::PeriodRetroactive
                 | Self::PeriodLong
                 | Self::TermsMissing
@@ -85,6 +90,20 @@ pub const fn lint(rule: Lint, lang: Lang) -> (&'static str, &'static str) {
             ("is neither a named party nor of a kind that may accede: nothing flows", "name the party, or let its kind accede"),
             ("当事者にも、加入できる種別にもありません。何も流れません", "当事者に加えるか、種別の加入を認めてください"),
         ),
+        Lint::SchemaMissing => (
+            (
+                "flows, but no schema version of this kind is accepted: every such message is refused",
+                "name the version in `schema_versions`",
+            ),
+            (
+                "流れにありますが、受け付ける様式の版がありません。この種別のメッセージはすべて断られます",
+                "`schema_versions` に版を書いてください",
+            ),
+        ),
+        Lint::SchemaUnknown => (
+            ("is no published schema version of this program", "name a version that `GET /v1/schemas` serves"),
+            ("このプログラムが公開する様式の版ではありません", "`GET /v1/schemas` で配られる版を書いてください"),
+        ),
         Lint::SenderReveals => (
             (
                 "reaches a provider from a body whose name alone reveals criminal history: never permitted",
@@ -112,6 +131,20 @@ pub const fn lint(rule: Lint, lang: Lang) -> (&'static str, &'static str) {
             ("受け手に登録されていない利用目的です。その目的では読めません", "運営者に登録の変更を依頼するか、外してください"),
         ),
         Lint::FlowRepeated => (("stands twice", "keep it once"), ("同じ流れが二度書かれています", "一つにしてください")),
+        Lint::SchemaUnknown => (
+            ("is no published version of a form", "name the versions that `/.well-known/tsunagi` lists"),
+            ("公開されていない様式の版です", "`/.well-known/tsunagi` にある版を書いてください"),
+        ),
+        Lint::KindWithoutSchema => (
+            (
+                "stands in a flow, but no version of its form is accepted: no such message can be sent",
+                "add the version of its form, or take the kind out",
+            ),
+            (
+                "流れにありますが、様式の版が挙げられていません。その種別のメッセージは送れません",
+                "様式の版を加えるか、種別を外してください",
+            ),
+        ),
         Lint::PeriodEmpty => (
             ("the end is not behind the beginning", "correct `from` and `until`"),
             ("終わりが始まりより後ではありません", "`from` と `until` を直してください"),
@@ -187,11 +220,13 @@ pub const fn part(part: Part, lang: Lang) -> &'static str {
         Part::Title => ("title", "題名"),
         Part::Party => ("parties", "当事者"),
         Part::Acceding => ("kinds that may accede", "加入できる種別"),
+        Part::SchemaVersion => ("schema versions accepted", "受け付ける様式の版"),
         Part::Flow => ("flow", "流れ"),
         Part::Kind => ("message kinds", "メッセージ種別"),
         Part::Purpose => ("purposes", "利用目的"),
         Part::Class => ("classes of information", "情報区分"),
         Part::Basis => ("legal bases", "提供根拠"),
+        Part::SchemaVersion => ("versions of the forms accepted", "受け付ける様式の版"),
         Part::PurposeEntry => ("entry of the purpose of use", "利用目的の根拠"),
         Part::Term => ("handling terms", "取扱いの条件"),
         Part::From => ("beginning", "始まり"),

@@ -5,6 +5,7 @@
 pub mod agreement;
 pub mod audit;
 pub(crate) mod demo;
+pub mod policy;
 mod refusal;
 
 pub use refusal::{RefusalText, refusal};

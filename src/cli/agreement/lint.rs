@@ -23,8 +23,10 @@ use crate::{
     domain::{
         agreement::{Agreement, Side},
         party::{PartyId, PartyKind, PartyState},
+        schema_version::SchemaVersion,
         time::Timestamp,
     },
+    message::schema::{MessageSchema, SchemaSet},
     text::{
         Lang,
         agreement::{self as text, Lint},
@@ -69,7 +71,8 @@ pub(super) async fn run(args: &LintArgs, voice: Voice) -> Result<(), CliError> {
                 Some(client) => Some(Known::ask(&client, &agreement).await?),
                 None => None,
             };
-            findings.extend(Check { agreement: &agreement, words: &words, known: known.as_ref(), now: SystemClock.now() }.all());
+            let (published, now) = (published()?, SystemClock.now());
+            findings.extend(Check { agreement: &agreement, words: &words, known: known.as_ref(), published: &published, now }.all());
         }
         // What stands in no list cannot be looked at further; the schema has said so, or the calendar does.
         Err(_) if findings.iter().any(|finding| finding.rule == Lint::Form) => {}
@@ -114,6 +117,11 @@ impl Finding {
             Lint::ClassNever | Lint::ClassProhibited => Part::Class,
             Lint::PurposeIdle | Lint::PurposeUnregistered => Part::Purpose,
             Lint::AccedingKind => Part::Acceding,
+<<<<<<< HEAD
+            Lint::KindWithoutSchema => Part::Kind,
+=======
+            Lint::SchemaMissing => Part::Kind,
+>>>>>>> main
             _ => Part::Title,
         };
         if self.what.is_empty() { String::new() } else { format!("{} ", words.all(part, &self.what, lang)) }
@@ -122,6 +130,14 @@ impl Finding {
 
 fn found(rule: Lint, at: impl Into<String>, what: impl IntoIterator<Item = String>) -> Finding {
     Finding { rule, at: plain(&at.into()), what: what.into_iter().collect() }
+}
+
+/// The message schemas of this program.
+fn published() -> Result<Vec<SchemaVersion>, CliError> {
+    let damaged = |error: &dyn std::fmt::Display| CliError::usage(format!("{error}"), format!("プログラムが壊れています: {error}"));
+    let schemas = SchemaSet::builtin().map_err(|error| damaged(&error))?;
+    let named = |schema: &MessageSchema| format!("{}/{}", schema.kind(), schema.published().ver).parse();
+    schemas.messages().map(|schema| named(schema).map_err(|error| damaged(&error))).collect()
 }
 
 /// Every text of the draft that the template left to be written.
@@ -156,6 +172,8 @@ struct Check<'a> {
     agreement: &'a Agreement,
     words: &'a Words,
     known: Option<&'a Known>,
+    /// The message schemas of this program.
+    published: &'a [SchemaVersion],
     now: Timestamp,
 }
 
@@ -163,6 +181,7 @@ impl Check<'_> {
     fn all(&self) -> Vec<Finding> {
         let mut findings = self.parties();
         findings.extend(self.flows());
+        findings.extend(self.schema_versions());
         findings.extend(self.period());
         findings.extend(self.texts());
         findings.extend(self.delegations());
@@ -213,6 +232,25 @@ impl Check<'_> {
             && self.agreement.ver != known.last.saturating_add(1)
         {
             findings.push(found(Lint::VersionNext, "ver", [format!("{}/{}", self.agreement.id, self.agreement.ver)]));
+        }
+        findings
+    }
+
+    /// Kinds that flow but are accepted in no version, and versions that nobody published.
+    fn schema_versions(&self) -> Vec<Finding> {
+        let Agreement { schema_versions, flows, .. } = self.agreement;
+        let mut findings = Vec::new();
+        for (n, flow) in flows.iter().enumerate() {
+            let closed = flow.kinds.iter().filter(|kind| schema_versions.iter().all(|named| named.kind() != **kind));
+            let closed: Vec<String> = closed.map(ToString::to_string).collect();
+            if !closed.is_empty() {
+                findings.push(found(Lint::SchemaMissing, format!("flows[{n}].kinds"), closed));
+            }
+        }
+        for (n, named) in schema_versions.iter().enumerate() {
+            if !self.published.contains(named) {
+                findings.push(found(Lint::SchemaUnknown, format!("schema_versions[{n}]"), [named.to_string()]));
+            }
         }
         findings
     }

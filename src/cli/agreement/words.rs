@@ -16,6 +16,7 @@ use crate::{
 pub(super) struct Words {
     policies: PolicySet,
     ja: HashMap<(String, String), String>,
+    published: Vec<String>,
 }
 
 impl Words {
@@ -38,12 +39,18 @@ impl Words {
                 }
             }
         }
-        Ok(Self { policies, ja })
+        let published = schemas.published().map(|schema| format!("{}/{}", schema.kind, schema.ver)).collect();
+        Ok(Self { policies, ja, published })
     }
 
     /// The policies of this program.
     pub(super) const fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    /// Whether this program publishes a version of a form, written `kind/version`.
+    pub(super) fn publishes(&self, version: &str) -> bool {
+        self.published.iter().any(|published| published == version)
     }
 
     /// A code of a part of an agreement, with its name. What is no code is given as it is.

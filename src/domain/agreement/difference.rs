@@ -11,11 +11,13 @@ closed_list! {
         Title = "title",
         Party = "party",
         Acceding = "acceding",
+        SchemaVersion = "schema_version",
         Flow = "flow",
         Kind = "kind",
         Purpose = "purpose",
         Class = "class",
         Basis = "basis",
+        SchemaVersion = "schema_versions",
         PurposeEntry = "purpose_of_use_entry",
         Term = "term",
         From = "from",
@@ -71,7 +73,9 @@ impl Agreement {
         found.moved(Part::Title, &self.title, &later.title, Effect::Neither);
         found.list(Part::Party, None, (&self.parties, &later.parties), false);
         found.list(Part::Acceding, None, (&self.acceding, &later.acceding), false);
+        found.list(Part::SchemaVersion, None, (&self.schema_versions, &later.schema_versions), false);
         found.flows(&self.flows, &later.flows);
+        found.list(Part::SchemaVersion, None, (&self.schema_versions, &later.schema_versions), false);
         found.moved(Part::PurposeEntry, &self.purpose_of_use_entry, &later.purpose_of_use_entry, Effect::Neither);
         found.list(Part::Term, None, (&self.terms, &later.terms), true);
         found.moved(Part::From, &self.from, &later.from, more(later.from < self.from));
@@ -206,6 +210,13 @@ mod tests {
         assert_eq!((change.part, change.turn, change.effect), (Part::Party, Turn::Removed(words(&[CITY])), Effect::Narrows));
         let change = one(|a| a.acceding.push(PartyKind::DayService));
         assert_eq!((change.part, change.turn, change.effect), (Part::Acceding, Turn::Added(words(&["day_service"])), Effect::Widens));
+    }
+
+    #[test]
+    fn forms_that_are_accepted_come_and_go() {
+        let change = one(|a| a.schema_versions.push("referral/1.1.0".parse().unwrap()));
+        let told = (change.part, change.turn, change.effect);
+        assert_eq!(told, (Part::SchemaVersion, Turn::Added(words(&["referral/1.1.0"])), Effect::Widens));
     }
 
     #[test]

@@ -229,8 +229,12 @@ mod tests {
         assert_eq!(run(&[(refused, Some(CONSENT)), (release(), Some(CONSENT))]).0, []);
         let statute = changed(release(), |e| e.basis = Some(LegalBasis::Statute));
         assert_eq!(run(&[(entry(EntryType::ConsentEnd, Some(Act::End)), Some(CONSENT)), (statute, Some(CONSENT))]).0, []);
-        let consent_itself = changed(release(), |e| e.operation = Operation::ConsentRead);
-        let (breaches, count) = run(&[(entry(EntryType::ConsentEnd, Some(Act::End)), Some(CONSENT)), (consent_itself, Some(CONSENT))]);
+        // The collector's own look names no agreement; anybody else's rests on what a release rests on.
+        let end = || (entry(EntryType::ConsentEnd, Some(Act::End)), Some(CONSENT));
+        let looked = changed(release(), |e| e.operation = Operation::ConsentRead);
+        assert_eq!(run(&[end(), (looked.clone(), Some(CONSENT))]).0, [(Finding::ReleaseAfterConsentEnd, 1)]);
+        let consent_itself = changed(looked, |e| e.agreement = None);
+        let (breaches, count) = run(&[end(), (consent_itself, Some(CONSENT))]);
         assert_eq!((breaches, count.releases), (vec![], 0));
     }
 

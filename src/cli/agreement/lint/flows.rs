@@ -51,6 +51,23 @@ impl Check<'_> {
                 }
             }
         }
+        findings.extend(self.forms());
+        findings
+    }
+
+    /// Versions of forms that nobody published, and kinds of which no form is accepted.
+    fn forms(&self) -> Vec<Finding> {
+        let accepted = &self.agreement.schema_versions;
+        let unknown = accepted.iter().enumerate().filter(|(_, version)| !self.words.publishes(&version.to_string()));
+        let mut findings: Vec<Finding> =
+            unknown.map(|(n, version)| found(Lint::SchemaUnknown, format!("schema_versions[{n}]"), [version.to_string()])).collect();
+        for (n, flow) in self.agreement.flows.iter().enumerate() {
+            let missing = flow.kinds.iter().filter(|kind| !accepted.iter().any(|version| version.kind() == **kind));
+            let missing: Vec<String> = missing.map(ToString::to_string).collect();
+            if !missing.is_empty() {
+                findings.push(found(Lint::KindWithoutSchema, format!("flows[{n}].kinds"), missing));
+            }
+        }
         findings
     }
 

@@ -62,7 +62,7 @@ fn known() -> Known {
 
 fn findings(agreement: &Agreement, known: &Known) -> Vec<Finding> {
     let words = Words::new().unwrap();
-    Check { agreement, words: &words, known: Some(known), now: NOW }.all()
+    Check { agreement, words: &words, known: Some(known), published: &published().unwrap(), now: NOW }.all()
 }
 
 /// What an edit of a sound draft is told.
@@ -80,7 +80,7 @@ fn at(rule: Lint, place: &str) -> (Lint, String) {
 fn a_sound_draft_gives_no_finding() {
     assert_eq!(findings(&draft(), &known()), []);
     let words = Words::new().unwrap();
-    assert_eq!(Check { agreement: &draft(), words: &words, known: None, now: NOW }.all(), []);
+    assert_eq!(Check { agreement: &draft(), words: &words, known: None, published: &published().unwrap(), now: NOW }.all(), []);
 }
 
 #[test]
@@ -103,6 +103,12 @@ fn parties_that_are_unknown_suspended_idle_or_outside_are_named() {
 }
 
 #[test]
+fn a_kind_without_a_schema_version_and_a_version_nobody_published_are_named() {
+    assert_eq!(told(|a| a.schema_versions.clear()), [at(Lint::SchemaMissing, "flows[0].kinds")]);
+    assert_eq!(told(|a| a.schema_versions.push("referral/9.9.9".parse().unwrap())), [at(Lint::SchemaUnknown, "schema_versions[1]")]);
+}
+
+#[test]
 fn classes_and_purposes_that_no_policy_would_open_are_named() {
     let mut agreement = draft();
     agreement.flows[0].purposes = vec![Purpose::BenefitDecision];
@@ -120,6 +126,12 @@ fn classes_and_purposes_that_no_policy_would_open_are_named() {
     assert_eq!(told(|a| a.flows.push(a.flows[0].clone())), [at(Lint::FlowRepeated, "flows[1]")]);
     let revealing = told(|a| a.flows.push(Flow { to: Side::Kind(PartyKind::GroupHome), ..a.flows[0].clone() }));
     assert_eq!(revealing, [at(Lint::SenderReveals, "flows[1].to")]);
+}
+
+#[test]
+fn forms_that_nobody_published_or_that_a_flow_misses_are_named() {
+    assert_eq!(told(|a| a.schema_versions.push("referral/9.0.0".parse().unwrap())), [at(Lint::SchemaUnknown, "schema_versions[1]")]);
+    assert_eq!(told(|a| a.flows[0].kinds.push(MessageKind::Supplement)), [at(Lint::KindWithoutSchema, "flows[0].kinds")]);
 }
 
 #[test]
