@@ -38,6 +38,10 @@ impl Gateway {
         call.note(|t| t.consent = Some(object.jti));
         self.register(caller, call, object.identity(), |epoch| async move {
             claims.keeps(self.policy.consent_terms(), self.clock.now())?;
+            if self.store.consent(&object.jti).await?.is_some() {
+                // An id of another collector; the same object of the same collector was answered before this.
+                return Err(RefusalCode::ReplayConflict.into());
+            }
             let subject = self.vault.tag("subject", claims.sub.as_str());
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
@@ -80,6 +84,9 @@ impl Gateway {
             call.note(|t| t.case = case);
             let shred = consent.row.sealed.key;
             call.note(|t| t.shred = Some(shred));
+            if consent.row.ends.len() >= MOST_ENDS && claims.narrow.is_some() {
+                return Err(Refusal::claim(RefusalCode::StateConflict, "con", "narrowed_too_often").into());
+            }
             if let Some(rule) = over(&consent) {
                 return Err(Refusal::claim(RefusalCode::StateConflict, "con", rule).into());
             }
@@ -201,3 +208,6 @@ const fn over(consent: &StandingConsent) -> Option<&'static str> {
         None
     }
 }
+
+/// Narrowings of one consent: they are read at every use. Who takes out more ends it and registers another.
+const MOST_ENDS: usize = 64;

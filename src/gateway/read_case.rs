@@ -101,12 +101,14 @@ impl Gateway {
         call.note(|t| t.request = Some(row.digest));
         let key = self.data_key(row.sealed.key).await?;
         let (message, disclosed) = open_message(&key, &row)?;
+        self.not_void(epoch, &message.kid(), row.idx).await?;
         call.note(|t| t.basis = Some(message.claims().bas));
         let agreement = self.named_agreement(&message, call, epoch).await?;
         let reference = disclosed.hidden.con.as_ref();
         let consent = match reference {
             Some(reference) => {
                 let consent = self.consent_in_place(&reference.jti).await?.ok_or(Failure::Corrupt("consent"))?;
+                self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
                 // The entry names the consent the release rests on, and is found under the one the message names as well.
                 call.note(|t| t.consent = Some(consent.row.jti));
                 call.note(|t| t.tags.push(self.vault.tag("consent", &reference.jti.to_string())));

@@ -2,8 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
 };
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::{
     Gateway,
@@ -48,6 +51,9 @@ impl With {
 impl Gateway {
     /// The draft of a permitted call. Whatever it rests on, it also rests on the caller's certificate and on the keys that signed for it.
     pub(super) async fn permit(&self, caller: &Caller, trail: &Trail, with: With) -> Result<Draft, Failure> {
+        if (with.narrows || with.writes.iter().any(Write::is_registration)) && self.changes.check_key(caller.party()).is_err() {
+            return Err(RefusalCode::RateLimited.into());
+        }
         let shred = trail.shred.unwrap_or(GATEWAY_KEY);
         let entry = self.entry(Some(caller), trail, trail.entry_type(), Outcome::Permit, None)?;
         let mut draft = self.draft(entry, trail, Vec::new(), shred, with.key.as_ref()).await?;
@@ -259,6 +265,14 @@ pub(super) fn recorded(answer: Answer) -> Result<Committed, Failure> {
 pub(super) fn opening_context(entry: uuid::Uuid) -> Vec<u8> {
     format!("opening/{entry}").into_bytes()
 }
+
+/// Changes of rights that one party may make: each hands every decision in work back to its maker (protocol section 6, narrowing caps).
+pub(super) fn changes_per_party() -> DefaultKeyedRateLimiter<PartyId> {
+    RateLimiter::keyed(Quota::per_second(CHANGES_PER_SECOND).allow_burst(CHANGES_AT_ONCE))
+}
+
+const CHANGES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const CHANGES_AT_ONCE: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 /// A leaf stays under 4 KiB: more determining policies than this do not exist for one message of the published kinds.
 const MOST_RULES: usize = 48;

@@ -15,8 +15,10 @@ use crate::{
         consent::{Consent, ConsentHistory},
         digest::Digest,
         ids::{CaseKey, Jti},
+        refusal::RefusalCode,
         time::Timestamp,
     },
+    ledger::Entry,
     message::{
         disclosed::Pseudonym,
         envelope::Sealer,
@@ -39,6 +41,8 @@ pub(super) struct RightsCache {
 #[derive(Debug)]
 pub(super) struct OpenConsent {
     pub scope: Consent,
+    /// The key that signed it.
+    pub kid: Digest,
     /// Pseudonym of the person. Never logged, never in an entry.
     pub subject: Pseudonym,
     given: ConsentGiven,
@@ -76,8 +80,8 @@ impl Gateway {
             let compact = vault::open(&key, &consent_context(jti), &row.sealed)?;
             // It was verified before it was stored, and its ciphertext is authenticated.
             let signed = Signed::<ConsentGiven>::read(&compact).map_err(|_| Failure::Corrupt("consent"))?;
-            let claims = signed.unproven();
-            let open = Arc::new(OpenConsent { scope: claims.scope(), subject: claims.sub.clone(), given: claims.clone() });
+            let (kid, claims) = (signed.kid(), signed.unproven());
+            let open = Arc::new(OpenConsent { kid, scope: claims.scope(), subject: claims.sub.clone(), given: claims.clone() });
             self.rights.consents.put(row.sha256, Arc::clone(&open));
             open
         };
@@ -93,6 +97,15 @@ impl Gateway {
             last_end = last_end.max(Some(end.issued.iat));
         }
         Ok(Some(StandingConsent { row, open, history, last_end }))
+    }
+
+    /// That something was not signed with a stolen key: what was entered after the time its owner named is void (protocol section 1). The time of the
+    /// entry counts, because a thief writes any other.
+    pub(super) async fn not_void(&self, epoch: u64, kid: &Digest, idx: u64) -> Result<(), Failure> {
+        let Some(since) = self.key_in(epoch, kid).await?.and_then(|key| key.compromised_at) else { return Ok(()) };
+        let row = self.store.entry(idx).await?.ok_or(Failure::Corrupt("entry"))?;
+        let entry: Entry = serde_json::from_slice(&row.body).map_err(|_| Failure::Corrupt("entry"))?;
+        if entry.time < since { Ok(()) } else { Err(RefusalCode::KeyRevoked.into()) }
     }
 
     /// The consent that stands in the place of this one: itself, or the last of those that superseded it. A later consent replaces an earlier one

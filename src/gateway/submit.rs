@@ -190,7 +190,7 @@ impl Gateway {
         }
         let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
         let reliance = match &disclosed {
-            Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?.map(Reliance),
+            Some(disclosed) => findings.check(self.named_consent(sent, disclosed, epoch).await)?.map(Reliance),
             None => None,
         };
         if disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
@@ -307,14 +307,8 @@ impl Gateway {
     }
 
     /// The consent a message names, if the sender may rely on it (protocol section 2, "Consent rules").
-    async fn named_consent(
-        &self,
-        caller: &Caller,
-        call: &Call,
-        message: &Verified<Message>,
-        disclosed: &Disclosed,
-        known: bool,
-    ) -> Result<Option<StandingConsent>, Failure> {
+    async fn named_consent(&self, sent: Sent<'_>, disclosed: &Disclosed, epoch: u64) -> Result<Option<StandingConsent>, Failure> {
+        let Sent { caller, call, message, known, .. } = sent;
         let Some(reference) = &disclosed.hidden.con else {
             let skips = self.policy.basis_group(message.claims().bas) != BasisGroup::Consent && message.claims().bref.is_some();
             return if skips { Ok(None) } else { Err(RefusalCode::NoConsent.into()) };
@@ -325,6 +319,9 @@ impl Gateway {
         if consent.row.collector != *caller.party() {
             return Err(none("registered").into());
         }
+        self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
+        // A refusal that names the consent is erased with it.
+        call.note(|t| t.shred = Some(consent.row.sealed.key));
         if consent.row.sha256 != reference.sha256 {
             return Err(none("sha256").into());
         }

@@ -247,6 +247,12 @@ impl Message {
         Submission::read(sd_jwt).map(Submission::trusted)
     }
 
+    /// The key that signed it.
+    #[must_use]
+    pub const fn kid(&self) -> Digest {
+        self.jwt.kid()
+    }
+
     /// The plain claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
