@@ -24,13 +24,13 @@ pub(super) struct As {
     identity: PathBuf,
     /// Member of staff who acts, as the unit's own pseudonym. Default: the identity folder's.
     #[arg(long, value_name = "ID")]
-    staff: Option<Pseudonym>,
+    acting_staff: Option<Pseudonym>,
 }
 
 impl As {
     /// An identity folder that was named otherwise.
     pub(super) fn of(folder: &std::path::Path) -> Self {
-        Self { identity: folder.to_owned(), staff: None }
+        Self { identity: folder.to_owned(), acting_staff: None }
     }
 
     /// A client for the identity. Does not connect yet.
@@ -39,7 +39,7 @@ impl As {
             CliError::usage(format!("the identity cannot be used: {error}"), format!("身元フォルダーを使えません: {error}"))
         })?;
         let client = Client::new(identity)?.with_lang(voice.lang);
-        Ok(match &self.staff {
+        Ok(match &self.acting_staff {
             Some(staff) => client.with_staff(staff.clone()),
             None => client,
         })

@@ -7,6 +7,7 @@ mod consent;
 mod demo;
 mod failure;
 mod init;
+mod policy;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -39,6 +40,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
+    Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => agreement::run(args, voice).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
@@ -109,4 +113,14 @@ fn locale() -> Lang {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .map_or(Lang::En, |value| Lang::from_locale(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        super::Cli::command().debug_assert();
+    }
 }

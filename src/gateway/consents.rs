@@ -23,6 +23,7 @@ use crate::{
     },
     ledger::Ground,
     message::objects::{ConsentEnd, ConsentGiven, Signed, SignedObject as _},
+    policy::Deed,
     store::{Tag, Write},
     vault,
 };
@@ -31,9 +32,7 @@ impl Gateway {
     /// `POST /v1/consents`.
     pub async fn register_consent(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
-        if !caller.kind().may_collect_consent() {
-            return Err(Refusal::claim(RefusalCode::OperationNotAllowed, "iss", "collector").into());
-        }
+        self.may(caller, Deed::RegisterConsent)?;
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.consent = Some(object.jti));
@@ -75,6 +74,7 @@ impl Gateway {
         call.note(|t| t.act = Some(if claims.narrow.is_none() { Act::End } else { Act::Narrow }));
         self.register(caller, call, object.identity(), |epoch| async move {
             let consent = self.visible_consent(caller, jti).await?;
+            self.may(caller, Deed::WithdrawConsent)?;
             call.note(|t| t.consent = Some(*jti));
             let case = self.case_of(&consent).await?;
             call.note(|t| t.case = case);

@@ -91,7 +91,7 @@ impl Stage {
                 {"from": "municipality", "to": "core_center", "kinds": ["referral"], "purposes": [PLACEMENT], "classes": ["identity"],
                  "bases": ["within_purpose"]}
             ],
-            "purpose_of_use_entry": "個人情報ファイル簿 3", "terms": ["目的外に使わない"],
+            "schema_versions": ["referral/1.0.0"], "purpose_of_use_entry": "個人情報ファイル簿 3", "terms": ["目的外に使わない"],
             "from": now().plus_secs(-60), "until": now().plus_secs(30 * 86_400), "retention_months": 12, "delegations": delegations
         })
     }

@@ -34,7 +34,7 @@ pub(super) struct ListArgs {
 pub(super) struct ShowArgs {
     /// The version, as ID/VERSION.
     #[arg(value_name = "ID/VERSION")]
-    version: VersionName,
+    name: VersionName,
     #[command(flatten)]
     who: As,
     /// Also write the exact document to a new file.
@@ -70,7 +70,7 @@ pub(super) async fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> 
 
 pub(super) async fn show(args: &ShowArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let version = client.agreement_version(&args.version.id, args.version.ver).await?;
+    let version = client.agreement_version(&args.name.id, args.name.ver).await?;
     let said = client.said_about(&version).await?;
     if let Some(file) = &args.out {
         write_new(file, &version.bytes)?;
@@ -102,7 +102,8 @@ fn line(head: &AgreementHead, lang: Lang) -> String {
 }
 
 fn lines(version: &AgreementVersion, said: &[Said], words: &Words, lang: Lang) -> Vec<String> {
-    let Agreement { title, parties, acceding, flows, purpose_of_use_entry, terms, retention_months, delegations, .. } = &version.agreement;
+    let Agreement { title, parties, acceding, flows, schema_versions, purpose_of_use_entry, terms, retention_months, delegations, .. } =
+        &version.agreement;
     let colon = lang.of(": ", "：");
     let texts = |list: &[String]| list.iter().map(|text| plain(text)).collect::<Vec<_>>();
     let named = |part: Part, codes: Vec<String>| format!("{}{colon}{}", text::part(part, lang), words.all(part, &codes, lang));
@@ -111,6 +112,7 @@ fn lines(version: &AgreementVersion, said: &[Said], words: &Words, lang: Lang) -
     if !acceding.is_empty() {
         lines.push(named(Part::Acceding, acceding.iter().map(ToString::to_string).collect()));
     }
+    lines.push(named(Part::SchemaVersion, schema_versions.iter().map(ToString::to_string).collect()));
     lines.push(format!("{}{colon}{}", text::part(Part::PurposeEntry, lang), plain(purpose_of_use_entry)));
     lines.push(format!("{}{colon}{retention_months}", text::part(Part::Retention, lang)));
     for flow in flows {

@@ -34,7 +34,7 @@ pub(super) struct SignArgs {
 pub(super) struct ActArgs {
     /// The version, as ID/VERSION.
     #[arg(value_name = "ID/VERSION")]
-    version: VersionName,
+    name: VersionName,
     #[command(flatten)]
     who: As,
     /// Keep it in the outbox; `send` sends it.
@@ -80,7 +80,7 @@ async fn of_file(client: &Client, file: &PathBuf, lang: Lang) -> Result<Parcel, 
 
 pub(super) async fn act(args: &ActArgs, act: AgreementAct, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let parcel = signature(&client, &args.version, act).await?;
+    let parcel = signature(&client, &args.name, act).await?;
     finish(&client, &parcel, args.hold, voice).await
 }
 

@@ -211,6 +211,13 @@ mod tests {
     }
 
     #[test]
+    fn forms_that_are_accepted_come_and_go() {
+        let change = one(|a| a.schema_versions.push("referral/1.1.0".parse().unwrap()));
+        let told = (change.part, change.turn, change.effect);
+        assert_eq!(told, (Part::SchemaVersion, Turn::Added(words(&["referral/1.1.0"])), Effect::Widens));
+    }
+
+    #[test]
     fn each_list_of_a_flow_is_compared_between_its_sides() {
         let sides = Some(("settlement_center".parse().unwrap(), "municipality".parse().unwrap()));
         type Edit = fn(&mut Flow);
