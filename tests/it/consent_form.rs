@@ -329,8 +329,8 @@ fn offered(agreement: &Agreement, collector: &str, recipients: &[&str]) -> Resul
 fn agreement() -> (Agreement, Digest) {
     let bytes = fs::read(root().join("schemas/examples/agreement.json")).unwrap();
     let mut agreement: Agreement = serde_json::from_slice(&bytes).unwrap();
-    agreement.title = "こじんじょうほうのとりあつかいにかんするきょうてい".to_owned();
-    agreement.purpose_of_use_entry = "サービスりようちょうせいじむ".to_owned();
+    "こじんじょうほうのとりあつかいにかんするきょうてい".clone_into(&mut agreement.title);
+    "サービスりようちょうせいじむ".clone_into(&mut agreement.purpose_of_use_entry);
     agreement.terms = vec!["ほかのことにはつかわない".to_owned()];
     assert!(agreement.parties.contains(&CORE.parse().unwrap()));
     (agreement, sha256(&bytes))

@@ -16,7 +16,7 @@ use crate::{
     consent_rules::violation,
     exchange_stage::{
         Sandbox, Settings,
-        party::{Problem, Released},
+        party::{Problem, Released, Setback},
         process::Server,
         story::{BENEFIT, Consent, PLACEMENT, Referral, Story},
     },
@@ -165,7 +165,7 @@ fn without(given: &ConsentGiven, class: FieldClass) -> ConsentGiven {
 
 async fn register(story: &Story, given: &ConsentGiven) -> Result<Consent, Problem> {
     let consent = story.sign_consent(given);
-    story.register(&consent).await.map(|_| consent).map_err(|setback| setback.problem())
+    story.register(&consent).await.map(|_| consent).map_err(Setback::problem)
 }
 
 /// The classes of the rows that were shown.

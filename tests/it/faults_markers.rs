@@ -82,6 +82,7 @@ async fn walk(story: &Story, told: &Told) {
     given.witness = Some(format!("{JAPANESE}立会人"));
     let consent = story.sign_consent(&given);
     given.issued = story.centre.issued();
+    given.sub = format!("{ASCII}-represented").parse().unwrap();
     given.rep = Some(Representative { kind: "guardianship".to_owned(), authority: format!("{JAPANESE}権限") });
     for list in given.items.iter_mut().flat_map(|item| [&mut item.cls, &mut item.tick]) {
         list.retain(|class| *class != FieldClass::CriminalDetail);
