@@ -172,7 +172,7 @@ pub(crate) const RIGHTS: &[Wrong] = &[
     wrong(RefusalCode::NoConsent, "another person's pseudonym", |world| {
         drafted(world, |draft| draft.hidden.sub = Some(Uuid::new_v4().simple().to_string().parse().unwrap()))
     }),
-    wrong(RefusalCode::NoConsent, "one that is bound to another case", |world| under(world, world.referral.consent.clone())),
+    wrong(RefusalCode::NoConsent, "one that is bound to another case", |world| under(world, &world.referral.consent)),
     wrong(RefusalCode::ConsentEnded, "withdrawn", |world| Box::pin(withdrawn(world))),
     wrong(RefusalCode::ConsentScope, "names somebody else", |world| {
         consenting(world, |given| given.items[0].rcp = vec![Recipient::Party(crate::refusal_stage::world::CORE.parse().unwrap())])
@@ -237,8 +237,8 @@ fn claims(world: &World, change: impl FnOnce(&mut Value)) -> Making<'_> {
 }
 
 /// Under another consent.
-fn under(world: &World, consent: Consent) -> Making<'_> {
-    let text = signed(world, &world.story.draft(&consent));
+fn under<'a>(world: &'a World, consent: &Consent) -> Making<'a> {
+    let text = signed(world, &world.story.draft(consent));
     ready(world, world.centre().seal(&text))
 }
 
@@ -249,7 +249,7 @@ fn consenting<'a>(world: &'a World, change: impl FnOnce(&mut ConsentGiven) + 'a)
         change(&mut given);
         let consent = world.story.sign_consent(&given);
         world.story.register(&consent).await.unwrap();
-        under(world, consent).await
+        under(world, &consent).await
     })
 }
 
@@ -258,7 +258,7 @@ async fn withdrawn(world: &World) -> Posted {
     world.story.register(&consent).await.unwrap();
     let end = world.story.sign_end(&consent, None);
     world.story.register_end(&consent, &end).await.unwrap();
-    under(world, consent).await
+    under(world, &consent).await
 }
 
 async fn suspended(world: &World) -> Posted {

@@ -123,16 +123,16 @@ impl Sound {
         let ask = self.ask(world);
         let party = &ask.by;
         let body = self.route.body.map(|_| ask.body.clone());
-        let mut actor = actor(party, &self.method(), &ask.target, self.purpose, body);
+        let mut actor = actor(party, &self.method(), &ask.target, self.purpose, body.as_ref());
         change(&mut actor);
         let token = actor.sign(key.unwrap_or(&party.signing)).unwrap();
         ask.with(ACTOR, &token)
     }
 }
 
-fn actor(party: &Arc<Party>, method: &Method, target: &str, purpose: Purpose, body: Option<Bytes>) -> Actor {
+fn actor(party: &Arc<Party>, method: &Method, target: &str, purpose: Purpose, body: Option<&Bytes>) -> Actor {
     use tsunagi::message::objects::Signed;
-    let token = party.actor(method, target, purpose, body.as_deref(), body.is_none().then(nonce).as_ref());
+    let token = party.actor(method, target, purpose, body.map(AsRef::as_ref), body.is_none().then(nonce).as_ref());
     Signed::<Actor>::read(token.as_bytes()).unwrap().unproven().clone()
 }
 
