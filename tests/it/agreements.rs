@@ -19,7 +19,7 @@ use tsunagi::{
 
 use crate::exchange_stage::{
     BINARY, CENTRE, MUNICIPALITY, Sandbox, Settings,
-    ledger::Ledger,
+    ledger::{Ledger, Record},
     party::{Setback, now},
     process::Server,
     story::{BENEFIT, Message, PLACEMENT, Story},
@@ -240,7 +240,7 @@ impl Stage {
     /// What was said stands in the ledger in its order, and no release rests on what was suspended then.
     async fn every_act_is_an_entry(&self, suspended: u64) {
         let ledger = Ledger::read(&self.story.auditor).await;
-        let of_it = |e: &&crate::exchange_stage::ledger::Record| e.entry.agreement.as_ref().is_some_and(|a| a.id.as_str() == "AG-13-0002");
+        let of_it = |e: &&Record| e.entry.agreement.as_ref().is_some_and(|a| a.id.as_str() == "AG-13-0002");
         let acts: Vec<Act> = ledger
             .records
             .iter()
@@ -251,7 +251,8 @@ impl Stage {
         let (accept, resume) = (Act::Accept, Act::Resume);
         let expected = [accept, accept, accept, Act::Accede, accept, accept, accept, Act::Suspend, resume, resume, resume, Act::Revoke];
         assert_eq!(acts, expected);
-        let resumed = ledger.records.iter().rfind(|r| r.entry.act == Some(resume)).unwrap().index;
+        let said = |r: &&Record| r.entry.entry_type == EntryType::AgreementSignature && r.entry.act == Some(resume);
+        let resumed = ledger.records.iter().rfind(said).unwrap().index;
         let released = ledger.records.iter().filter(of_it).filter(|r| r.entry.entry_type == EntryType::Release);
         assert!(released.clone().count() > 2);
         assert!(released.map(|r| r.index).all(|index| index < suspended || index > resumed));

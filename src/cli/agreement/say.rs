@@ -144,7 +144,7 @@ pub(super) async fn send(args: &SendArgs, voice: Voice) -> Result<(), CliError> 
             }
             Err(error) => {
                 if !voice.json {
-                    say(format!("{jti}: {error}"))?;
+                    say(format!("{jti}: {}", error.text(voice.lang)))?;
                 }
                 failed.get_or_insert(error);
             }
