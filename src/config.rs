@@ -34,7 +34,8 @@ pub struct Config {
     /// `true` only for trying things out: example keys and the test authority are accepted, and only on a loopback address.
     #[serde(default)]
     pub sandbox: bool,
-    /// Folder of policy files that replaces the built-in policies. What it permits is shown to readers: trusted like the program itself.
+    /// Folder of policy files that replaces the built-in policies, read again on SIGHUP. What it permits is shown to readers: trusted like the program
+    /// itself.
     #[serde(default)]
     pub policies: Option<PathBuf>,
     /// The TLS side of the public listener.

@@ -21,10 +21,11 @@ use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
     domain::digest::Digest,
-    gateway::{GATEWAY_KEY, Gateway, GatewayKeys, Parts},
+    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, LedgerError, Node},
     message::{
+        disclosed::Pseudonym,
         envelope::{EnvelopeError, Opener},
         keys::{KeyError, OpeningKey, SigningKey},
         objects::GatewayUrl,
@@ -91,6 +92,9 @@ pub enum StartupError {
         /// In force.
         in_force: Digest,
     },
+    /// The policies could not be put in force.
+    #[error("policies: {0}")]
+    Activation(#[from] Failure),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -127,6 +131,38 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     if in_force != policy.digest() {
         return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
     }
+    open_by(config, store, clock, policy).await
+}
+
+/// The entry that put the configured policies in force, and its index; nothing where they were already.
+///
+/// # Errors
+/// As [`open`], except that the policies may be others than those in force; when the ledger cannot record it.
+pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Option<&Pseudonym>) -> Result<Activation, StartupError> {
+    let policy = policies(config)?;
+    let store = store::open(config.database.url.expose()).await?;
+    let (old, new) = (store.head().await?.policy, policy.digest());
+    let opened = open_by(config, store, clock, policy).await?;
+    let outcome = opened.gateway.activate_policies(by).await;
+    opened.gateway.close().await;
+    if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
+        tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
+    }
+    Ok(Activation { old, new, index: outcome?.map(|committed| committed.idx()) })
+}
+
+/// What putting policies in force did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activation {
+    /// Digest of the set that was in force.
+    pub old: Digest,
+    /// Digest of the set that is in force now.
+    pub new: Digest,
+    /// Index of the entry; nothing where the set was in force already.
+    pub index: Option<u64>,
+}
+
+async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, policy: PolicySet) -> Result<Opened, StartupError> {
     let signing = |file: &PathBuf| -> Result<SigningKey, StartupError> {
         SigningKey::from_jwk(&config::read_secret(file)?).map_err(|e| StartupError::Key(file.clone(), e))
     };
@@ -177,7 +213,7 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
 }
 
-/// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads certificates and revocation lists again.
+/// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads certificates, revocation lists and policies again.
 ///
 /// # Errors
 /// What keeps it from starting. Once it serves, it ends only by signal.
@@ -212,7 +248,7 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let options = Options::from(&config.limits);
     let serving = tls::serve(listener, Arc::clone(&tls), options, Arc::new(door), service, ended(stopped));
     tracing::info!(listen = %config.listen, gateway = %config.gateway, "serving");
-    let signals = signals(&tls, &stop);
+    let signals = signals(config, &tls, &opened.gateway, &stop);
     let (drained, signalled) = tokio::join!(serving, signals);
     signalled?;
     tracing::info!(cut_off = drained.cut_off, "drained");
@@ -232,7 +268,7 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
 }
 
 /// Waits for signals: SIGHUP reloads, SIGTERM and SIGINT stop.
-async fn signals(tls: &Arc<TlsState>, stop: &watch::Sender<bool>) -> Result<(), StartupError> {
+async fn signals(config: &Config, tls: &Arc<TlsState>, gateway: &Gateway, stop: &watch::Sender<bool>) -> Result<(), StartupError> {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = |kind, name: &str| signal(kind).map_err(|e| StartupError::Io(name.to_owned(), e));
     let mut hangup = wait(SignalKind::hangup(), "SIGHUP")?;
@@ -240,16 +276,38 @@ async fn signals(tls: &Arc<TlsState>, stop: &watch::Sender<bool>) -> Result<(), 
     let mut interrupt = wait(SignalKind::interrupt(), "SIGINT")?;
     loop {
         tokio::select! {
-            _ = hangup.recv() => match tls.reload() {
-                Ok(()) => tracing::info!("certificates and revocation lists were read again"),
-                Err(error) => tracing::error!(%error, "not reloaded: what was in force stays"),
-            },
+            _ = hangup.recv() => {
+                match tls.reload() {
+                    Ok(()) => tracing::info!("certificates and revocation lists were read again"),
+                    Err(error) => tracing::error!(%error, "not reloaded: what was in force stays"),
+                }
+                reload_policies(config, gateway);
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
     stop.send_replace(true);
     Ok(())
+}
+
+/// Reads the policies again, each by itself: wrong policies keep no certificate from being renewed. They are used once they are in force.
+fn reload_policies(config: &Config, gateway: &Gateway) {
+    if config.policies.is_none() {
+        return;
+    }
+    match policies(config) {
+        Ok(set) => {
+            let (read, used) = (set.digest(), gateway.policies_in_use());
+            gateway.offer_policies(set);
+            if read == used {
+                tracing::info!(policy = %read, "policies were read again and are the same");
+            } else {
+                tracing::info!(policy = %read, in_use = %used, "policies were read again; they are used once they are put in force");
+            }
+        }
+        Err(error) => tracing::error!(%error, in_use = %gateway.policies_in_use(), "policies not reloaded: the set in use stays"),
+    }
 }
 
 /// Ready when the gateway is told to stop.

@@ -156,7 +156,6 @@ fn entry(idx: u64) -> Entry {
         request: Some(digest),
         sd_hash: Some(digest),
         shown: Some(30),
-        withheld: Some(30),
         open_c: Some(digest),
         ..Entry::of_gateway(Uuid::from_u128(idx.into()), node, EntryType::Release)
     }

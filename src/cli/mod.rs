@@ -3,9 +3,11 @@
 mod acting;
 mod agreement;
 mod audit;
+mod consent;
 mod demo;
 mod failure;
 mod init;
+mod policy;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -38,8 +40,12 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
+    Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
     Agreement(agreement::AgreementArgs),
+    /// Consents of persons: the paper form, the record made from it, its end.
+    Consent(consent::ConsentArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -70,7 +76,9 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => agreement::run(args, voice).await,
+            Command::Consent(args) => consent::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

@@ -12,7 +12,7 @@ use crate::{
     telemetry,
 };
 
-/// Run the gateway until SIGTERM or SIGINT. SIGHUP reads certificates and revocation lists again.
+/// Run the gateway until SIGTERM or SIGINT. SIGHUP reads certificates, revocation lists and policies again.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Configuration file.
@@ -25,6 +25,9 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     telemetry::start_logging(config.log).map_err(|e| usage(&e))?;
     startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| {
+        if let StartupError::Policy(fault) = &error {
+            return super::policy::unusable(fault);
+        }
         let (en, ja) = remedy(&error);
         CliError::usage(format!("cannot serve: {error}. {en}"), format!("起動できません: {error}。{ja}"))
     })
@@ -48,14 +51,15 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "方針を直すか、`policies` を書かずに内蔵のものを使ってください。",
         ),
         StartupError::PolicyMismatch { .. } => (
-            "Load the set that is in force, or put the new one in force for every gateway of this ledger.",
-            "効力のある方針を読み込むか、新しい方針をこの台帳のすべてのゲートウェイで有効にしてください。",
+            "Load the set that is in force, or put this one in force for every gateway of the ledger with `tsunagi policy activate`.",
+            "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
         ),
         StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
         StartupError::Store(_) | StartupError::NoOwnKey => (
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
         ),
+        StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
         StartupError::Ledger(_) => (
             "Do not change the database. Compare it with a backup and with the heads that auditors keep.",
             "データベースに触れず、控えと、監査人が持つ先頭と比べてください。",

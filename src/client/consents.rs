@@ -1,9 +1,12 @@
 //! Consents: signing and registering one, ending or narrowing one.
 
+use serde::Deserialize;
+use serde_json::{Value, json};
+
 use super::{
     answer::{Accepted, Sent, identity_of},
-    connection::{Body, Client},
-    error::ClientError,
+    connection::{Body, Client, JSON, read_json},
+    error::{ClientError, Doubt},
     proven::Proven,
 };
 use crate::{
@@ -15,8 +18,9 @@ use crate::{
         time::Timestamp,
     },
     message::{
+        compose::ComposeError,
         disclosed::{ConsentRef, Pseudonym},
-        objects::{ConsentEnd, ConsentGiven, Explanation, PaperForm, SignedObject as _},
+        objects::{ConsentEnd, ConsentGiven, Explanation, PaperForm, Signed, SignedObject as _},
         sha256,
     },
 };
@@ -45,6 +49,30 @@ pub struct ConsentDraft {
 impl std::fmt::Debug for ConsentDraft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConsentDraft").field("items", &self.items.len()).finish_non_exhaustive()
+    }
+}
+
+/// A consent as the gateway shows it.
+#[derive(Clone, Deserialize)]
+pub struct ConsentShown {
+    /// Its id.
+    pub consent: Jti,
+    /// `in_force`, `ended` or `not_in_force`.
+    pub state: String,
+    /// Products taken out.
+    pub narrowed: Vec<Exception>,
+    /// The consent that took its place.
+    #[serde(default)]
+    pub superseded_by: Option<Jti>,
+    /// The claims.
+    pub claims: Value,
+    /// The signed object.
+    pub signed: String,
+}
+
+impl std::fmt::Debug for ConsentShown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConsentShown").field("consent", &self.consent).field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -111,6 +139,41 @@ impl Client {
         Ok(SignedConsent { token: given.sign(&self.identity.signing)?, jti, sub })
     }
 
+    /// Signs a consent whose claims were drafted elsewhere: all but those that say who signs what for whom and when.
+    pub fn sign_drafted_consent(&self, claims: &Value) -> Result<SignedConsent, ClientError> {
+        let issued = self.issued()?;
+        let mut claims = claims.clone();
+        if let Some(members) = claims.as_object_mut() {
+            members.insert("iss".to_owned(), json!(issued.iss));
+            members.insert("aud".to_owned(), json!(issued.aud));
+            members.insert("jti".to_owned(), json!(issued.jti));
+            members.insert("iat".to_owned(), json!(issued.iat.secs()));
+        }
+        let given = ConsentGiven::from_claims(&claims).map_err(ComposeError::Refused)?;
+        Ok(SignedConsent { token: given.sign(&self.identity.signing)?, jti: issued.jti, sub: given.sub })
+    }
+
+    /// Signs the end of a consent, or the products taken out of it when `narrow` is given.
+    pub fn sign_consent_end(
+        &self,
+        consent: Jti,
+        by: EndedBy,
+        why: &str,
+        narrow: Option<Vec<Exception>>,
+    ) -> Result<(Jti, String), ClientError> {
+        let end = ConsentEnd { issued: self.issued()?, con: consent, by, why: why.to_owned(), narrow, from: None };
+        Ok((end.issued.jti, end.sign(&self.identity.signing)?))
+    }
+
+    /// State and claims of a consent, as the gateway shows them now. The signed consent in it is the collector's own.
+    pub async fn read_consent(&self, consent: &Jti, purpose: Purpose) -> Result<ConsentShown, ClientError> {
+        let shown: ConsentShown = read_json(&self.read(&format!("/v1/consents/{consent}"), JSON, purpose).await?.0.body, "consent")?;
+        let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
+        let told = signed.unproven().to_claims().map_err(|_| Doubt::Form("consent"))?;
+        // What is told beside the signed object is what the object says.
+        if shown.consent == *consent && told == shown.claims { Ok(shown) } else { Err(Doubt::Form("consent").into()) }
+    }
+
     /// Registers a consent. The same signed consent again gets the same answer.
     pub async fn register_consent(&self, consent: &SignedConsent, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
         self.post_object("/v1/consents", Operation::ConsentRegister, consent.jti, &consent.token, purpose).await
@@ -125,8 +188,7 @@ impl Client {
         narrow: Option<Vec<Exception>>,
         purpose: Purpose,
     ) -> Result<Proven<Accepted>, ClientError> {
-        let end = ConsentEnd { issued: self.issued()?, con: consent, by, why: why.to_owned(), narrow, from: None };
-        let (jti, token) = (end.issued.jti, end.sign(&self.identity.signing)?);
+        let (jti, token) = self.sign_consent_end(consent, by, why, narrow)?;
         self.post_object(&format!("/v1/consents/{consent}/end"), Operation::ConsentEnd, jti, &token, purpose).await
     }
 

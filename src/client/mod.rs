@@ -32,7 +32,7 @@ pub use self::{
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
     cases::{CaseHead, CasePage, Reading},
     connection::{Body, Client},
-    consents::{ConsentDraft, SignedConsent},
+    consents::{ConsentDraft, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},
     entry::{Entry, EntryActor},
     error::{ClientError, Doubt},

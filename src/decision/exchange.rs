@@ -99,7 +99,7 @@ impl Question<'_> {
     /// The earliest end among the rights, the certificate and the keys.
     pub(super) fn valid_until(&self) -> Timestamp {
         let agreement = self.rights.agreement.map_or(self.ends, |record| record.holds_until(self.now));
-        let consent = self.rights.consent.map_or(self.ends, |(consent, _)| consent.expires);
+        let consent = self.rights.consent.map_or(self.ends, |(consent, history)| consent.ends_for(history, self.exchange.reader));
         self.ends.min(agreement).min(consent)
     }
 }
@@ -138,8 +138,11 @@ impl Exchange<'_> {
         let (consent, history) = rights.consent.ok_or(RefusalCode::NoConsent)?;
         match consent.state_of_recipient(history, self.reader, purposes, now) {
             ConsentState::Covers | ConsentState::CoversTicked => Ok(()),
-            ConsentState::Withdrawn => Err(RefusalCode::ConsentEnded.into()),
-            ConsentState::NotInForce if now >= consent.expires => Err(RefusalCode::ConsentEnded.into()),
+            ConsentState::Withdrawn => Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "withdrawn")),
+            // One word for both ends: that a consent was given in custody is not for a provider to know.
+            ConsentState::NotInForce if now >= consent.ends_for(history, self.reader) => {
+                Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "expired"))
+            }
             ConsentState::NotInForce => Err(Refusal::claim(RefusalCode::ConsentScope, "con", "not_yet_valid")),
             ConsentState::PurposeOutside => Err(Refusal::claim(RefusalCode::ConsentScope, "pur", "consent_item")),
             _ => Err(Refusal::claim(RefusalCode::ConsentScope, "aud", "consent_item")),

@@ -12,4 +12,4 @@ mod submit;
 pub use exchange::{Exchange, Question, Rights, Row};
 pub use explain::{ClassReasons, Explanation, Reason, RowReasons, explain};
 pub use read::{View, Viewing, decide_delegated_read, decide_own_read, decide_read};
-pub use submit::{Permitted, decide_submission, may_send};
+pub use submit::{Permitted, decide_submission};

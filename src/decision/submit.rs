@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::exchange::{Message, Question, Row};
 use crate::{
     domain::{
-        codes::{MessageKind, Purpose},
+        codes::Purpose,
         field::FieldClass,
-        party::PartyKind,
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
     },
@@ -41,23 +40,6 @@ impl<T> Permitted<T> {
     /// The decision holds for entries before this time.
     pub const fn valid_until(&self) -> Timestamp {
         self.valid_until
-    }
-}
-
-/// Who may send a kind to whom at all (`domain.md` section 4). A provider never receives a message whose issuer reveals criminal history by
-/// its name alone (protocol section 2, "Readers").
-#[must_use]
-pub const fn may_send(kind: MessageKind, sender: PartyKind, recipient: PartyKind) -> bool {
-    use PartyKind as P;
-    if recipient.is_provider() && sender.reveals_criminal_history() {
-        return false;
-    }
-    match kind {
-        MessageKind::Referral => {
-            matches!(sender, P::SettlementCenter | P::ProbationOffice | P::BarAssociation | P::Municipality | P::CoreCenter)
-                && matches!(recipient, P::Municipality | P::CoreCenter)
-        }
-        _ => false,
     }
 }
 

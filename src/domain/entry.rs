@@ -55,6 +55,8 @@ closed_list! {
         AuditEvent = "audit.event",
         AuditProof = "audit.proof",
         LedgerEntries = "ledger.entries",
+        /// At the machine itself: another policy set is put in force (`ledger.md` section 4).
+        PolicyActivate = "policy.activate",
         /// A request for no known route, or by a wrong method.
         Unknown = "unknown",
         /// The gateway itself.

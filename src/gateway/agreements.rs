@@ -23,6 +23,7 @@ use crate::{
     },
     ledger::{AgreementRef, Ground},
     message::{json as strict, objects::AgreementSignature},
+    policy::Deed,
     store::{AgreementRow, Write},
 };
 
@@ -48,6 +49,7 @@ impl Gateway {
         if !agreement.parties.contains(caller.party()) {
             return Err(Refusal::claim(RefusalCode::OperationNotAllowed, "parties", "named").into());
         }
+        self.may(caller, Deed::RegisterAgreement)?;
         call.note(|t| t.agreement = Some(AgreementRef { id: agreement.id.clone(), ver: agreement.ver, sha256 }));
         call.note(|t| t.act = Some(claims.act.into()));
         let (agreement, document) = (&agreement, &document);

@@ -16,11 +16,12 @@ use crate::{
         codes::Purpose,
         digest::Digest,
         ids::{CaseId, CaseKey, Jti},
-        party::{Jurisdiction, PartyId, PartyKind},
+        party::{Jurisdiction, PartyId},
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
     ledger::{Entry, SaltedOpening},
+    policy::Deed,
     store::{LedgerFilter, LedgerRow},
     vault,
 };
@@ -142,15 +143,15 @@ impl Gateway {
 
     /// The places the auditor may look at; none: all.
     async fn auditor(&self, caller: &Caller, call: &Call) -> Result<Option<Vec<String>>, Failure> {
-        if caller.kind() != PartyKind::Auditor {
-            return Err(RefusalCode::OperationNotAllowed.into());
-        }
+        let places = match &caller.row.registration.jurisdiction {
+            Some(Jurisdiction::Everything(_)) => Some(None),
+            Some(Jurisdiction::Places(places)) if !places.is_empty() => Some(Some(places.clone())),
+            Some(Jurisdiction::Places(_)) | None => None,
+        };
+        // What lies outside its places is not there for an auditor; one without any has nothing to ask for.
+        self.may(caller, Deed::QueryAudit { within: places.is_some() })?;
         self.actor(caller, call, Allowed::Only(Purpose::AuditReview)).await?;
-        match &caller.row.registration.jurisdiction {
-            Some(Jurisdiction::Everything(_)) => Ok(None),
-            Some(Jurisdiction::Places(places)) if !places.is_empty() => Ok(Some(places.clone())),
-            Some(Jurisdiction::Places(_)) | None => Err(RefusalCode::OperationNotAllowed.into()),
-        }
+        places.ok_or_else(|| RefusalCode::OperationNotAllowed.into())
     }
 
     async fn entry_within(&self, idx: u64, places: Option<Vec<String>>) -> Result<LedgerRow, Failure> {

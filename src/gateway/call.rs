@@ -193,6 +193,7 @@ impl Trail {
             | Operation::AgreementRead => EntryType::List,
             Operation::Acknowledge => EntryType::Acknowledgement,
             Operation::AuditEvents | Operation::AuditEvent | Operation::AuditProof | Operation::LedgerEntries => EntryType::AuditQuery,
+            Operation::PolicyActivate => EntryType::Policy,
             Operation::Unknown => EntryType::Refusal,
             Operation::Gateway => EntryType::LedgerOpened,
         }

@@ -15,15 +15,16 @@ use crate::{
     domain::{
         case::Relation,
         codes::Purpose,
-        consent::ConsentState,
+        consent::{ConsentState, Exception},
         entry::Act,
-        ids::Jti,
+        ids::{CaseKey, Jti},
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
     ledger::Ground,
     message::objects::{ConsentEnd, ConsentGiven, Signed, SignedObject as _},
-    store::Write,
+    policy::Deed,
+    store::{Tag, Write},
     vault,
 };
 
@@ -31,13 +32,12 @@ impl Gateway {
     /// `POST /v1/consents`.
     pub async fn register_consent(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
-        if !caller.kind().may_collect_consent() {
-            return Err(RefusalCode::OperationNotAllowed.into());
-        }
+        self.may(caller, Deed::RegisterConsent)?;
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.consent = Some(object.jti));
         self.register(caller, call, object.identity(), |epoch| async move {
+            claims.keeps(self.policy.consent_terms(), self.clock.now())?;
             let subject = self.vault.tag("subject", claims.sub.as_str());
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
@@ -47,16 +47,17 @@ impl Gateway {
                 Write::PersonKey(subject, key_id),
                 Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed },
             ];
-            let superseded = claims.sup;
-            if let Some(jti) = superseded {
-                let before = self.consent(&jti).await?.filter(|c| c.row.collector == *caller.party() && c.row.subject == subject);
-                before.ok_or_else(|| Refusal::claim(RefusalCode::NoConsent, "sup", "registered"))?;
-                writes.push(Write::ConsentSuperseded(jti));
+            if let Some(jti) = claims.sup {
+                self.may_supersede(caller, claims, &jti, subject).await?;
+                writes.push(Write::ConsentSuperseded { consent: jti, by: object.jti });
+            } else if !self.store.person_keys(&subject).await?.is_empty() {
+                // Two consents of one person side by side would leave open which of them says what the person wants.
+                return Err(Refusal::claim(RefusalCode::StateConflict, "sub", "in_use").into());
             }
             // Only now: a refusal before could not be sealed under a key that is not stored.
             call.note(|t| t.shred = Some(key_id));
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
-            let with = With { writes, object: None, ground: Some(ground), narrows: superseded.is_some(), key: Some(key) };
+            let with = With { writes, object: None, ground: Some(ground), narrows: claims.sup.is_some(), key: Some(key) };
             Ok((with, json!({"consent": object.jti})))
         })
         .await
@@ -73,12 +74,14 @@ impl Gateway {
         call.note(|t| t.act = Some(if claims.narrow.is_none() { Act::End } else { Act::Narrow }));
         self.register(caller, call, object.identity(), |epoch| async move {
             let consent = self.visible_consent(caller, jti).await?;
+            self.may(caller, Deed::WithdrawConsent)?;
             call.note(|t| t.consent = Some(*jti));
-            call.note(|t| t.case = consent.row.case);
+            let case = self.case_of(&consent).await?;
+            call.note(|t| t.case = case);
             let shred = consent.row.sealed.key;
             call.note(|t| t.shred = Some(shred));
-            if consent.history.ended {
-                return Err(Refusal::claim(RefusalCode::StateConflict, "con", "already_ended").into());
+            if let Some(rule) = over(&consent) {
+                return Err(Refusal::claim(RefusalCode::StateConflict, "con", rule).into());
             }
             let key = self.data_key(shred).await?;
             let sealed = vault::seal(&key, shred, &consent_context(jti), object.compact.as_bytes())?;
@@ -114,13 +117,14 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(Value, Timestamp), Failure> {
         let consent = self.visible_consent(caller, jti).await?;
+        let case = self.case_of(&consent).await?;
         let until = if consent.row.collector == *caller.party() {
             caller.not_after
         } else {
-            self.sees_consent_detail(caller, call, &consent, purpose, epoch).await?.ok_or(RefusalCode::NotFound)?
+            self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?
         };
         call.note(|t| t.consent = Some(*jti));
-        call.note(|t| t.case = consent.row.case);
+        call.note(|t| t.case = case);
         call.note(|t| t.shred = Some(consent.row.sealed.key));
         let key = self.data_key(consent.row.sealed.key).await?;
         let compact = vault::open(&key, &consent_context(jti), &consent.row.sealed)?;
@@ -131,9 +135,31 @@ impl Gateway {
             ConsentState::Withdrawn => "ended",
             _ => "not_in_force",
         };
-        let shown =
+        let mut shown =
             json!({"consent": jti, "state": state, "narrowed": consent.history.narrowed, "claims": claims, "signed": signed.token()});
+        if let (Some(by), Some(members)) = (consent.row.superseded_by, shown.as_object_mut()) {
+            members.insert("superseded_by".to_owned(), json!(by));
+        }
         Ok((shown, until))
+    }
+
+    /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since.
+    async fn may_supersede(&self, caller: &Caller, claims: &ConsentGiven, jti: &Jti, subject: Tag) -> Result<(), Failure> {
+        let before = self.consent(jti).await?.filter(|c| c.row.collector == *caller.party() && c.row.subject == subject);
+        let before = before.ok_or_else(|| Refusal::claim(RefusalCode::NoConsent, "sup", "registered"))?;
+        if let Some(rule) = over(&before) {
+            // What was withdrawn is not brought back by replacing it: that takes a consent of its own.
+            return Err(Refusal::claim(RefusalCode::StateConflict, "sup", rule).into());
+        }
+        if before.last_end.is_some_and(|end| end > claims.issued.iat) {
+            return Err(Refusal::claim(RefusalCode::StateConflict, "sup", "narrowed_since").into());
+        }
+        if claims.nbf > self.clock.now() {
+            // The old one ends with this entry: between the two there would be none.
+            return Err(Refusal::claim(RefusalCode::BadToken, "nbf", "supersedes_at_once").into());
+        }
+        let taken: Vec<Exception> = before.open.scope.refused.iter().chain(&before.history.narrowed).cloned().collect();
+        Ok(claims.restores_nothing(&taken)?)
     }
 
     /// Until when the caller may see `consent_detail` of the first message that reached it in the consent's case, if it may.
@@ -142,14 +168,15 @@ impl Gateway {
         caller: &Caller,
         call: &Call,
         consent: &StandingConsent,
-        purpose: Purpose,
+        (case, purpose): (Option<CaseKey>, Purpose),
         epoch: u64,
     ) -> Result<Option<Timestamp>, Failure> {
-        let Some(case) = consent.row.case else { return Ok(None) };
+        let Some(case) = case else { return Ok(None) };
         let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(None) };
         let relation = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
         let relation = relation.map_or(Relation::None, |row| row.relation);
-        self.shows_consent_detail(caller, call, &message, consent, (relation, purpose), epoch).await
+        let in_place = self.consent_in_place(&consent.row.jti).await?.ok_or(Failure::Corrupt("consent"))?;
+        self.shows_consent_detail(caller, call, &message, &in_place, (relation, purpose), epoch).await
     }
 
     /// The consent, if the caller may act on it; otherwise it is not there.
@@ -158,8 +185,19 @@ impl Gateway {
         if consent.row.collector == *caller.party() {
             return Ok(consent);
         }
-        let case = consent.row.case.ok_or(RefusalCode::NotFound)?;
+        let case = self.case_of(&consent).await?.ok_or(RefusalCode::NotFound)?;
         let stands = self.store.case_parties(&case).await?.iter().any(|row| row.party == *caller.party() && row.relation.may_end_consent());
         if stands { Ok(consent) } else { Err(RefusalCode::NotFound.into()) }
+    }
+}
+
+/// Why nothing can be done to a consent any more.
+const fn over(consent: &StandingConsent) -> Option<&'static str> {
+    if consent.row.superseded_by.is_some() {
+        Some("superseded")
+    } else if consent.row.ended {
+        Some("already_ended")
+    } else {
+        None
     }
 }

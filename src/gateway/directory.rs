@@ -14,11 +14,12 @@ use crate::{
     domain::{
         codes::Purpose,
         entry::Act,
-        party::{PartyId, PartyKind, PartyState, Registration},
+        party::{PartyId, PartyState, Registration},
         refusal::{Refusal, RefusalCode, Violation},
     },
     ledger::Ground,
     message::objects::{FirstKey, PartyAct, PartyStatement},
+    policy::Deed,
     store::{KeyRow, KeyState, PartyKeyUse, PartyRow, Write},
 };
 
@@ -68,9 +69,7 @@ impl Gateway {
     /// `POST /v1/parties`: register, update, suspend, readmit.
     pub async fn register_party(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::Only(Purpose::Administration)).await?;
-        if caller.kind() != PartyKind::Operator {
-            return Err(RefusalCode::OperationNotAllowed.into());
-        }
+        self.may(caller, Deed::RegisterParty)?;
         let object = self.read_object::<PartyStatement>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.recipient = Some(claims.party.clone()));

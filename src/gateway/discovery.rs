@@ -55,8 +55,7 @@ impl Gateway {
 
     /// Whether the ledger answers and the policy in force is the one that is loaded.
     pub async fn ready(&self) -> Result<(), Failure> {
-        let head = self.store.head().await?;
-        if head.policy != self.policy.digest() {
+        if !self.decides_by(&self.seen().await?) {
             return Err(crate::domain::refusal::RefusalCode::PolicyMismatch.into());
         }
         Ok(self.ledger.writable().await?)

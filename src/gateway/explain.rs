@@ -4,7 +4,10 @@
 //! Holds catalogue keys, codes and the sentences of the policies, no values. Not here: what a message of another party would meet; who is not its
 //! issuer is told so and nothing else.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+};
 
 use serde::Serialize;
 
@@ -15,10 +18,10 @@ use super::{
     failure::Failure,
     findings::Findings,
     record::{GATEWAY_KEY, With, recorded},
-    submit::{Examined, Received, Sent},
+    submit::{Examined, Received, Reliance, Sent},
 };
 use crate::{
-    decision::{self, Reason, RowReasons, Viewing},
+    decision::{self, Viewing},
     domain::{
         case::Relation,
         codes::Purpose,
@@ -30,6 +33,7 @@ use crate::{
         refusal::{Refusal, RefusalCode, Violation},
     },
     ledger::Draft,
+    store::PartyRow,
     text::{self, Lang},
 };
 
@@ -45,6 +49,8 @@ pub struct Explanation {
     pub message: Option<Jti>,
     /// Everything that was found wrong, in the order in which a submission looks: a submission is told the first.
     pub refusals: Vec<Fault>,
+    /// What an accepted message would be accepted with: rows that look wrong.
+    pub warnings: Vec<Violation>,
     /// What each reader would be shown, if nothing stood against the message. Empty where that cannot be known.
     pub readers: Vec<ReaderView>,
     /// The rules named above, in words.
@@ -77,11 +83,39 @@ pub struct Words {
     pub en: String,
 }
 
+/// Who could read a message.
+struct Reader {
+    row: Arc<PartyRow>,
+    as_what: Role,
+}
+
+/// In which role somebody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Recipient,
+    /// Acts for the recipient.
+    Delegate,
+    Sender,
+}
+
+impl Role {
+    /// How the case's history would have it: a delegate reads in the recipient's place.
+    const fn relation(self) -> Relation {
+        match self {
+            Self::Recipient | Self::Delegate => Relation::Assigned,
+            Self::Sender => Relation::Origin,
+        }
+    }
+}
+
 /// What one reader would be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReaderView {
     /// Reader.
     pub reader: PartyId,
+    /// For whom it would read, under a delegation.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<PartyId>,
     /// How it would stand to the case.
     pub relation: Relation,
     /// One view for each purpose the message is sent for.
@@ -187,7 +221,7 @@ impl Gateway {
         let told = OnceLock::new();
         let sent = Sent { caller, call, message, sd_jwt, purpose, ends: *ends, known, told: &told };
         let examined = self.examine(sent, epoch, &mut findings).await?;
-        if let Some(Some(consent)) = &examined.consent {
+        if let Some(Reliance(Some(consent))) = &examined.reliance {
             // Erased with the person, like everything else that names the consent.
             let shred = consent.row.sealed.key;
             call.note(|t| t.shred = Some(shred));
@@ -195,85 +229,117 @@ impl Gateway {
         // What was accepted keeps its first answer, whatever happened since.
         let refusals = if known { Vec::new() } else { findings.into_refusals() };
         let mut explanation = self.told(Some(identity.jti), known, &refusals);
-        self.readers(sent, &examined, &mut explanation);
+        for reader in self.readers(sent, &examined, epoch).await? {
+            explanation.readers.extend(self.reader_view(sent, &examined, &reader, &mut explanation.rules));
+        }
+        explanation.warnings = told.into_inner().unwrap_or_default();
         Ok((explanation, refusals))
     }
 
     /// The explanation without readers.
     fn told(&self, message: Option<Jti>, repeated: bool, refusals: &[Refusal]) -> Explanation {
         let mut rules = BTreeMap::new();
-        for rule in refusals.iter().flat_map(|r| &r.rules).chain(refusals.iter().flat_map(|r| r.violations.iter().map(|v| &v.rule))) {
-            if let (Some(ja), Some(en)) = (self.policy.title(rule, Lang::Ja), self.policy.title(rule, Lang::En)) {
-                let basis = self.policy.basis(rule).unwrap_or_default().to_owned();
-                rules.insert(rule.clone(), Rule { ja: ja.to_owned(), en: en.to_owned(), basis });
-            }
-        }
+        self.name(refusals.iter().flat_map(|refusal| &refusal.rules), &mut rules);
+        self.name(refusals.iter().flat_map(|refusal| &refusal.violations).map(|violation| &violation.rule), &mut rules);
         Explanation {
             outcome: if refusals.is_empty() { "accepted" } else { "refused" },
             repeated,
             message,
             refusals: refusals.iter().map(Fault::of).collect(),
+            warnings: Vec::new(),
             readers: Vec::new(),
             rules,
             policy: PolicyName { sha256: self.policy.digest() },
         }
     }
 
-    /// Adds what the recipient and the sender would be shown.
-    fn readers(&self, sent: Sent<'_>, examined: &Examined<'_>, explanation: &mut Explanation) {
-        let (Some(recipient), claims) = (&examined.recipient, sent.message.claims()) else { return };
+    /// Everybody who could read the message: its recipient, those who act for it, its sender.
+    async fn readers(&self, sent: Sent<'_>, examined: &Examined<'_>, epoch: u64) -> Result<Vec<Reader>, Failure> {
+        let (Some(recipient), claims) = (&examined.recipient, sent.message.claims()) else { return Ok(Vec::new()) };
         if recipient.state != PartyState::Active || claims.aud == claims.iss {
-            return;
+            return Ok(Vec::new());
         }
-        for (row, relation) in [(recipient, Relation::Assigned), (&sent.caller.row, Relation::Origin)] {
-            let reader = row.registration.party.clone();
-            let mut view = ReaderView { reader, relation, purposes: Vec::new() };
-            for purpose in claims.pur.iter().copied() {
-                let works = row.registration.works_for(purpose);
-                let Some(seen) = self.view(sent, examined, relation, purpose, works, &mut explanation.rules) else { return };
-                view.purposes.push(seen);
+        let mut readers = vec![Reader { row: Arc::clone(recipient), as_what: Role::Recipient }];
+        if let Some(agreement) = &examined.agreement {
+            let now = self.clock.now();
+            let mut delegates: Vec<&PartyId> = agreement.record.agreement.delegations.iter().map(|delegation| &delegation.to).collect();
+            delegates.sort_unstable();
+            delegates.dedup();
+            delegates.retain(|to| **to != claims.iss && agreement.record.delegated_until(&claims.aud, to, now).is_some());
+            for delegate in delegates {
+                let row = self.party_in(epoch, delegate).await?.filter(|row| row.state == PartyState::Active);
+                readers.extend(row.map(|row| Reader { row, as_what: Role::Delegate }));
             }
-            explanation.readers.push(view);
         }
+        readers.push(Reader { row: Arc::clone(&sent.caller.row), as_what: Role::Sender });
+        Ok(readers)
     }
 
-    /// What a reader who stands so to the case would be shown; `works` says whether its unit works for the purpose.
-    fn view(
+    /// What a reader would be shown for each purpose of the message; none where that is not known.
+    fn reader_view(
         &self,
         sent: Sent<'_>,
         examined: &Examined<'_>,
-        relation: Relation,
+        reader: &Reader,
+        rules: &mut BTreeMap<String, Rule>,
+    ) -> Option<ReaderView> {
+        let claims = sent.message.claims();
+        let purposes: Option<Vec<PurposeView>> =
+            claims.pur.iter().map(|purpose| self.purpose_view(sent, examined, reader, *purpose, rules)).collect();
+        Some(ReaderView {
+            reader: reader.row.registration.party.clone(),
+            on_behalf_of: (reader.as_what == Role::Delegate).then(|| claims.aud.clone()),
+            relation: reader.as_what.relation(),
+            purposes: purposes?,
+        })
+    }
+
+    fn purpose_view(
+        &self,
+        sent: Sent<'_>,
+        examined: &Examined<'_>,
+        reader: &Reader,
         purpose: Purpose,
-        works: bool,
         rules: &mut BTreeMap<String, Rule>,
     ) -> Option<PurposeView> {
-        let question = examined.question(sent, &self.policy, relation, sent.ends, self.clock.now())?;
+        let question = examined.question(sent, &self.policy, reader.as_what.relation(), sent.ends, self.clock.now())?;
         let viewing = Viewing { purpose, message: &sent.message.claims().pur };
-        let own = relation == Relation::Origin;
-        let decided = if !works {
-            Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "unit"))
-        } else if own {
-            decision::decide_own_read(&question, &viewing)
-        } else {
-            decision::decide_read(&question, &viewing)
+        let decided = match reader.as_what {
+            _ if !reader.row.registration.works_for(purpose) => Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "unit")),
+            Role::Sender => decision::decide_own_read(&question, &viewing),
+            Role::Recipient => decision::decide_read(&question, &viewing),
+            Role::Delegate => decision::decide_delegated_read(&question, &viewing, reader.row.registration.party.kind()),
         };
         let mut seen = PurposeView { purpose, refusal: None, consent_detail: false, shown: Vec::new(), withheld: Vec::new() };
-        match decided {
-            Err(refusal) => seen.refusal = Some(Fault::of(&refusal)),
-            Ok(view) if own => {
-                seen.consent_detail = view.consent_detail();
-                let row = |row: &decision::Row| RowView { field: row.key.clone(), class: row.class, rules: Vec::new() };
-                seen.shown = question.rows.iter().map(row).collect();
+        let view = match decided {
+            Ok(view) => view,
+            Err(refusal) => {
+                seen.refusal = Some(Fault::of(&refusal));
+                return Some(seen);
             }
-            Ok(view) => {
-                seen.consent_detail = view.consent_detail();
-                for row in decision::explain(&question, purpose).rows {
-                    let list = if row.reasons.shown { &mut seen.shown } else { &mut seen.withheld };
-                    list.push(RowView::of(row, rules));
-                }
-            }
+        };
+        seen.consent_detail = view.consent_detail();
+        let hidden: HashMap<&FieldKey, &[String]> = view.hidden().iter().map(|row| (&row.key, row.rules.as_slice())).collect();
+        for row in decision::explain(&question, purpose).rows {
+            let (list, ids) = match hidden.get(&row.field) {
+                Some(ids) => (&mut seen.withheld, ids.to_vec()),
+                None if reader.as_what == Role::Sender => (&mut seen.shown, Vec::new()),
+                None => (&mut seen.shown, row.reasons.permitted_by.into_iter().map(|reason| reason.rule).collect()),
+            };
+            self.name(&ids, rules);
+            list.push(RowView { field: row.field, class: row.reasons.class, rules: ids });
         }
         Some(seen)
+    }
+
+    /// Puts rules into words, each once.
+    fn name<'a>(&self, ids: impl IntoIterator<Item = &'a String>, rules: &mut BTreeMap<String, Rule>) {
+        for rule in ids {
+            if let (Some(ja), Some(en)) = (self.policy.title(rule, Lang::Ja), self.policy.title(rule, Lang::En)) {
+                let basis = self.policy.basis(rule).unwrap_or_default();
+                rules.entry(rule.clone()).or_insert_with(|| Rule { ja: ja.to_owned(), en: en.to_owned(), basis: basis.to_owned() });
+            }
+        }
     }
 
     /// The entry: of type `explain` whatever was found, with the code that a submission would be told.
@@ -299,18 +365,5 @@ impl Fault {
             detail: Words { ja: text.detail(Lang::Ja).to_owned(), en: text.detail(Lang::En).to_owned() },
             violations: refusal.violations.clone(),
         }
-    }
-}
-
-impl RowView {
-    /// The row with the ids of what decided it; the words go into `rules` once.
-    fn of(row: RowReasons, rules: &mut BTreeMap<String, Rule>) -> Self {
-        let decided_by = if row.reasons.shown { row.reasons.permitted_by } else { row.reasons.withheld_by };
-        let mut ids = Vec::with_capacity(decided_by.len());
-        for Reason { rule, ja, en, basis } in decided_by {
-            rules.entry(rule.clone()).or_insert(Rule { ja, en, basis });
-            ids.push(rule);
-        }
-        Self { field: row.field, class: row.reasons.class, rules: ids }
     }
 }

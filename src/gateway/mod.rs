@@ -22,6 +22,7 @@ mod findings;
 mod keys;
 mod known;
 mod ledger_read;
+mod policies;
 mod read_case;
 mod receipts;
 mod record;
@@ -108,7 +109,7 @@ pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ledger: SequencerHandle,
     pub(crate) vault: Vault,
-    pub(crate) policy: PolicySet,
+    pub(crate) policy: policies::Policies,
     pub(crate) schemas: SchemaSet,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
@@ -156,7 +157,7 @@ impl Gateway {
             store: parts.store,
             ledger: parts.ledger,
             vault: parts.vault,
-            policy: parts.policy,
+            policy: policies::Policies::new(parts.policy),
             schemas: parts.schemas,
             clock: parts.clock,
             ids: parts.ids,
@@ -212,7 +213,8 @@ impl Gateway {
         let began = call.trail();
         for again in [false, true] {
             let seen = if again { self.seen().await? } else { caller.seen };
-            if seen.policy != self.policy.digest() {
+            let seen = if self.decides_by(&seen) { seen } else { self.seen().await? };
+            if !self.decides_by(&seen) {
                 return Err(RefusalCode::PolicyMismatch.into());
             }
             self.still_stands(caller, call, seen.rights_epoch).await?;
@@ -224,6 +226,9 @@ impl Gateway {
             }
         }
         let turn = self.ledger.exclusive().await?;
+        if !self.decides_by(&self.seen().await?) {
+            return Err(RefusalCode::PolicyMismatch.into());
+        }
         self.still_stands(caller, call, turn.rights_epoch()).await?;
         let (draft, extra) = build(turn.rights_epoch()).await?;
         let answer = turn.append(draft).await?;
@@ -234,7 +239,13 @@ impl Gateway {
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
         let head = self.store.head().await?;
+        self.policy.follow(head.policy, head.rights_epoch);
         Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+    }
+
+    /// Whether the set in use here is the one in force.
+    fn decides_by(&self, seen: &Seen) -> bool {
+        seen.policy == self.policy.digest()
     }
 
     /// A data key, unwrapped. Destroyed keys are `erased`.

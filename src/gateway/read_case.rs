@@ -37,6 +37,7 @@ use crate::{
         profile::RELEASE_CTY,
         submission::{self, Message},
     },
+    policy::Deed,
     store::{CaseRow, EvidenceRow, EvidenceState, KeyRow, KeyState, MessageRow, PartyKeyUse, Write},
     vault::{self, DataKey},
 };
@@ -93,6 +94,7 @@ impl Gateway {
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case.case));
         call.note(|t| t.shred = Some(row.sealed.key));
+        self.may(caller, Deed::Pull { kind: row.kind, relation: case.relation })?;
         call.note(|t| t.kind = Some(row.kind));
         call.note(|t| t.message = Some(MessageRef { iss: row.iss.clone(), jti: row.jti }));
         call.note(|t| t.recipient = Some(caller.party().clone()));
@@ -104,8 +106,11 @@ impl Gateway {
         let reference = disclosed.hidden.con.as_ref();
         let consent = match reference {
             Some(reference) => {
-                call.note(|t| t.consent = Some(reference.jti));
-                Some(self.consent(&reference.jti).await?.ok_or(Failure::Corrupt("consent"))?)
+                let consent = self.consent_in_place(&reference.jti).await?.ok_or(Failure::Corrupt("consent"))?;
+                // The entry names the consent the release rests on, and is found under the one the message names as well.
+                call.note(|t| t.consent = Some(consent.row.jti));
+                call.note(|t| t.tags.push(self.vault.tag("consent", &reference.jti.to_string())));
+                Some(consent)
             }
             None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent => return Err(RefusalCode::NoConsent.into()),
             None => None,
@@ -155,7 +160,7 @@ impl Gateway {
         // A sender's look at its own message is no release to a reader.
         let writes = if own { Vec::new() } else { vec![evidence] };
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
-        let consent = reference.filter(|_| view.consent_detail()).cloned();
+        let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
         let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by) };
         Ok((with, prepared))
     }

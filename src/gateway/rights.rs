@@ -14,7 +14,8 @@ use crate::{
     domain::{
         consent::{Consent, ConsentHistory},
         digest::Digest,
-        ids::Jti,
+        ids::{CaseKey, Jti},
+        time::Timestamp,
     },
     message::{
         disclosed::Pseudonym,
@@ -40,6 +41,7 @@ pub(super) struct OpenConsent {
     pub scope: Consent,
     /// Pseudonym of the person. Never logged, never in an entry.
     pub subject: Pseudonym,
+    given: ConsentGiven,
 }
 
 /// A consent as it stands.
@@ -47,6 +49,8 @@ pub(super) struct StandingConsent {
     pub row: ConsentRow,
     pub open: Arc<OpenConsent>,
     pub history: ConsentHistory,
+    /// When the last of its ends or narrowings was signed.
+    pub last_end: Option<Timestamp>,
 }
 
 impl RightsCache {
@@ -73,18 +77,43 @@ impl Gateway {
             // It was verified before it was stored, and its ciphertext is authenticated.
             let signed = Signed::<ConsentGiven>::read(&compact).map_err(|_| Failure::Corrupt("consent"))?;
             let claims = signed.unproven();
-            let open = Arc::new(OpenConsent { scope: claims.scope(), subject: claims.sub.clone() });
+            let open = Arc::new(OpenConsent { scope: claims.scope(), subject: claims.sub.clone(), given: claims.clone() });
             self.rights.consents.put(row.sha256, Arc::clone(&open));
             open
         };
-        let mut history = ConsentHistory { ended: row.ended, narrowed: Vec::new() };
+        let providers_until = open.given.providers_until(self.policy.consent_terms());
+        let mut history = ConsentHistory { ended: row.ended, narrowed: Vec::new(), providers_until };
+        let mut last_end = None;
         for sealed in &row.ends {
             let key = self.data_key(sealed.key).await?;
             let compact = vault::open(&key, &consent_context(jti), sealed)?;
             let end = Signed::<ConsentEnd>::read(&compact).map_err(|_| Failure::Corrupt("consent end"))?;
-            history.narrowed.extend(end.unproven().narrow.iter().flatten().cloned());
+            let end = end.unproven();
+            history.narrowed.extend(end.narrow.iter().flatten().cloned());
+            last_end = last_end.max(Some(end.issued.iat));
         }
-        Ok(Some(StandingConsent { row, open, history }))
+        Ok(Some(StandingConsent { row, open, history, last_end }))
+    }
+
+    /// The consent that stands in the place of this one: itself, or the last of those that superseded it. A later consent replaces an earlier one
+    /// as a whole (`domain.md` section 10.3), so what was sent under the earlier is read under the later.
+    pub(super) async fn consent_in_place(&self, jti: &Jti) -> Result<Option<StandingConsent>, Failure> {
+        let mut consent = self.consent(jti).await?;
+        while let Some(next) = consent.as_ref().and_then(|consent| consent.row.superseded_by) {
+            // A consent supersedes when it is registered, and never again: the chain has an end.
+            consent = Some(self.consent(&next).await?.ok_or(Failure::Corrupt("consent"))?);
+        }
+        Ok(consent)
+    }
+
+    /// The case a consent is bound to: the first that used it, or the case of the consent whose place it took.
+    pub(super) async fn case_of(&self, consent: &StandingConsent) -> Result<Option<CaseKey>, Failure> {
+        let (mut case, mut before) = (consent.row.case, consent.open.given.sup);
+        while let (None, Some(jti)) = (case, before) {
+            let consent = self.consent(&jti).await?.ok_or(Failure::Corrupt("consent"))?;
+            (case, before) = (consent.row.case, consent.open.given.sup);
+        }
+        Ok(case)
     }
 }
 

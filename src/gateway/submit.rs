@@ -30,7 +30,7 @@ use crate::{
         consent::ConsentState,
         field::FieldClass,
         ids::{CaseKey, Jti},
-        party::{PartyId, PartyKind, PartyState},
+        party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
     },
@@ -42,7 +42,7 @@ use crate::{
         schema::{MessageSchema, holds_my_number},
         submission::{Message, Submission},
     },
-    policy::PolicySet,
+    policy::{Deed, PolicySet},
     store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, PartyRow, Write},
     vault,
 };
@@ -78,10 +78,12 @@ pub(super) struct Examined<'a> {
     pub(super) recipient: Option<Arc<PartyRow>>,
     pub(super) rows: Option<Vec<Row>>,
     pub(super) agreement: Option<Arc<KnownAgreement>>,
-    /// None: it was refused. A message may rest on no consent.
-    pub(super) consent: Option<Option<StandingConsent>>,
+    pub(super) reliance: Option<Reliance>,
     pub(super) permitted: Option<Permitted<&'a Verified<Message>>>,
 }
+
+/// What a message rests on: a consent, or a basis that needs none.
+pub(super) struct Reliance(pub(super) Option<StandingConsent>);
 
 impl Gateway {
     /// `POST /v1/referrals`: opens a case.
@@ -97,16 +99,7 @@ impl Gateway {
 
     /// Who acts for a party that may open cases.
     pub(super) async fn sender(&self, caller: &Caller, call: &Call) -> Result<Acting, Failure> {
-        if !matches!(
-            caller.kind(),
-            PartyKind::SettlementCenter
-                | PartyKind::ProbationOffice
-                | PartyKind::BarAssociation
-                | PartyKind::Municipality
-                | PartyKind::CoreCenter
-        ) {
-            return Err(RefusalCode::OperationNotAllowed.into());
-        }
+        self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
         self.actor(caller, call, Allowed::OfTheUnit).await
     }
 
@@ -145,7 +138,8 @@ impl Gateway {
         let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
         let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
         let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
-        self.open_case(sent, &permitted, (&agreement.record.agreement, examined.consent.flatten().as_ref()), epoch)
+        let consent = examined.reliance.and_then(|reliance| reliance.0);
+        self.open_case(sent, &permitted, (&agreement.record.agreement, consent.as_ref()), epoch)
     }
 
     /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
@@ -161,11 +155,15 @@ impl Gateway {
         if message.claims().kind != MessageKind::Referral {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
         }
+        let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
+        let sending = self.policy.may(caller.kind(), Deed::Submit { kind, recipient: aud });
+        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
         if recipient.as_ref().is_some_and(|recipient| recipient.state != PartyState::Active)
             || message.claims().aud == *caller.party()
-            || !decision::may_send(message.claims().kind, caller.kind(), message.claims().aud.kind())
+            || !sending.allow
         {
-            findings.check(Err::<(), _>(RefusalCode::RecipientNotAllowed))?;
+            let rules = sending.forbids.iter().map(ToString::to_string).collect();
+            findings.check(Err::<(), _>(Refusal { code: RefusalCode::RecipientNotAllowed, violations: Vec::new(), rules }))?;
         }
         findings.check(message.check_binding(&self.keys.kb.public().thumbprint()))?;
         let schema = findings.check(self.schemas.for_message(
@@ -191,8 +189,8 @@ impl Gateway {
             findings.check(Err::<(), _>(RefusalCode::PaddingRequired))?;
         }
         let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
-        let consent = match &disclosed {
-            Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?,
+        let reliance = match &disclosed {
+            Some(disclosed) => findings.check(self.named_consent(caller, call, message, disclosed, known).await)?.map(Reliance),
             None => None,
         };
         if disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
@@ -201,7 +199,7 @@ impl Gateway {
         if !message.claims().pur.contains(&purpose) {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
         }
-        let mut examined = Examined { recipient, rows, agreement, consent, permitted: None };
+        let mut examined = Examined { recipient, rows, agreement, reliance, permitted: None };
         if let (Some(recipient), Some(question)) =
             (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now))
         {
@@ -210,6 +208,8 @@ impl Gateway {
             let permitted = findings.check(permitted)?;
             if let Some(permitted) = &permitted {
                 call.note(|t| t.rules.clone_from(permitted.rules()));
+                // What let it be sent at all made the decision too.
+                call.note(|t| t.rules.extend(opening.permits.iter().chain(sending.permits.iter()).map(ToString::to_string)));
             }
             examined.permitted = permitted;
         }
@@ -331,9 +331,12 @@ impl Gateway {
         if disclosed.hidden.sub.as_ref() != Some(&consent.open.subject) {
             return Err(none("sub").into());
         }
+        if consent.row.superseded_by.is_some() {
+            return Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "superseded").into());
+        }
         // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
         let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
-        if stands && !known && consent.row.case.is_some() {
+        if stands && !known && self.case_of(&consent).await?.is_some() {
             return Err(none("bound_to_another_case").into());
         }
         call.note(|t| t.consent = Some(reference.jti));
@@ -351,7 +354,7 @@ impl Examined<'_> {
         ends: Timestamp,
         now: Timestamp,
     ) -> Option<Question<'q>> {
-        let (rows, agreement, consent) = (self.rows.as_ref()?, self.agreement.as_ref()?, self.consent.as_ref()?);
+        let (rows, agreement, Reliance(consent)) = (self.rows.as_ref()?, self.agreement.as_ref()?, self.reliance.as_ref()?);
         let claims = sent.message.claims();
         let exchange = Exchange { sender: sent.caller.party(), reader: &claims.aud, kind: claims.kind, basis: claims.bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };

@@ -1,17 +1,25 @@
 //! What the policy directory says about classes and legal bases: names, marks, and the sentences of the consent form.
 
-use std::{collections::HashMap, fmt::Display, hash::Hash};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+    hash::Hash,
+};
 
 use serde::Deserialize;
 
 use super::{
     error::PolicyError,
     lint,
-    source::{BASES, CLASSES, Source},
+    source::{BASES, CLASSES, CODES, CONSENT, Source},
 };
 use crate::domain::{
-    codes::{BasisGroup, LegalBasis},
+    agreement::AgreementState,
+    case::Relation,
+    codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
+    consent::{ConsentState, ConsentTerms},
     field::FieldClass,
+    party::PartyKind,
 };
 
 /// One class of the catalogue.
@@ -54,15 +62,45 @@ pub struct BasisText {
     pub note: String,
 }
 
-/// Both lists, complete.
+/// What a code of a closed list is called.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeText {
+    /// Japanese name.
+    pub ja: String,
+    /// English name.
+    pub en: String,
+}
+
+/// The closed lists whose codes have names in the catalogue, besides classes and legal bases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CodeList {
+    /// Kinds of parties.
+    OrgKind,
+    /// Purposes.
+    Purpose,
+    /// Message kinds.
+    MessageKind,
+    /// Relations to a case.
+    Relation,
+    /// States of an agreement.
+    AgreementState,
+    /// States of a consent.
+    ConsentState,
+}
+
+/// All lists, complete, and the conditions of consents.
+#[derive(Clone)]
 pub(super) struct Catalogue {
     classes: HashMap<FieldClass, ClassText>,
     bases: HashMap<LegalBasis, BasisText>,
+    codes: HashMap<CodeList, BTreeMap<String, CodeText>>,
+    consent: ConsentTerms,
 }
 
 impl Catalogue {
-    /// Reads both files; each must hold exactly the program's codes, once.
-    pub(super) fn read(source: &Source) -> Result<Self, PolicyError> {
+    /// Reads the files; each must hold exactly the program's codes, once.
+    pub(super) fn read(source: &Source) -> Result<Self, Vec<PolicyError>> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Classes {
@@ -73,21 +111,56 @@ impl Catalogue {
         struct Bases {
             basis: Vec<BasisText>,
         }
-        let classes: Classes = parse(CLASSES, source)?;
-        let bases: Bases = parse(BASES, source)?;
-        Ok(Self {
-            classes: index(CLASSES, "FieldClass", FieldClass::ALL, classes.class, |text| text.code)?,
-            bases: index(BASES, "LegalBasis", LegalBasis::ALL, bases.basis, |text| text.code)?,
-        })
+        let mut faults = Vec::new();
+        let classes = parse(CLASSES, source)
+            .and_then(|file: Classes| index(CLASSES, "FieldClass", FieldClass::ALL, file.class, |text| text.code))
+            .map_err(|fault| faults.push(fault));
+        let bases = parse(BASES, source)
+            .and_then(|file: Bases| index(BASES, "LegalBasis", LegalBasis::ALL, file.basis, |text| text.code))
+            .map_err(|fault| faults.push(fault));
+        let consent = parse(CONSENT, source).map_err(|fault| faults.push(fault));
+        let mut codes = HashMap::new();
+        for (list, file) in CODES {
+            match names(*list, file, source) {
+                Ok(found) => drop(codes.insert(*list, found)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match (classes, bases, consent) {
+            (Ok(classes), Ok(bases), Ok(consent)) if faults.is_empty() => Ok(Self { classes, bases, codes, consent }),
+            _ => Err(faults),
+        }
+    }
+
+    pub(super) fn label(&self, list: CodeList, code: &str) -> Option<&CodeText> {
+        self.codes.get(&list)?.get(code)
     }
 
     pub(super) fn class(&self, class: FieldClass) -> Option<&ClassText> {
         self.classes.get(&class)
     }
 
+    pub(super) const fn consent(&self) -> &ConsentTerms {
+        &self.consent
+    }
+
     pub(super) fn basis(&self, basis: LegalBasis) -> Option<&BasisText> {
         self.bases.get(&basis)
     }
+}
+
+fn names(list: CodeList, file: &'static str, source: &Source) -> Result<BTreeMap<String, CodeText>, PolicyError> {
+    let names: BTreeMap<String, CodeText> = parse(file, source)?;
+    let found = || names.keys().map(String::as_str);
+    match list {
+        CodeList::OrgKind => lint::same_codes(file, "OrgKind", PartyKind::ALL, found()),
+        CodeList::Purpose => lint::same_codes(file, "Purpose", Purpose::ALL, found()),
+        CodeList::MessageKind => lint::same_codes(file, "MessageType", MessageKind::ALL, found()),
+        CodeList::Relation => lint::same_codes(file, "CaseRelation", Relation::ALL, found()),
+        CodeList::AgreementState => lint::same_codes(file, "AgreementState", AgreementState::ALL, found()),
+        CodeList::ConsentState => lint::same_codes(file, "ConsentState", ConsentState::ALL, found()),
+    }?;
+    Ok(names)
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(file: &'static str, source: &Source) -> Result<T, PolicyError> {

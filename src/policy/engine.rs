@@ -2,28 +2,26 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     sync::{PoisonError, RwLock},
 };
 
 use cedar_policy::{
-    Authorizer, Context, Effect, Entities, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet as Cedar, Request,
-    RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
+    Authorizer, Context, Effect, Entities, EntityId, EntityTypeName, EntityUid, PolicySet as Cedar, Request, RestrictedExpression, Schema,
 };
 
 use super::{
-    catalogue::{BasisText, Catalogue, ClassText},
+    catalogue::{BasisText, Catalogue, ClassText, CodeList},
     error::PolicyError,
     key::{Key, RuleId, Ruling},
-    lint,
-    source::{SCHEMA, Source},
+    operation::{Deed, OperationTypes},
+    region::Region,
 };
 use crate::{
     domain::{
         agreement::AgreementState,
         case::Relation,
         codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
-        consent::ConsentState,
+        consent::{ConsentState, ConsentTerms},
         digest::Digest,
         field::FieldClass,
         party::PartyKind,
@@ -34,81 +32,34 @@ use crate::{
 /// A loaded, linted and validated set of policies.
 pub struct PolicySet {
     /// Two sets, because Cedar names only the prohibitions once one applies, and "not necessary anyway" would be lost.
-    permits: Cedar,
-    forbids: Cedar,
-    schema: Schema,
-    authorizer: Authorizer,
-    names: Names,
-    rules: BTreeMap<RuleId, RuleText>,
-    catalogue: Catalogue,
-    digest: Digest,
-    memo: RwLock<HashMap<Key, Ruling>>,
+    pub(super) permits: Cedar,
+    pub(super) forbids: Cedar,
+    /// The same of operations.
+    pub(super) may: Cedar,
+    pub(super) may_not: Cedar,
+    pub(super) schema: Schema,
+    pub(super) authorizer: Authorizer,
+    pub(super) types: Types,
+    pub(super) operations: OperationTypes,
+    pub(super) rules: BTreeMap<RuleId, RuleText>,
+    pub(super) catalogue: Catalogue,
+    pub(super) digest: Digest,
+    pub(super) memo: RwLock<HashMap<Key, Ruling>>,
+    pub(super) deeds: RwLock<HashMap<(PartyKind, Deed), Ruling>>,
 }
 
 /// What a policy says about itself.
+#[derive(Clone)]
 pub(super) struct RuleText {
     pub(super) ja: String,
     pub(super) en: String,
     pub(super) basis: String,
+    pub(super) effect: Effect,
+    /// The keys it applies to; of an operation none.
+    pub(super) reach: Region,
 }
 
 impl PolicySet {
-    /// The set this program was built with.
-    pub fn builtin() -> Result<Self, PolicyError> {
-        Self::of(&Source::builtin())
-    }
-
-    /// The set in a directory laid out like `policies/`.
-    pub fn load(dir: &Path) -> Result<Self, PolicyError> {
-        Self::of(&Source::read(dir)?)
-    }
-
-    fn of(source: &Source) -> Result<Self, PolicyError> {
-        let catalogue = Catalogue::read(source)?;
-        let schema = schema(source)?;
-        let (mut permits, mut forbids) = (Cedar::new(), Cedar::new());
-        let mut rules = BTreeMap::new();
-        for (file, text) in source.policies() {
-            let wrong = |reason: String| PolicyError::Syntax { file: file.to_owned(), reason };
-            let parsed: Cedar = text.parse().map_err(|e: cedar_policy::ParseErrors| wrong(e.to_string()))?;
-            if parsed.num_of_templates() > 0 {
-                return Err(PolicyError::Template(file.to_owned()));
-            }
-            for (policy, position) in parsed.policies().zip(1..) {
-                let id = lint::id(policy).ok_or_else(|| PolicyError::NoId { file: file.to_owned(), position })?;
-                lint::policy(id, policy)?;
-                let text = |name: &str| policy.annotation(name).unwrap_or_default().to_owned();
-                let about = RuleText { ja: text("title"), en: text("title_en"), basis: text("basis") };
-                if rules.insert(RuleId::new(id), about).is_some() {
-                    return Err(PolicyError::DuplicateId(id.to_owned()));
-                }
-                let set = if policy.effect() == Effect::Permit { &mut permits } else { &mut forbids };
-                set.add(policy.new_id(PolicyId::new(id))).map_err(|e| wrong(e.to_string()))?;
-            }
-        }
-        let validator = Validator::new(schema.clone());
-        for set in [&permits, &forbids] {
-            let result = validator.validate(set, ValidationMode::Strict);
-            if !result.validation_passed_without_warnings() {
-                let errors = result.validation_errors().map(ToString::to_string);
-                return Err(PolicyError::Invalid(errors.chain(result.validation_warnings().map(ToString::to_string)).collect()));
-            }
-        }
-        let names = Names::new()?;
-        names.request(&PROBE, &schema).map_err(PolicyError::Schema)?;
-        Ok(Self {
-            permits,
-            forbids,
-            schema,
-            authorizer: Authorizer::new(),
-            names,
-            rules,
-            catalogue,
-            digest: source.digest(),
-            memo: RwLock::default(),
-        })
-    }
-
     /// What the policies say about a key. An answer is remembered, whatever it is: the set never changes, and how every right stands is part of
     /// the key, so the same key has the same answer for ever. Only a fault of the engine is asked again.
     #[must_use]
@@ -170,10 +121,22 @@ impl PolicySet {
         self.catalogue.basis(basis)
     }
 
+    /// On what conditions a consent is taken.
+    #[must_use]
+    pub const fn consent_terms(&self) -> &ConsentTerms {
+        self.catalogue.consent()
+    }
+
     /// What the catalogue says about a class.
     #[must_use]
     pub fn class_text(&self, class: FieldClass) -> Option<&ClassText> {
         self.catalogue.class(class)
+    }
+
+    /// What the catalogue calls a code of a closed list; the code itself where it has no name.
+    #[must_use]
+    pub fn label<'a>(&'a self, list: CodeList, code: &'a str, lang: Lang) -> &'a str {
+        self.catalogue.label(list, code).map_or(code, |text| lang.of(&text.en, &text.ja))
     }
 
     /// The rules of the set in the order of their ids.
@@ -189,7 +152,7 @@ impl PolicySet {
         if key.purpose == Purpose::Administration {
             return Ruling::of(Vec::new(), Vec::new());
         }
-        let answer = self.names.request(key, &self.schema).and_then(|request| {
+        let answer = self.types.request(key, &self.schema).and_then(|request| {
             let permits = self.applying(&self.permits, &request)?;
             let forbids = self.applying(&self.forbids, &request)?;
             Ok(Ruling::of(permits, forbids))
@@ -201,7 +164,7 @@ impl PolicySet {
     }
 
     /// Ids of the policies of one effect that apply. In a set of one effect, Cedar's determining policies are all that apply.
-    fn applying(&self, set: &Cedar, request: &Request) -> Result<Vec<RuleId>, String> {
+    pub(super) fn applying(&self, set: &Cedar, request: &Request) -> Result<Vec<RuleId>, String> {
         let response = self.authorizer.is_authorized(request, set, &Entities::empty());
         if let Some(error) = response.diagnostics().errors().next() {
             return Err(error.to_string());
@@ -216,18 +179,9 @@ impl std::fmt::Debug for PolicySet {
     }
 }
 
-fn schema(source: &Source) -> Result<Schema, PolicyError> {
-    let wrong = |reason: String| PolicyError::Syntax { file: SCHEMA.to_owned(), reason };
-    let (fragment, warnings) = SchemaFragment::from_cedarschema_str(source.text(SCHEMA)?).map_err(|e| wrong(e.to_string()))?;
-    if let Some(warning) = warnings.into_iter().next() {
-        return Err(wrong(warning.to_string()));
-    }
-    lint::closed_lists(fragment.clone())?;
-    Schema::from_schema_fragments([fragment]).map_err(|e| wrong(e.to_string()))
-}
-
 /// The type names of the Cedar schema, parsed once.
-struct Names {
+#[derive(Clone)]
+pub(super) struct Types {
     org: EntityTypeName,
     class: EntityTypeName,
     purpose: EntityTypeName,
@@ -239,8 +193,8 @@ struct Names {
     disclose: EntityUid,
 }
 
-impl Names {
-    fn new() -> Result<Self, PolicyError> {
+impl Types {
+    pub(super) fn new() -> Result<Self, PolicyError> {
         let name = |text: &str| text.parse::<EntityTypeName>().map_err(|e| PolicyError::Schema(e.to_string()));
         Ok(Self {
             org: name("OrgKind")?,
@@ -255,7 +209,7 @@ impl Names {
         })
     }
 
-    fn request(&self, key: &Key, schema: &Schema) -> Result<Request, String> {
+    pub(super) fn request(&self, key: &Key, schema: &Schema) -> Result<Request, String> {
         let uid = |name: &EntityTypeName, code: &str| EntityUid::from_type_name_and_id(name.clone(), EntityId::new(code));
         let attribute = |attribute: &str, name: &EntityTypeName, code: &str| {
             (attribute.to_owned(), RestrictedExpression::new_entity_uid(uid(name, code)))
@@ -278,7 +232,7 @@ impl Names {
 }
 
 /// A key whose request must fit the Cedar schema: a context of other types is found when the set is loaded, not at the first message.
-const PROBE: Key = Key {
+pub(super) const PROBE: Key = Key {
     reader: PartyKind::Municipality,
     sender: PartyKind::SettlementCenter,
     class: FieldClass::Routing,
@@ -332,13 +286,42 @@ mod tests {
         }
         let mut allowed = 0;
         for key in sample(2_000).filter(|key| key.purpose != Purpose::Administration) {
-            let request = policies.names.request(&key, &policies.schema).unwrap();
+            let request = policies.types.request(&key, &policies.schema).unwrap();
             let response = policies.authorizer.is_authorized(&request, &whole, &Entities::empty());
             let ruling = policies.decide(&key);
             assert_eq!(response.decision() == cedar_policy::Decision::Allow, ruling.allow, "{key:?}");
             allowed += usize::from(ruling.allow);
         }
         assert!(allowed > 20, "the sample meets too few permits: {allowed}");
+    }
+
+    #[test]
+    fn the_region_of_the_set_is_what_cedar_says() {
+        let policies = PolicySet::builtin().unwrap();
+        let shown = policies.permitted();
+        let boxes = shown.situations();
+        let inside = boxes.iter().filter_map(crate::policy::Situations::first);
+        let weights = policies.weights();
+        let decided = weights.iter().filter_map(|weight| weight.decides.first());
+        let mut allowed = 0;
+        for key in sample(4_000).filter(|key| key.purpose != Purpose::Administration).chain(inside).chain(decided) {
+            let ruling = policies.evaluate(&key);
+            assert_eq!(shown.contains(&key), ruling.allow, "{key:?}");
+            for (rule, text) in policies.rules.iter().filter(|(_, text)| !text.reach.is_empty()) {
+                let applies = ruling.permits.contains(rule) || ruling.forbids.contains(rule);
+                assert_eq!(text.reach.contains(&key), applies, "{rule} {key:?}");
+            }
+            allowed += usize::from(ruling.allow);
+        }
+        assert!(allowed > boxes.len() && boxes.len() > 40, "{allowed} {}", boxes.len());
+    }
+
+    #[test]
+    fn what_decides_nothing_today_is_defence_in_depth() {
+        let policies = PolicySet::builtin().unwrap();
+        let idle: Vec<String> =
+            policies.weights().into_iter().filter(|weight| weight.decides.is_empty()).map(|weight| weight.rule.to_string()).collect();
+        assert_eq!(idle, ["F-01", "F-02", "F-03", "F-04", "F-05", "F-06", "F-08", "F-11"]);
     }
 
     #[test]
@@ -356,7 +339,7 @@ mod tests {
     #[test]
     fn a_fault_of_the_engine_is_a_denial_that_says_so() {
         let mut policies = PolicySet::builtin().unwrap();
-        policies.names.consent = "OrgKind".parse().unwrap();
+        policies.types.consent = "OrgKind".parse().unwrap();
         let ruling = policies.decide(&PROBE);
         assert!(!ruling.allow && ruling.permits.is_empty());
         assert_eq!(ruling.forbids.iter().map(RuleId::as_str).collect::<Vec<_>>(), [RuleId::ENGINE_FAILED]);

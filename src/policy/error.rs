@@ -1,5 +1,7 @@
 //! Why a policy set does not load. Policy files hold no personal data, so reasons may quote them.
 
+use crate::text::policy::PolicyFault;
+
 /// A fault in the policy files.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -57,13 +59,56 @@ pub enum PolicyError {
         /// The annotation.
         annotation: &'static str,
     },
-    /// `N-` policies permit, all others forbid.
-    #[error("{0}: permits must be called N-.., prohibitions otherwise")]
+    /// `N-` and `O-` policies permit, all others forbid.
+    #[error("{0}: permits must be called N-.. or O-.., prohibitions otherwise")]
     Effect(String),
+    /// A policy about no action, several, or another than its id announces.
+    #[error("{0}: must be about one action: O-.. and X-.. about an operation, all others about disclose")]
+    Action(String),
+    /// A condition that tests something else than a member of the key against codes of its list.
+    #[error("{id}: {what} is not a test of one member against codes of its closed list")]
+    Form {
+        /// The policy.
+        id: String,
+        /// What is not understood.
+        what: String,
+    },
+    /// Two policies with one title.
+    #[error("{first} and {second}: two policies have this title")]
+    SameTitle {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// Templates are policies that something outside could fill in.
     #[error("{0}: templates are not allowed")]
     Template(String),
     /// Cedar's strict validation found faults.
     #[error("strict validation: {}", .0.join("; "))]
     Invalid(Vec<String>),
+}
+
+impl PolicyError {
+    /// What sort of fault it is: the word under which it is explained, with its remedy.
+    #[must_use]
+    pub const fn fault(&self) -> PolicyFault {
+        match self {
+            Self::Unreadable { .. } => PolicyFault::Unreadable,
+            Self::Missing(_) => PolicyFault::Missing,
+            Self::Unexpected(_) => PolicyFault::Unexpected,
+            Self::Syntax { .. } => PolicyFault::Syntax,
+            Self::List { .. } => PolicyFault::List,
+            Self::Schema(_) => PolicyFault::Schema,
+            Self::DuplicateId(_) => PolicyFault::DuplicateId,
+            Self::NoId { .. } => PolicyFault::NoId,
+            Self::NoAnnotation { .. } => PolicyFault::NoAnnotation,
+            Self::Effect(_) => PolicyFault::Effect,
+            Self::Action(_) => PolicyFault::Action,
+            Self::Form { .. } => PolicyFault::Form,
+            Self::SameTitle { .. } => PolicyFault::SameTitle,
+            Self::Template(_) => PolicyFault::Template,
+            Self::Invalid(_) => PolicyFault::Invalid,
+        }
+    }
 }

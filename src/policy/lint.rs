@@ -1,11 +1,14 @@
 //! What a policy set must be before it is believed: complete about itself, and made of the program's closed lists only.
 
-use std::{collections::BTreeSet, fmt::Display};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
-use cedar_policy::{Effect, Policy, SchemaFragment};
+use cedar_policy::{ActionConstraint, Effect, Policy, SchemaFragment};
 use serde_json::Value;
 
-use super::{error::PolicyError, source::SCHEMA};
+use super::{error::PolicyError, key::RuleId, operation::Deed, source::SCHEMA};
 use crate::domain::{
     agreement::AgreementState,
     case::Relation,
@@ -39,7 +42,7 @@ pub(super) fn same_codes<'a, C: Display>(
     if difference.is_empty() { Ok(()) } else { Err(PolicyError::List { file, list, difference: difference.join(", ") }) }
 }
 
-/// The Cedar schema has the eight closed lists as enumerated entity types, one action, and nothing else: a policy that passes strict
+/// The Cedar schema has the closed lists as enumerated entity types, the known actions, and nothing else: a policy that passes strict
 /// validation then cannot name one organisation, one person or one case.
 pub(super) fn closed_lists(fragment: SchemaFragment) -> Result<(), PolicyError> {
     let json = fragment.to_json_value().map_err(|e| PolicyError::Schema(e.to_string()))?;
@@ -63,8 +66,10 @@ pub(super) fn closed_lists(fragment: SchemaFragment) -> Result<(), PolicyError> 
     same_codes(SCHEMA, "LegalBasis", BasisGroup::ALL, codes("LegalBasis")?.into_iter())?;
     same_codes(SCHEMA, "AgreementState", AgreementState::ALL, codes("AgreementState")?.into_iter())?;
     same_codes(SCHEMA, "ConsentState", ConsentState::ALL, codes("ConsentState")?.into_iter())?;
+    same_codes(SCHEMA, "Record", RECORDS, codes("Record")?.into_iter())?;
     let actions = root.get("actions").and_then(Value::as_object).ok_or_else(|| PolicyError::Schema("has no action".to_owned()))?;
-    same_codes(SCHEMA, "actions", &["disclose"], actions.keys().map(String::as_str))?;
+    let expected: Vec<&str> = [DISCLOSE].iter().chain(Deed::ACTIONS).copied().collect();
+    same_codes(SCHEMA, "actions", &expected, actions.keys().map(String::as_str))?;
     let context = root.pointer("/actions/disclose/appliesTo/context/attributes").and_then(Value::as_object);
     let context = context.ok_or_else(|| PolicyError::Schema("the action has no context".to_owned()))?;
     same_codes(SCHEMA, "context", CONTEXT, context.keys().map(String::as_str))
@@ -81,15 +86,50 @@ pub(super) fn id(policy: &Policy) -> Option<&str> {
     fits.then_some(id)
 }
 
-/// A policy says what it does, why it may, and has the effect its id announces.
-pub(super) fn policy(id: &str, policy: &Policy) -> Result<(), PolicyError> {
-    for annotation in ["title", "title_en", "basis"] {
-        if policy.annotation(annotation).is_none_or(|text| text.trim().is_empty()) {
-            return Err(PolicyError::NoAnnotation { id: id.to_owned(), annotation });
-        }
-    }
-    if id.starts_with('N') == (policy.effect() == Effect::Permit) { Ok(()) } else { Err(PolicyError::Effect(id.to_owned())) }
+/// Whether a policy is about operations, by its id.
+pub(super) fn is_operation(id: &str) -> bool {
+    id.starts_with(['O', 'X'])
 }
 
-const TYPES: &[&str] = &["OrgKind", "FieldClass", "Purpose", "MessageType", "CaseRelation", "LegalBasis", "AgreementState", "ConsentState"];
+/// A policy says what it does, why it may, and has the effect its id announces.
+pub(super) fn policy(id: &str, policy: &Policy) -> Vec<PolicyError> {
+    let silent = |annotation: &&str| policy.annotation(annotation).is_none_or(|text| text.trim().is_empty());
+    let mut faults: Vec<PolicyError> = ["title", "title_en", "basis"]
+        .into_iter()
+        .filter(silent)
+        .map(|annotation| PolicyError::NoAnnotation { id: id.to_owned(), annotation })
+        .collect();
+    if id.starts_with(['N', 'O']) != (policy.effect() == Effect::Permit) {
+        faults.push(PolicyError::Effect(id.to_owned()));
+    }
+    faults
+}
+
+/// A policy is about one action, the one its id announces: one that names none would be about all of them.
+pub(super) fn action(id: &str, policy: &Policy) -> Result<(), PolicyError> {
+    let about = match policy.action_constraint() {
+        ActionConstraint::Eq(uid) => uid.id().unescaped() != DISCLOSE,
+        ActionConstraint::Any | ActionConstraint::In(_) => return Err(PolicyError::Action(id.to_owned())),
+    };
+    if about == is_operation(id) { Ok(()) } else { Err(PolicyError::Action(id.to_owned())) }
+}
+
+/// Two policies with one title cannot be told apart by whoever reads why.
+pub(super) fn same_titles<'a>(rules: impl Iterator<Item = (&'a RuleId, &'a String, &'a String)>) -> Vec<PolicyError> {
+    let mut seen = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (id, ja, en) in rules {
+        for title in [ja, en].into_iter().filter(|title| !title.trim().is_empty()) {
+            if let Some(first) = seen.insert(title, id) {
+                faults.push(PolicyError::SameTitle { first: first.to_string(), second: id.to_string() });
+            }
+        }
+    }
+    faults
+}
+
+const DISCLOSE: &str = "disclose";
+const RECORDS: &[&str] = &["consent", "agreement", "party", "ledger"];
+const TYPES: &[&str] =
+    &["OrgKind", "FieldClass", "Purpose", "MessageType", "CaseRelation", "LegalBasis", "AgreementState", "ConsentState", "Record"];
 const CONTEXT: &[&str] = &["sender_kind", "purpose", "message_type", "relation", "legal_basis", "agreement", "consent", "named_recipient"];

@@ -1,7 +1,12 @@
 //! The policies as a table a person can read: who may see what, at which stage (`domain.md` section 8). Rendered by asking the policies,
 //! so it cannot say anything else than they do. CI compares it with `policies/matrix.ja.md`.
 
-use super::{engine::PolicySet, key::Key};
+use super::{
+    engine::PolicySet,
+    key::Key,
+    lint,
+    region::{Region, Situations},
+};
 use crate::domain::{
     agreement::AgreementState,
     case::Relation,
@@ -24,6 +29,34 @@ impl PolicySet {
         [HEAD, &head, &rows.concat(), RULES, &rules.concat()].concat()
     }
 
+    /// The same for every situation there is, as a table for machines: one line per reader, purpose, relation, and, where it matters, whether the
+    /// message is an enquiry and whether the consent names the reader; one column per class. What is not listed shows nothing.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let shown = self.permitted();
+        let classes: Vec<&str> = FieldClass::ALL.iter().map(|class| class.as_str()).collect();
+        let mut lines = vec![format!("reader,purpose,relation,enquiry,named,{}", classes.join(","))];
+        for reader in PartyKind::ALL {
+            for purpose in lint::purposes() {
+                for relation in Relation::ALL {
+                    let here = Situations {
+                        readers: vec![*reader],
+                        purposes: vec![purpose],
+                        relations: vec![*relation],
+                        agreements: vec![AgreementState::Covers],
+                        ..Situations::all()
+                    };
+                    let shown = shown.and(&Region::from(&here));
+                    if !shown.is_empty() {
+                        lines.extend(table_lines(&shown, *reader, purpose, *relation));
+                    }
+                }
+            }
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
     fn row(&self, class: FieldClass) -> String {
         let name = self.class_text(class).map_or(class.as_str(), |text| text.ja.as_str());
         let cells: Vec<&str> = COLUMNS.iter().map(|column| self.cell(column, class)).collect();
@@ -39,6 +72,40 @@ impl PolicySet {
         } else {
             "－"
         }
+    }
+}
+
+/// The lines of one reader, purpose and relation: one where neither the kind of message nor being named matters.
+fn table_lines(shown: &Region, reader: PartyKind, purpose: Purpose, relation: Relation) -> Vec<String> {
+    let cells = |kind: MessageKind, named: bool| -> String {
+        let cell = |class: &FieldClass| {
+            let column = Column { label: "", reader, purpose, relation, sender: PartyKind::Municipality, kind };
+            let at = |consent| shown.contains(&Key { named, ..column.key(*class, consent) });
+            if at(ConsentState::Covers) {
+                "●"
+            } else if at(ConsentState::CoversTicked) {
+                "○"
+            } else {
+                "－"
+            }
+        };
+        FieldClass::ALL.iter().map(cell).collect::<Vec<_>>().join(",")
+    };
+    let variants: Vec<(&str, &str, String)> = [(MessageKind::Enquiry, "yes"), (MessageKind::Referral, "no")]
+        .into_iter()
+        .flat_map(|(kind, enquiry)| [(true, "yes"), (false, "no")].map(|(named, word)| (enquiry, word, cells(kind, named))))
+        .collect();
+    let line = |enquiry: &str, named: &str, cells: &str| format!("{reader},{purpose},{relation},{enquiry},{named},{cells}");
+    let shows = |cells: &str| cells.contains(['●', '○']);
+    match variants.first() {
+        Some((.., first)) if variants.iter().all(|(.., cells)| cells == first) => {
+            if shows(first) {
+                vec![line("any", "any", first)]
+            } else {
+                Vec::new()
+            }
+        }
+        _ => variants.iter().filter(|(.., cells)| shows(cells)).map(|(enquiry, named, cells)| line(enquiry, named, cells)).collect(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Who may receive which class of information: the necessity policy and the prohibitions in `policies/`, evaluated for a closed key
-//! (protocol section 3).
+//! Who may receive which class of information, and who may do what: the necessity policy, the prohibitions, the guards and the operations in
+//! `policies/`, evaluated for closed keys (protocol section 3).
 //!
 //! Promises: what no policy permits is denied; a prohibition beats every permit; a fault of the engine is a denial that says so; the same key
 //! and the same digest give the same ruling. A set whose texts are incomplete, contradict the domain's closed lists or name anything outside
@@ -10,12 +10,20 @@
 mod catalogue;
 mod engine;
 mod error;
+mod form;
 mod key;
 mod lint;
+mod load;
 mod matrix;
+mod operation;
+mod reach;
+mod region;
 mod source;
 
-pub use catalogue::{BasisText, ClassText};
+pub use catalogue::{BasisText, ClassText, CodeList, CodeText};
 pub use engine::PolicySet;
 pub use error::PolicyError;
 pub use key::{Key, RuleId, Ruling};
+pub use operation::Deed;
+pub use reach::Weight;
+pub use region::{Region, Situations};

@@ -1,10 +1,11 @@
-//! The files of a policy set: embedded, or from a directory. One digest over all that decides; prose (`*.md`) is not part of it.
+//! The files of a policy set: embedded, or from a directory. One digest over all that decides or names; prose (`*.md`) and what is rendered are
+//! not part of it.
 
 use std::{collections::BTreeMap, path::Path};
 
 use aws_lc_rs::digest;
 
-use super::error::PolicyError;
+use super::{catalogue::CodeList, error::PolicyError};
 use crate::domain::digest::Digest;
 
 /// File texts by name, sorted by name.
@@ -27,10 +28,10 @@ impl Source {
             for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
                 let entry = entry.map_err(unreadable)?;
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-                if !entry.path().is_file() || has_extension(&name, "md") {
+                if !entry.path().is_file() || has_extension(&name, "md") || name == GOLDEN {
                     continue;
                 }
-                let expected = prefix.is_empty() && has_extension(&name, "cedar") || [SCHEMA, CLASSES, BASES].contains(&name.as_str());
+                let expected = prefix.is_empty() && has_extension(&name, "cedar") || BUILTIN.iter().any(|(known, _)| *known == name);
                 if !expected {
                     return Err(PolicyError::Unexpected(name));
                 }
@@ -75,6 +76,17 @@ fn has_extension(name: &str, extension: &str) -> bool {
 pub(super) const SCHEMA: &str = "disclosure.cedarschema";
 pub(super) const CLASSES: &str = "catalogue/classes.toml";
 pub(super) const BASES: &str = "catalogue/legal_basis.toml";
+pub(super) const CODES: &[(CodeList, &str)] = &[
+    (CodeList::OrgKind, "catalogue/org_kinds.toml"),
+    (CodeList::Purpose, "catalogue/purposes.toml"),
+    (CodeList::MessageKind, "catalogue/message_types.toml"),
+    (CodeList::Relation, "catalogue/relations.toml"),
+    (CodeList::AgreementState, "catalogue/agreement_states.toml"),
+    (CodeList::ConsentState, "catalogue/consent_states.toml"),
+];
+/// Rendered from the policies like the `*.md` files, and like them no part of the set.
+const GOLDEN: &str = "matrix.golden.csv";
+pub(super) const CONSENT: &str = "catalogue/consent.toml";
 
 const BUILTIN: &[(&str, &str)] = &[
     (SCHEMA, include_str!("../../policies/disclosure.cedarschema")),
@@ -82,6 +94,14 @@ const BUILTIN: &[(&str, &str)] = &[
     ("20_prohibition.cedar", include_str!("../../policies/20_prohibition.cedar")),
     ("30_agreement.cedar", include_str!("../../policies/30_agreement.cedar")),
     ("40_consent.cedar", include_str!("../../policies/40_consent.cedar")),
+    ("50_operation.cedar", include_str!("../../policies/50_operation.cedar")),
     (CLASSES, include_str!("../../policies/catalogue/classes.toml")),
     (BASES, include_str!("../../policies/catalogue/legal_basis.toml")),
+    ("catalogue/org_kinds.toml", include_str!("../../policies/catalogue/org_kinds.toml")),
+    ("catalogue/purposes.toml", include_str!("../../policies/catalogue/purposes.toml")),
+    ("catalogue/message_types.toml", include_str!("../../policies/catalogue/message_types.toml")),
+    ("catalogue/relations.toml", include_str!("../../policies/catalogue/relations.toml")),
+    ("catalogue/agreement_states.toml", include_str!("../../policies/catalogue/agreement_states.toml")),
+    ("catalogue/consent_states.toml", include_str!("../../policies/catalogue/consent_states.toml")),
+    (CONSENT, include_str!("../../policies/catalogue/consent.toml")),
 ];

@@ -47,7 +47,7 @@ pub(super) fn apply(script: &mut Script, row: &Write, at: At) -> Result<(), Stor
         Write::PersonKey(subject, key) => {
             script.run(sql::INSERT_PERSON_KEY)?.blob(&subject.0)?.blob(key.0.as_bytes())?;
         }
-        Write::Consent { .. } | Write::ConsentEnd { .. } | Write::ConsentSuperseded(_) | Write::ConsentBound(..) => {
+        Write::Consent { .. } | Write::ConsentEnd { .. } | Write::ConsentSuperseded { .. } | Write::ConsentBound(..) => {
             consent(script, row, at)?;
         }
         Write::Case { .. } | Write::CaseState(..) | Write::CaseParty { .. } | Write::CaseTouched(..) => case(script, row, at)?,
@@ -94,8 +94,8 @@ fn consent(script: &mut Script, row: &Write, at: At) -> Result<(), StoreError> {
                 script.run(sql::END_CONSENT)?.blob(consent.uuid().as_bytes())?;
             }
         }
-        Write::ConsentSuperseded(jti) => {
-            script.run(sql::END_CONSENT)?.blob(jti.uuid().as_bytes())?;
+        Write::ConsentSuperseded { consent, by } => {
+            script.run(sql::SUPERSEDE_CONSENT)?.blob(consent.uuid().as_bytes())?.blob(by.uuid().as_bytes())?;
         }
         Write::ConsentBound(jti, case) => {
             script.run(sql::BIND_CONSENT)?.blob(jti.uuid().as_bytes())?.blob(case.uuid().as_bytes())?;

@@ -115,8 +115,8 @@ pub trait Agreements: Send + Sync {
 pub trait Consents: Send + Sync {
     /// A consent.
     async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError>;
-    /// The data key of a person.
-    async fn person_key(&self, subject: &Tag) -> Result<Option<DataKeyId>, StoreError>;
+    /// The data keys of a person: one for each consent.
+    async fn person_keys(&self, subject: &Tag) -> Result<Vec<DataKeyId>, StoreError>;
 }
 
 /// Cases and their messages.

@@ -136,6 +136,8 @@ pub struct ConsentRow {
     pub case: Option<CaseKey>,
     /// Whether it was ended as a whole or superseded.
     pub ended: bool,
+    /// The consent that took its place, if one did.
+    pub superseded_by: Option<Jti>,
     /// Signed end objects in ledger order, sealed (narrowings are read from them).
     pub ends: Vec<Sealed>,
     /// Ledger entry.

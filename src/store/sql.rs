@@ -19,7 +19,7 @@ pub(super) const INSERT_TILE: &str = "INSERT INTO ledger_tile (level, n, root, h
 pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE kind = $1 AND iss = $2 AND jti = $3";
 pub(super) const DATA_KEY: &str = "SELECT wrapped FROM data_key WHERE id = $1";
 pub(super) const INSERT_DATA_KEY: &str = "INSERT INTO data_key (id, wrapped) VALUES ($1, $2)";
-pub(super) const PERSON_KEY: &str = "SELECT key FROM person_key WHERE subject = $1";
+pub(super) const PERSON_KEYS: &str = "SELECT key FROM person_key WHERE subject = $1 ORDER BY key";
 pub(super) const INSERT_PERSON_KEY: &str = "INSERT INTO person_key (subject, key) VALUES ($1, $2)";
 
 pub(super) const PARTY: &str = "SELECT registration, state, idx FROM party WHERE id = $1";
@@ -49,13 +49,14 @@ pub(super) const INSERT_AGREEMENT_ACT: &str = "INSERT INTO agreement_act (agreem
 pub(super) const SUPERSEDE_AGREEMENT: &str = "UPDATE agreement SET superseded = 1 WHERE id = $1 AND ver = $2";
 
 /// One row for each end, at least one.
-pub(super) const CONSENT: &str = "SELECT c.collector, c.sha256, c.subject, c.key, c.sealed, c.case_, c.ended, c.idx, e.key, e.sealed \
+pub(super) const CONSENT: &str = "SELECT c.collector, c.sha256, c.subject, c.key, c.sealed, c.case_, c.ended, c.idx, c.superseded_by, e.key, e.sealed \
      FROM consent c LEFT JOIN consent_end e ON e.consent = c.jti WHERE c.jti = $1 ORDER BY e.idx, e.seq";
 pub(super) const CONSENT_CASE: &str = "SELECT case_ FROM consent WHERE jti = $1";
 pub(super) const INSERT_CONSENT: &str =
     "INSERT INTO consent (jti, collector, sha256, subject, idx, key, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 pub(super) const INSERT_CONSENT_END: &str = "INSERT INTO consent_end (consent, idx, key, sealed) VALUES ($1, $2, $3, $4)";
 pub(super) const END_CONSENT: &str = "UPDATE consent SET ended = 1 WHERE jti = $1";
+pub(super) const SUPERSEDE_CONSENT: &str = "UPDATE consent SET ended = 1, superseded_by = $2 WHERE jti = $1 AND superseded_by IS NULL";
 pub(super) const BIND_CONSENT: &str = "UPDATE consent SET case_ = $2 WHERE jti = $1 AND (case_ IS NULL OR case_ = $2)";
 
 pub(super) const CASE: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \

@@ -85,8 +85,13 @@ pub enum Write {
         /// The signed end object.
         sealed: Sealed,
     },
-    /// Marks a consent as superseded (ended without an end object).
-    ConsentSuperseded(Jti),
+    /// Marks a consent as superseded by another, once.
+    ConsentSuperseded {
+        /// The old one.
+        consent: Jti,
+        /// The new one.
+        by: Jti,
+    },
     /// Binds a consent to the first case that uses it. A guard makes sure that it is unbound or bound to this case.
     ConsentBound(Jti, CaseKey),
     /// Opens a case.

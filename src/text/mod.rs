@@ -4,7 +4,9 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod consent;
 pub(crate) mod demo;
+pub mod policy;
 mod refusal;
 
 pub use refusal::{RefusalText, refusal};

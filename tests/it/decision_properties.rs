@@ -98,7 +98,7 @@ fn world() -> impl Strategy<Value = World> {
                 agreement: Some(agreement(flows)),
                 consent: given.map(|((own, mut items), refused, narrowed, ended)| {
                     items.push(own);
-                    (Consent { refused, ..consent(items) }, ConsentHistory { ended, narrowed })
+                    (Consent { refused, ..consent(items) }, ConsentHistory { ended, narrowed, providers_until: None })
                 }),
             }
         })

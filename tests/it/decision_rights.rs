@@ -1,7 +1,7 @@
 //! Decisions over the built-in policies: what is shown, what is refused, under which code, and for how long it holds.
 
 use tsunagi::{
-    decision::{Permitted, Question, View, Viewing, decide_delegated_read, decide_read, decide_submission, may_send},
+    decision::{Permitted, Question, View, Viewing, decide_delegated_read, decide_read, decide_submission},
     domain::{
         agreement::{AgreementAct, SignedAct},
         case::Relation,
@@ -12,6 +12,7 @@ use tsunagi::{
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
+    policy::Deed,
 };
 
 use crate::decision_fixture::*;
@@ -228,8 +229,8 @@ fn what_closes_the_message_has_its_own_code() {
             Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "agreement_flow"),
         ),
         ("no consent", |w| w.consent = None, plain(RefusalCode::NoConsent)),
-        ("consent ended", |w| w.history().ended = true, plain(RefusalCode::ConsentEnded)),
-        ("consent over", |w| w.the_consent().expires = NOW, plain(RefusalCode::ConsentEnded)),
+        ("consent ended", |w| w.history().ended = true, Refusal::claim(RefusalCode::ConsentEnded, "con", "withdrawn")),
+        ("consent over", |w| w.the_consent().expires = NOW, Refusal::claim(RefusalCode::ConsentEnded, "con", "expired")),
         (
             "consent not begun",
             |w| w.the_consent().not_before = NOW.plus_micros(1),
@@ -416,7 +417,7 @@ fn a_referral_goes_to_a_municipality_or_core_centre_and_nothing_reaches_a_provid
     let mut open = Vec::new();
     for kind in MessageKind::ALL {
         for (sender, recipient) in PartyKind::ALL.iter().flat_map(|s| PartyKind::ALL.iter().map(move |r| (*s, *r))) {
-            if may_send(*kind, sender, recipient) {
+            if POLICY.may(sender, Deed::Submit { kind: *kind, recipient }).allow {
                 assert!(!(recipient.is_provider() && sender.reveals_criminal_history()), "{kind} {sender} {recipient}");
                 open.push((*kind, sender, recipient));
             }
@@ -424,6 +425,7 @@ fn a_referral_goes_to_a_municipality_or_core_centre_and_nothing_reaches_a_provid
     }
     let referrals: Vec<_> = open.iter().filter(|(kind, ..)| *kind == MessageKind::Referral).collect();
     assert_eq!(referrals.len(), 5 * 2);
+    assert!(MessageKind::ALL.iter().all(|kind| open.iter().any(|(sent, ..)| sent == kind)), "each kind has somebody who may send it");
     assert!(referrals.iter().all(|(_, _, recipient)| matches!(recipient, PartyKind::Municipality | PartyKind::CoreCenter)));
     assert!(referrals.iter().all(|(_, sender, _)| !sender.is_provider() && !matches!(sender, PartyKind::Auditor | PartyKind::Operator)));
 }

@@ -111,12 +111,15 @@ async fn what_is_only_suspicious_is_told_with_the_acceptance_and_told_again() {
     assert_eq!(plain.subject.get("warnings"), None);
     let rows = [("recipient_cert_number", json!("0131001233")), ("disposition_date", json!("2025-06-01"))];
     let message = story.sign(&referral(&story, &rows).await);
+    let dry = story.centre.post("/v1/explain", PLACEMENT, "application/jose", story.centre.seal(&message.sd_jwt)).await.unwrap();
+    let dry: Value = serde_json::from_slice(&dry.body).unwrap();
     let first = story.submit(&message).await.unwrap();
     let told = json!([
         {"field": "sentence_kind", "rule": "code_may_be_over", "class": "criminal_detail"},
         {"field": "recipient_cert_number", "rule": "check_digit", "class": "gov_identifier"},
     ]);
     assert_eq!(first.subject["warnings"], told);
+    assert_eq!((&dry["outcome"], &dry["warnings"]), (&json!("accepted"), &told), "a dry run tells it before");
     let again = story.submit(&message).await.unwrap();
     assert_eq!((&again.subject["warnings"], again.index), (&told, first.index));
     server.stop().await;

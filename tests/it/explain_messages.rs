@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tsunagi::{
     domain::{
         codes::Purpose,
@@ -22,7 +22,12 @@ use crate::{
         story::{BENEFIT, Consent, PLACEMENT},
     },
     refusal_messages::{FORM, Posted, RIGHTS, Wrong, operation_case},
-    refusal_stage::{Ask, Case, kept::Kept, run, world::World},
+    refusal_stage::{
+        Ask, Case,
+        kept::Kept,
+        run,
+        world::{CORE, World, conclude},
+    },
 };
 
 const EXPLAIN: &str = "/v1/explain";
@@ -215,6 +220,36 @@ async fn an_explanation_leaves_an_entry_and_nothing_else() {
     assert_eq!(proven, *index);
     // Neither the message id nor the consent was used up.
     world.story.submit(&message).await.unwrap();
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_acts_for_the_recipient_is_a_reader_too() {
+    let world = World::open().await;
+    let (municipality, core) = (world.municipality(), world.party(CORE));
+    let delegations = json!([{
+        "from": MUNICIPALITY, "to": CORE, "qualification": "主任相談支援専門員を配置する基幹相談支援センター",
+        "until": now().plus_secs(86_400),
+    }]);
+    let agreement = conclude(&world.story, &[municipality, core], "AG-13-0088", &delegations).await;
+    let mut draft = world.draft();
+    draft.claims.agr = agreement;
+    let message = world.story.sign(&draft);
+    let explained = explain(&world, &message.sd_jwt).await;
+    let readers: Vec<(&str, Option<&str>)> = explained["readers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|view| (view["reader"].as_str().unwrap(), view.get("for").and_then(Value::as_str)))
+        .collect();
+    assert_eq!(readers, [(MUNICIPALITY, None), (CORE, Some(MUNICIPALITY)), (CENTRE, None)]);
+    world.story.submit(&message).await.unwrap();
+    let page = core.json("/v1/cases", PLACEMENT).await.unwrap();
+    let target = format!("/v1/cases/{}", page["cases"][0]["case"].as_str().unwrap());
+    let read = core.read(&target, PLACEMENT, world.centre().signing.public()).await.unwrap();
+    let view = view(&explained, CORE, PLACEMENT);
+    assert_eq!(fields(&view["shown"]), shown(&read));
+    reasons_are_told(&explained, view);
     world.server.stop().await;
 }
 

@@ -80,8 +80,13 @@ async fn walk(story: &Story, told: &Told) {
     given.form.ver = format!("{ASCII}-form");
     given.place = Some(format!("{JAPANESE}場所"));
     given.witness = Some(format!("{JAPANESE}立会人"));
-    given.rep = Some(Representative { kind: "guardianship".to_owned(), authority: format!("{JAPANESE}権限") });
     let consent = story.sign_consent(&given);
+    given.issued = story.centre.issued();
+    given.rep = Some(Representative { kind: "guardianship".to_owned(), authority: format!("{JAPANESE}権限") });
+    for list in given.items.iter_mut().flat_map(|item| [&mut item.cls, &mut item.tick]) {
+        list.retain(|class| *class != FieldClass::CriminalDetail);
+    }
+    told.keep(&story.register(&story.sign_consent(&given)).await.unwrap().subject);
     told.keep(&story.register(&consent).await.unwrap().subject);
     let mut draft = story.draft(&consent);
     draft.hidden.thr = Some(format!("{ASCII}-thread").parse().unwrap());

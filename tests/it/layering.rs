@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("message", &["domain"]),
     ("policy", &["domain", "text"]),
+    ("form", &["domain", "message", "policy"]),
     ("decision", &["domain", "policy", "text"]),
     ("vault", &["store"]),
     ("ledger", &["clock", "domain", "store", "text", "tlog"]),
@@ -47,7 +48,7 @@ const FENCES: &[(&str, &[&str])] = &[
 
 /// What a room of pure functions does without.
 const IMPURE: &[&str] = &["tokio", "tracing", "async_trait", "SystemTime", "Instant"];
-const PURE: &[&str] = &["domain", "decision", "policy", "message", "tlog", "text"];
+const PURE: &[&str] = &["domain", "decision", "policy", "message", "form", "tlog", "text"];
 
 const FORBIDDEN_WORDS: &[&str] = &["AssertSqlSafe", "unsafe"];
 const FORBIDDEN_MACROS: &[&str] = &["todo", "unimplemented", "dbg"];

@@ -3,6 +3,10 @@
 
 mod agreements;
 mod cli_demo;
+mod consent_command;
+mod consent_form;
+mod consent_rules;
+mod consent_superseding;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
@@ -35,10 +39,14 @@ mod message_rfc7520;
 mod message_rfc9901;
 mod message_story;
 mod openapi;
+mod policy_activation;
+mod policy_command;
 mod policy_examples;
 mod policy_load;
 mod policy_matrix;
 mod policy_rulings;
+mod policy_scenarios;
+mod policy_table;
 mod readme;
 mod refusal_gateway;
 mod refusal_messages;

@@ -37,7 +37,7 @@ pub(crate) fn good() -> Vec<(&'static str, Value)> {
             ConsentGiven::TYP,
             issued(json!({"nbf": IAT, "exp": IAT + 86400, "sub": "person-1",
             "items": [{"rcp": ["municipality", "group_home:1320100017"], "pur": ["placement_coordination"], "cls": ["minimal"], "tick": ["medical"]}],
-            "refused": [{"rcp": ["day_service"]}], "sup": JTI, "how": "oral_witnessed", "form": {"ver": "1", "sha256": digest},
+            "refused": [{"rcp": ["day_service"]}], "sup": JTI, "how": "paper_signed", "form": {"ver": "1", "sha256": digest},
             "expl": {"by": "staff", "how": "aloud", "understood": true}, "place": "office", "witness": "弁護士"})),
         ),
         (

@@ -125,7 +125,8 @@ fn every_rule_decides_some_case_or_stands_in_depth() {
     }
     let mut named: Vec<&str> = witnesses().into_iter().chain(in_depth()).map(|(rule, _)| rule).collect();
     named.sort_unstable();
-    assert_eq!(named, policies.rules().map(tsunagi::policy::RuleId::as_str).collect::<Vec<_>>());
+    let operations = |rule: &&str| rule.starts_with(['O', 'X']);
+    assert_eq!(named, policies.rules().map(tsunagi::policy::RuleId::as_str).filter(|rule| !operations(rule)).collect::<Vec<_>>());
 }
 
 /// Every class and message kind under one altered key: nothing may be shown.

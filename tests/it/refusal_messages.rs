@@ -139,7 +139,7 @@ pub(crate) const FORM: &[Wrong] = &[
     }),
     wrong(RefusalCode::MessageTooOld, "of yesterday", |world| drafted(world, |draft| draft.claims.iat = now().plus_secs(-25 * 3600))),
     wrong(RefusalCode::SchemaUnknown, "a version that was never published", |world| {
-        drafted(world, |draft| draft.claims.sch.ver = "9.9.9".to_owned())
+        drafted(world, |draft| "9.9.9".clone_into(&mut draft.claims.sch.ver))
     }),
     wrong(RefusalCode::SchemaMismatch, "another digest", |world| drafted(world, |draft| draft.claims.sch.sha256 = Digest::of(b"other"))),
     wrong(RefusalCode::SchemaInvalid, "a row that no catalogue has", |world| {

@@ -98,9 +98,15 @@ fn of_consents() -> Vec<Case> {
 fn of_parties_and_keys() -> Vec<Case> {
     use RefusalCode as C;
     vec![
-        Case::new(PARTIES, C::OperationNotAllowed, "not the operator", |world| statement(world, world.municipality(), "auditor:nobody")),
-        Case::new(PARTIES, C::StateConflict, "a party that is not there", |world| {
-            statement(world, world.party(OPERATOR), "auditor:nobody")
+        Case::new(PARTIES, C::OperationNotAllowed, "not the operator", |world| statement(world.municipality(), "auditor:nobody")),
+        Case::new(PARTIES, C::StateConflict, "a party that is not there", |world| statement(world.party(OPERATOR), "auditor:nobody")),
+        Case::new(PARTIES, C::BadIdentifier, "a code with a wrong check digit", |world| {
+            let operator = world.party(OPERATOR);
+            let claims = json!({
+                "iss": operator.id, "aud": operator.gateway, "jti": new_jti(), "iat": now().secs(),
+                "act": "suspend", "party": {"party": "municipality:131017-1"},
+            });
+            jwt(operator, "/v1/parties", Purpose::Administration, &jws::sign(&operator.signing, PartyStatement::TYP, &claims).unwrap())
         }),
         Case::new(PARTIES, C::BadToken, "a registration without its key", |world| {
             let operator = world.party(OPERATOR);
@@ -210,7 +216,7 @@ fn end<'a>(by: &Arc<Party>, path: Jti, con: Jti, purpose: Purpose) -> Asking<'a>
     jwt(by, &format!("/v1/consents/{path}/end"), purpose, &token(&by.signing, &object))
 }
 
-fn statement<'a>(_world: &World, by: &Arc<Party>, about: &str) -> Asking<'a> {
+fn statement<'a>(by: &Arc<Party>, about: &str) -> Asking<'a> {
     let party: PartyId = about.parse().unwrap();
     assert_eq!(party.kind(), PartyKind::Auditor);
     let object = PartyStatement { issued: by.issued(), act: PartyAct::Suspend, party, registration: None, key: None };

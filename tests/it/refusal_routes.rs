@@ -52,6 +52,9 @@ fn cases_of(codes: &[RefusalCode]) -> Vec<Case> {
     cases
 }
 
+/// What becomes of an actor token.
+type Change = fn(&mut Actor);
+
 /// A request that has the right form.
 #[derive(Clone, Copy)]
 struct Sound {
@@ -138,7 +141,7 @@ fn provoke(world: &World, sound: Sound, code: RefusalCode) -> Asking<'_> {
     let ask = match code {
         C::ActorMissing => sound.ask(world).without(ACTOR),
         C::ActorInvalid => sound.with_actor(world, |_| {}, Some(&SigningKey::generate().unwrap())),
-        C::ActorBinding => sound.with_actor(world, |actor| actor.htu = "/v1/elsewhere".to_owned(), None),
+        C::ActorBinding => sound.with_actor(world, |actor| "/v1/elsewhere".clone_into(&mut actor.htu), None),
         C::ActorReplayed => return Box::pin(replayed(world, sound)),
         C::PurposeNotAllowed => {
             let wrong = if sound.purpose == Purpose::AuditReview { PLACEMENT } else { Purpose::AuditReview };
@@ -220,7 +223,7 @@ async fn a_token_of_more_than_five_minutes_a_past_one_and_one_without_a_challeng
     let route = Route::all().iter().find(|route| route.operation == "case.read").unwrap();
     assert_eq!(route.security, Security::Actor);
     let sound = Sound { route, by: MUNICIPALITY, purpose: PLACEMENT };
-    let changes: [(&str, fn(&mut Actor)); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("301 seconds", |actor| actor.exp = actor.issued.iat.plus_secs(301)),
         ("expired", |actor| {
             actor.issued.iat = now().plus_secs(-200);

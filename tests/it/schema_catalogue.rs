@@ -223,7 +223,7 @@ fn loose_ends(path: &str, schema: &Value, found: &mut Vec<String>) {
         Some("integer") if !has("minimum") || !has("maximum") => found.push(format!("{path}: unbounded integer")),
         Some("number") => found.push(format!("{path}: floats are not carried")),
         None if !["$ref", "oneOf", "anyOf", "const", "not"].iter().any(|keyword| has(keyword)) => {
-            found.push(format!("{path}: anything goes"))
+            found.push(format!("{path}: anything goes"));
         }
         _ => {}
     }

@@ -59,18 +59,17 @@ impl Schemas {
         let mut whole = self.examples[key].clone();
         let mut place = &mut whole;
         for step in path {
-            place = match step {
-                Some(name) => &mut place[name.as_str()],
-                None => {
-                    // One item stands for all, so that nothing else in the list matters.
-                    if !place.is_array() {
-                        *place = json!([]);
-                    }
-                    let items = place.as_array_mut().unwrap();
-                    items.resize(1, Value::Null);
-                    &mut items[0]
-                }
-            };
+            if let Some(name) = step {
+                place = &mut place[name.as_str()];
+                continue;
+            }
+            // One item stands for all, so that nothing else in the list matters.
+            if !place.is_array() {
+                *place = json!([]);
+            }
+            let items = place.as_array_mut().unwrap();
+            items.resize(1, Value::Null);
+            place = &mut items[0];
         }
         *place = value;
         whole

@@ -337,8 +337,10 @@ async fn a_consent_binds_to_one_case_and_ends_for_good() {
     first.extend(new_case(2));
     first.extend([Write::PersonKey(Tag([9; 16]), data_key(1)), consent(1), consent(2), consent(3)]);
     store_entry(store, &first).await;
-    assert_eq!(store.person_key(&Tag([9; 16])).await.unwrap(), Some(data_key(1)));
-    assert_eq!(store.person_key(&Tag([8; 16])).await.unwrap(), None);
+    assert_eq!(store.person_keys(&Tag([9; 16])).await.unwrap(), vec![data_key(1)]);
+    assert_eq!(store.person_keys(&Tag([8; 16])).await.unwrap(), vec![]);
+    store_entry(store, &[Write::PersonKey(Tag([9; 16]), data_key(2))]).await;
+    assert_eq!(store.person_keys(&Tag([9; 16])).await.unwrap(), vec![data_key(1), data_key(2)]);
     assert_conflict(&try_store_entry(store, &[Write::PersonKey(Tag([9; 16]), data_key(2))]).await);
     assert_conflict(&try_store_entry(store, &[Write::PersonKey(Tag([7; 16]), data_key(99))]).await);
     assert_conflict(&try_store_entry(store, &[consent(1)]).await);
@@ -361,11 +363,12 @@ async fn a_consent_binds_to_one_case_and_ends_for_good() {
     store_entry(store, &[Write::ConsentEnd { consent: jti(1), whole: true, sealed: sealed(2) }]).await;
     let ended = store.consent(&jti(1)).await.unwrap().unwrap();
     assert_eq!((ended.ended, ended.ends), (true, vec![sealed(3), sealed(2)]));
-    store_entry(store, &[Write::ConsentSuperseded(jti(2))]).await;
+    store_entry(store, &[Write::ConsentSuperseded { consent: jti(2), by: jti(3) }]).await;
     let superseded = store.consent(&jti(2)).await.unwrap().unwrap();
-    assert_eq!((superseded.ended, superseded.ends), (true, vec![]));
+    assert_eq!((superseded.ended, superseded.superseded_by, superseded.ends), (true, Some(jti(3)), vec![]));
+    assert_conflict(&try_store_entry(store, &[Write::ConsentSuperseded { consent: jti(2), by: jti(3) }]).await);
     assert!(!store.consent(&jti(3)).await.unwrap().unwrap().ended);
-    assert_conflict(&try_store_entry(store, &[Write::ConsentSuperseded(jti(9))]).await);
+    assert_conflict(&try_store_entry(store, &[Write::ConsentSuperseded { consent: jti(9), by: jti(3) }]).await);
     assert_conflict(&try_store_entry(store, &[Write::ConsentEnd { consent: jti(9), whole: true, sealed: sealed(2) }]).await);
 }
 

@@ -211,6 +211,11 @@ fn first_file(folder: &Path) -> io::Result<PathBuf> {
     if first.is_dir() { first_file(&first) } else { Ok(first) }
 }
 
+/// How many rows a release withheld: told to auditors alone.
+fn withheld_in(event: &Event) -> Option<usize> {
+    event.entry.shown.and(event.opened.as_ref()).map(|opened| opened.withheld.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,9 +239,4 @@ mod tests {
         }
         assert!(tamper(&from, &to).is_err(), "an existing folder is not written over");
     }
-}
-
-/// How many rows a release withheld: told to auditors alone.
-fn withheld_in(event: &Event) -> Option<usize> {
-    event.entry.shown.and(event.opened.as_ref()).map(|opened| opened.withheld.len())
 }

@@ -5,9 +5,11 @@ use serde_json::Value;
 use super::{Issued, SignedObject};
 use crate::{
     domain::{
-        consent::{Consent, ConsentMethod, Exception, Item},
+        codes::Purpose,
+        consent::{Consent, ConsentMethod, Exception, Item, Recipient},
         digest::Digest,
         ids::Jti,
+        party::PartyKind,
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
@@ -80,9 +82,9 @@ impl Understood {
 /// Who consented in the person's place.
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Representative {
-    /// Kind of representative.
+    /// Kind of representative (code list `guardianKind`).
     pub kind: String,
-    /// What it may do.
+    /// What it rests on: the document that shows what the representative may do.
     pub authority: String,
 }
 
@@ -139,6 +141,9 @@ impl ConsentGiven {
         if self.exp <= self.nbf || self.exp > self.nbf.plus_secs(LONGEST_SECS) {
             return wrong("exp", "one_year");
         }
+        if self.expl.by.trim().is_empty() {
+            return wrong("expl", "by");
+        }
         if !self.expl.how.is_told() {
             return wrong("expl", "how");
         }
@@ -154,6 +159,9 @@ impl ConsentGiven {
             }
             if item.cls.iter().chain(&item.tick).any(|class| class.consent_may_not_name()) {
                 return wrong("items", "class");
+            }
+            if item.pur.contains(&Purpose::Administration) {
+                return wrong("items", "purpose");
             }
         }
         Ok(())
@@ -226,13 +234,22 @@ pub(super) fn read_exception(mut members: Members) -> Result<Exception, Refusal>
 
 fn read_item(mut members: Members) -> Result<Item, Refusal> {
     let read = Item {
-        rcp: members.set("rcp")?,
+        rcp: members.set::<String>("rcp")?.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
         pur: members.set("pur")?,
         cls: members.take("cls")?,
         tick: members.take_opt("tick")?.unwrap_or_default(),
     };
     members.end()?;
     Ok(read)
+}
+
+/// A recipient as it stands in an item. Only public bodies go by their kind: everybody else is named.
+fn named(text: &str) -> Result<Recipient, Refusal> {
+    let wrong = |rule| Refusal::claim(RefusalCode::BadToken, "items", rule);
+    if text.parse::<PartyKind>().is_ok_and(|kind| !kind.is_public()) {
+        return Err(wrong("recipient_not_named"));
+    }
+    text.parse().map_err(|_| wrong("form"))
 }
 
 /// A year, leap day included.
@@ -255,7 +272,7 @@ pub(super) mod tests {
             "refused": [{"rcp": ["day_service"], "cls": ["criminal_status"]}],
             "how": "paper_signed", "form": {"ver": "2026-04", "sha256": super::super::super::sha256(b"scan")},
             "expl": {"by": "staff", "how": "easy_japanese", "understood": true}, "place": "office",
-            "rep": {"kind": "保佐人", "authority": "代理権"}
+            "rep": {"kind": "curatorship", "authority": "代理権目録"}
         })
     }
 
@@ -286,7 +303,10 @@ pub(super) mod tests {
         assert_eq!(refused("exp", 1_790_812_800 + 367 * 86400).1, "one_year");
         assert_eq!(refused("exp", 1_790_812_800).1, "one_year");
         assert_eq!(refused("items", json!([])).1, "empty");
-        assert_eq!(refused("items", item("group_home", "minimal")).1, "form");
+        assert_eq!(refused("items", item("group_home", "minimal")).1, "recipient_not_named");
+        assert_eq!(refused("items", item("bar_association", "minimal")).1, "recipient_not_named");
+        assert_eq!(refused("items", item("everybody", "minimal")).1, "form");
+        assert_eq!(refused("items", json!([{"rcp": ["municipality"], "pur": ["administration"], "cls": ["minimal"]}])).1, "purpose");
         assert_eq!(refused("items", item("municipality", "prohibited")).1, "class");
         assert_eq!(refused("items", item("municipality", "consent_scan")).1, "class");
         assert_eq!(refused("items", item("municipality", "everything")).1, "form");
@@ -295,6 +315,8 @@ pub(super) mod tests {
         assert_eq!(refused("sub", "山田太郎").1, "form");
         assert_eq!(refused("sub", "983205673214").1, "form");
         assert_eq!(refused("expl", json!({"by": "staff", "how": "aloud", "understood": false})).1, "understood");
+        assert_eq!(refused("expl", json!({"by": " ", "how": "aloud", "understood": true})).1, "by");
+        assert_eq!(refused("expl", json!({"by": "staff", "how": [], "understood": true})).1, "how");
         assert_eq!(refused("how", "shouted").1, "form");
         assert_eq!(refused("note", "x").1, "unknown_member");
         assert_eq!(refused("place", Value::Null).1, "form");

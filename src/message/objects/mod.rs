@@ -8,6 +8,7 @@ mod actor;
 mod agreement_signature;
 mod consent;
 mod consent_end;
+mod consent_terms;
 mod key;
 mod party;
 mod receipt;

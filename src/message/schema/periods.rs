@@ -66,10 +66,10 @@ impl Periods {
         #[derive(Deserialize)]
         struct List {
             #[serde(rename = "oneOf")]
-            codes: Vec<Code>,
+            codes: Vec<Listed>,
         }
         #[derive(Deserialize)]
-        struct Code {
+        struct Listed {
             #[serde(rename = "const")]
             code: String,
             #[serde(rename = "x-tsunagi-from")]

@@ -12,9 +12,9 @@ impl Consents for SqlStore {
     async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError> {
         let query = sqlx::query_as(sql::CONSENT).bind(jti.uuid().as_bytes().as_slice());
         let mut rows: Vec<ConsentColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
-        let ends = rows.iter_mut().filter_map(|row| Some((row.8.take()?, row.9.take()?)));
+        let ends = rows.iter_mut().filter_map(|row| Some((row.9.take()?, row.10.take()?)));
         let ends = ends.map(|(key, end)| decode::sealed("consent_end.key", &key, end)).collect::<Result<_, _>>()?;
-        let Some((collector, sha256, subject, key, sealed, case, ended, idx, _, _)) = rows.pop() else { return Ok(None) };
+        let Some((collector, sha256, subject, key, sealed, case, ended, idx, superseded_by, _, _)) = rows.pop() else { return Ok(None) };
         Ok(Some(ConsentRow {
             jti: *jti,
             collector: decode::parse("consent.collector", &collector)?,
@@ -23,17 +23,19 @@ impl Consents for SqlStore {
             sealed: decode::sealed("consent.key", &key, sealed)?,
             case: case.map(|case| decode::case_key("consent.case_", &case)).transpose()?,
             ended: ended != 0,
+            superseded_by: superseded_by.map(|jti| decode::jti("consent.superseded_by", &jti)).transpose()?,
             ends,
             idx: decode::count("consent.idx", idx)?,
         }))
     }
 
-    async fn person_key(&self, subject: &Tag) -> Result<Option<DataKeyId>, StoreError> {
-        let query = sqlx::query_scalar(sql::PERSON_KEY).bind(subject.0.as_slice());
-        let key: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
-        key.map(|key| decode::data_key_id("person_key.key", &key)).transpose()
+    async fn person_keys(&self, subject: &Tag) -> Result<Vec<DataKeyId>, StoreError> {
+        let query = sqlx::query_scalar(sql::PERSON_KEYS).bind(subject.0.as_slice());
+        let keys: Vec<Vec<u8>> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        keys.iter().map(|key| decode::data_key_id("person_key.key", key)).collect()
     }
 }
 
 /// The consent, then the sealed end of this row.
-type ConsentColumns = (String, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+type ConsentColumns =
+    (String, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);

@@ -76,7 +76,7 @@ class World:
         self.schema = json.loads(self.schema_bytes)
         self.body = json.loads((EXAMPLES / "referral.json").read_text())
         rows = self._find_rows()
-        self.form = rows
+        self.catalogue = rows
         self.classes = {row: rows[row]["x-tsunagi-class"] for row in self.body}
         # The example is of one day: what may not lie before the day of sending is moved to two weeks after it.
         coming = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 9 * 3600 + 14 * 86400))
@@ -84,15 +84,15 @@ class World:
 
     def _find_rows(self) -> dict:
         """The rows that the schema refers to, out of the schema that it pins by digest."""
-        rows = {}
+        rows, files = {}, {}
         for row, use in self.schema["properties"].items():
             urn, _, place = use["$ref"].partition("#/$defs/")
             kind, ver = urn.removeprefix("urn:tsunagi:schema:").split(":")
-            if kind not in rows:
+            if kind not in files:
                 pinned = self.ok(self.centre.get(f"/v1/schemas/{kind}/{ver}")).content
                 assert digest(pinned) == self.schema["x-tsunagi-refs"][urn]
-                rows[kind] = json.loads(pinned)["$defs"]
-            rows[row] = rows[kind][place]
+                files[kind] = json.loads(pinned)["$defs"]
+            rows[row] = files[kind][place]
         return rows
 
     def _find_agreement(self) -> None:

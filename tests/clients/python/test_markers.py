@@ -64,7 +64,7 @@ def _planted(world: World) -> tuple[dict, dict[str, Marker]]:
     """The example body with a marker in every row that is free text, and the markers by row."""
     body, markers = dict(world.body), {}
     for row, value in world.body.items():
-        rule = world.schema["properties"][row]
+        rule = world.catalogue[row]
         free = rule.get("type") == "string" and not {"pattern", "format", "enum", "$ref", "oneOf", "const"} & set(rule)
         if free and isinstance(value, str) and rule.get("maxLength", 0) >= 30:
             markers[row] = Marker()

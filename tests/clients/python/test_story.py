@@ -70,7 +70,7 @@ def test_the_agreement_is_given_with_the_exact_bytes_that_were_signed(world):
 
 def test_the_schema_is_served_byte_exact_and_names_a_class_for_every_row(world):
     assert digest(world.schema_bytes) == world.sch["sha256"]
-    assert all(isinstance(row["x-tsunagi-class"], str) for row in world.form.values())
+    assert all(isinstance(row["x-tsunagi-class"], str) for row in world.catalogue.values())
     assert world.rows(*CRIMINAL) and world.rows("identity") and world.rows("disability")
 
 

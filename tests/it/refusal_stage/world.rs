@@ -2,10 +2,17 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fs, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 use tsunagi::{
     clock::{Clock as _, SystemClock},
-    domain::{digest::Digest, ids::Jti, refusal::RefusalCode},
-    message::{compose::Draft, key_binding::Nonce},
+    domain::{agreement::AgreementAct, codes::Purpose, digest::Digest, ids::Jti, refusal::RefusalCode},
+    message::{
+        compose::Draft,
+        key_binding::Nonce,
+        objects::{AgreementSignature, SignedObject as _},
+        submission::AgreementRef,
+    },
     tls::authority::{Issued, SandboxAuthority, Validity},
 };
 use uuid::Uuid;
@@ -154,4 +161,27 @@ impl World {
 
 pub(crate) fn nonce() -> Nonce {
     Uuid::new_v4().simple().to_string().parse().unwrap()
+}
+
+/// The centre and others conclude an agreement with the flows of the sandbox's own, to which nobody may accede.
+pub(crate) async fn conclude(story: &Story, others: &[&Party], id: &str, delegations: &Value) -> AgreementRef {
+    let Story { centre, agreement, .. } = story;
+    let answer = centre.open_data(&format!("/v1/agreements/{}/{}", agreement.id, agreement.ver)).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let mut document: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(answer["document"].as_str().unwrap()).unwrap()).unwrap();
+    document["id"] = id.into();
+    document["parties"] = std::iter::once(&centre.id).chain(others.iter().map(|party| &party.id)).map(|party| json!(party)).collect();
+    document["acceding"] = json!([]);
+    document["delegations"] = delegations.clone();
+    let bytes = document.to_string();
+    let agr = AgreementRef { id: id.parse().unwrap(), ver: 1, sha256: Digest::of(bytes.as_bytes()) };
+    let says =
+        |by: &Party| AgreementSignature { issued: by.issued(), agr: agr.clone(), act: AgreementAct::Accept }.sign(&by.signing).unwrap();
+    let body = json!({"document": URL_SAFE_NO_PAD.encode(&bytes), "signature": says(centre)}).to_string();
+    centre.post("/v1/agreements", Purpose::Administration, "application/json", body).await.unwrap();
+    for other in others {
+        let target = format!("/v1/agreements/{id}/1/signatures");
+        other.post_object(&target, Purpose::Administration, &says(other)).await.unwrap();
+    }
+    agr
 }

@@ -21,10 +21,10 @@ pub(crate) fn normal(text: &str) -> String {
         let token = &text[at..at + length];
         if uuid::Uuid::try_parse(token).is_ok() && length == 36 {
             normal.push_str("<id>");
-        } else if length == 10 && token.starts_with("1") && token.bytes().all(|byte| byte.is_ascii_digit()) {
+        } else if length == 10 && token.starts_with('1') && token.bytes().all(|byte| byte.is_ascii_digit()) {
             normal.push_str("<seconds>");
         } else if length >= 22 && token.bytes().any(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()) {
-            normal.push_str(&format!("<{length} characters>"));
+            normal.extend(["<", &length.to_string(), " characters>"]);
         } else {
             normal.push_str(token);
         }

@@ -1,6 +1,10 @@
 //! Consent of the person (本人同意): what it covers and whether it still stands (protocol section 2, `domain.md` section 10).
 
+mod terms;
+
+pub use self::terms::{ConsentTerms, CustodyTerms, OralTerms, RepresentativeTerms};
 use super::{
+    agreement::Side,
     codes::{Purpose, closed_list},
     field::FieldClass,
     ids::Jti,
@@ -27,6 +31,24 @@ impl Recipient {
 
     fn names(&self, party: &PartyId) -> bool {
         matches!(self, Self::Party(id) if id == party)
+    }
+
+    /// Whether some party may be both.
+    fn meets(&self, side: &Side) -> bool {
+        match (self, side) {
+            (Self::Party(party), side) => side.holds(party),
+            (Self::Kind(kind), Side::Kind(other)) => kind == other,
+            (Self::Kind(kind), Side::Party(party)) => party.kind() == *kind,
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> PartyKind {
+        match self {
+            Self::Kind(kind) => *kind,
+            Self::Party(party) => party.kind(),
+        }
     }
 }
 
@@ -83,7 +105,7 @@ pub struct Item {
 #[serde(deny_unknown_fields)]
 pub struct Exception {
     /// Recipients. In a refusal a provider kind may stand here: refusing may be broader than consenting.
-    pub rcp: Vec<super::agreement::Side>,
+    pub rcp: Vec<Side>,
     /// Purposes; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pur: Option<Vec<Purpose>>,
@@ -97,6 +119,37 @@ impl Exception {
         self.rcp.iter().any(|side| side.holds(recipient))
             && self.pur.as_ref().is_none_or(|list| list.contains(&purpose))
             && self.cls.as_ref().is_none_or(|list| list.contains(&class))
+    }
+
+    /// Whether it touches anything that an item covers.
+    #[must_use]
+    pub fn touches(&self, item: &Item) -> bool {
+        let meets = |side: &Side| item.rcp.iter().any(|recipient| recipient.meets(side));
+        self.rcp.iter().any(meets)
+            && self.pur.as_ref().is_none_or(|list| list.iter().any(|purpose| item.pur.contains(purpose)))
+            && self.cls.as_ref().is_none_or(|list| list.iter().any(|class| item.cls.contains(class) || item.tick.contains(class)))
+    }
+
+    /// Whether the other takes out all that this one does.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> bool {
+        let held = |side: &Side| {
+            other.rcp.iter().any(|wider| match (side, wider) {
+                (Side::Party(party), wider) => wider.holds(party),
+                (Side::Kind(kind), Side::Kind(wider)) => kind == wider,
+                (Side::Kind(_), Side::Party(_)) => false,
+            })
+        };
+        self.rcp.iter().all(held) && all_in(self.pur.as_deref(), other.pur.as_deref()) && all_in(self.cls.as_deref(), other.cls.as_deref())
+    }
+}
+
+/// Whether a list stands in a wider one. An absent list stands for everything.
+fn all_in<T: PartialEq>(list: Option<&[T]>, wider: Option<&[T]>) -> bool {
+    match (list, wider) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(list), Some(wider)) => list.iter().all(|value| wider.contains(value)),
     }
 }
 
@@ -143,6 +196,8 @@ pub struct ConsentHistory {
     pub ended: bool,
     /// Products taken out.
     pub narrowed: Vec<Exception>,
+    /// Until when it stands towards providers, if it was given in custody and not confirmed elsewhere since.
+    pub providers_until: Option<Timestamp>,
 }
 
 closed_list! {
@@ -172,6 +227,21 @@ impl Consent {
         }
     }
 
+    /// From when on it is not in force for a recipient, whatever happens to it until then.
+    #[must_use]
+    pub fn ends_for(&self, history: &ConsentHistory, recipient: &PartyId) -> Timestamp {
+        let providers = history.providers_until.filter(|_| recipient.kind().is_provider());
+        providers.map_or(self.expires, |until| until.min(self.expires))
+    }
+
+    /// As [`Self::standing`], for one recipient.
+    fn standing_for(&self, history: &ConsentHistory, recipient: &PartyId, now: Timestamp) -> ConsentState {
+        match self.standing(history, now) {
+            ConsentState::Covers if now >= self.ends_for(history, recipient) => ConsentState::NotInForce,
+            standing => standing,
+        }
+    }
+
     /// What the consent says about one class, for one recipient and purpose. One item must cover all three.
     #[must_use]
     pub fn state(
@@ -182,7 +252,7 @@ impl Consent {
         class: FieldClass,
         now: Timestamp,
     ) -> ConsentState {
-        let standing = self.standing(history, now);
+        let standing = self.standing_for(history, recipient, now);
         if standing != ConsentState::Covers {
             return standing;
         }
@@ -211,7 +281,7 @@ impl Consent {
     /// An item from which every class was taken, at once or piece by piece, covers nothing.
     #[must_use]
     pub fn state_of_recipient(&self, history: &ConsentHistory, recipient: &PartyId, purposes: &[Purpose], now: Timestamp) -> ConsentState {
-        let standing = self.standing(history, now);
+        let standing = self.standing_for(history, recipient, now);
         if standing != ConsentState::Covers {
             return standing;
         }
@@ -286,7 +356,7 @@ mod tests {
     }
 
     fn narrowed(narrowed: Vec<Exception>) -> ConsentHistory {
-        ConsentHistory { ended: false, narrowed }
+        ConsentHistory { narrowed, ..ConsentHistory::default() }
     }
 
     use FieldClass as C;
@@ -305,7 +375,7 @@ mod tests {
             assert_eq!(consent.standing(&history, now), expected, "{now}");
             assert_eq!(consent.state(&history, &party(CITY), P::PlacementCoordination, C::Identity, now), expected);
             assert_eq!(consent.state_of_recipient(&history, &party(CITY), &[P::PlacementCoordination], now), expected);
-            let ended = ConsentHistory { ended: true, narrowed: Vec::new() };
+            let ended = ConsentHistory { ended: true, ..ConsentHistory::default() };
             assert_eq!(consent.standing(&ended, now), ConsentState::Withdrawn, "an end beats the period");
             assert_eq!(consent.state(&ended, &party(CITY), P::PlacementCoordination, C::Identity, now), ConsentState::Withdrawn);
             assert_eq!(consent.state_of_recipient(&ended, &party(CITY), &[P::PlacementCoordination], now), ConsentState::Withdrawn);
@@ -394,7 +464,7 @@ mod tests {
                     let later = (consent(items.clone()), narrowed(vec![out]));
                     for (reader, purpose) in readers.iter().flat_map(|r| purposes.iter().map(move |p| (party(r), *p))) {
                         for class in [C::Identity, C::Medical, C::LifeHistory, C::Family] {
-                            let taken = side.parse::<super::super::agreement::Side>().unwrap().holds(&reader)
+                            let taken = side.parse::<Side>().unwrap().holds(&reader)
                                 && pur.is_none_or(|p| p == purpose)
                                 && cls.is_none_or(|list| list.contains(&class));
                             let plain =
@@ -436,7 +506,7 @@ mod tests {
         ];
         let histories = [
             ConsentHistory::default(),
-            ConsentHistory { ended: true, narrowed: Vec::new() },
+            ConsentHistory { ended: true, ..ConsentHistory::default() },
             narrowed(vec![exception("municipality", None, Some(&[C::Identity, C::Medical]))]),
             narrowed(vec![
                 exception("municipality", None, Some(&[C::Identity, C::Medical])),
@@ -456,6 +526,60 @@ mod tests {
             assert!(consent.state_of_recipient(history, &party(CITY), &[], NOW) < ConsentState::Covers);
         }
         assert_eq!(covered, (4 + 4 + 3 + 3) + (2 + 2 + 1 + 2));
+    }
+
+    #[test]
+    fn a_consent_given_in_custody_ends_earlier_for_providers_and_for_nobody_else() {
+        let items = vec![placement(CITY), placement(HOME)];
+        let between = FROM.plus_secs(600);
+        let custody = ConsentHistory { providers_until: Some(between), ..ConsentHistory::default() };
+        let consent = consent(items);
+        for (reader, now, expected) in [
+            (HOME, between.plus_micros(-1), ConsentState::Covers),
+            (HOME, between, ConsentState::NotInForce),
+            (CITY, between, ConsentState::Covers),
+            (CITY, UNTIL, ConsentState::NotInForce),
+        ] {
+            let reader = party(reader);
+            assert_eq!(consent.state(&custody, &reader, P::PlacementCoordination, C::Identity, now), expected, "{reader} {now}");
+            assert_eq!(consent.state_of_recipient(&custody, &reader, &[P::PlacementCoordination], now), expected);
+            assert_eq!(consent.ends_for(&custody, &reader), if reader.kind().is_provider() { between } else { UNTIL });
+        }
+        let late = ConsentHistory { providers_until: Some(UNTIL.plus_secs(1)), ..ConsentHistory::default() };
+        assert_eq!(consent.ends_for(&late, &party(HOME)), UNTIL, "it never lasts longer for it");
+    }
+
+    #[test]
+    fn an_exception_touches_what_it_takes_from_and_lies_within_what_takes_more() {
+        let placement_only = Some(P::PlacementCoordination);
+        let base = exception(CITY, placement_only, Some(&[C::Identity]));
+        for wider in [
+            exception("municipality", placement_only, Some(&[C::Identity])),
+            exception(CITY, None, Some(&[C::Identity])),
+            exception(CITY, placement_only, None),
+            exception(CITY, placement_only, Some(&[C::Medical, C::Identity])),
+        ] {
+            assert!(base.within(&wider) && base.within(&base) && !wider.within(&base));
+        }
+        for other in [
+            exception("municipality:131024-1", None, None),
+            exception(HOME, None, None),
+            exception(CITY, Some(P::BenefitDecision), None),
+            exception(CITY, None, Some(&[C::Medical])),
+        ] {
+            assert!(!base.within(&other) && !other.within(&base));
+        }
+        let item = placement(CITY);
+        for (out, touched) in [
+            (exception(CITY, None, None), true),
+            (exception("municipality", placement_only, Some(&[C::LifeHistory])), true),
+            (exception("core_center", None, None), false),
+            (exception(CITY, Some(P::BenefitDecision), None), false),
+            (exception(CITY, None, Some(&[C::Family])), false),
+        ] {
+            assert_eq!(out.touches(&item), touched);
+        }
+        assert!(exception(CITY, None, None).touches(&placement("municipality")));
     }
 
     #[test]

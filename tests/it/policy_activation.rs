@@ -1,0 +1,163 @@
+//! Policies change over at one entry of the ledger: wrong ones never get so far, and no gateway decides by others than those in force.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+use tsunagi::domain::codes::Purpose;
+
+use crate::exchange_stage::{
+    AUDITOR, BINARY, SOON, Sandbox, Settings,
+    process::Server,
+    story::{BENEFIT, PLACEMENT, Story},
+};
+
+/// A sandbox whose gateway reads its policies from a folder of its own.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new(Settings::default());
+    let folder = policies(&sandbox);
+    fs::create_dir_all(folder.join("catalogue")).unwrap();
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    for part in ["", "catalogue"] {
+        for entry in fs::read_dir(published.join(part)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            fs::copy(entry.path(), folder.join(part).join(entry.file_name())).unwrap();
+        }
+    }
+    let config = fs::read_to_string(sandbox.config()).unwrap();
+    fs::write(sandbox.config(), format!("policies = \"policies\"\n{config}")).unwrap();
+    sandbox
+}
+
+fn policies(sandbox: &Sandbox) -> PathBuf {
+    sandbox.path().join("policies")
+}
+
+/// Replaces a text of the policies once.
+fn change(sandbox: &Sandbox, file: &str, from: &str, to: &str) {
+    let path = policies(sandbox).join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+/// The benefit desk no longer sees disability.
+fn narrow(sandbox: &Sandbox) {
+    change(
+        sandbox,
+        "10_necessity.cedar",
+        "FieldClass::\"wishes\",\n    FieldClass::\"disability\", FieldClass::\"medical\"",
+        "FieldClass::\"wishes\",\n    FieldClass::\"medical\"",
+    );
+}
+
+fn tsunagi(args: &[&str], sandbox: &Sandbox) -> Output {
+    let config = sandbox.config();
+    Command::new(BINARY).args(args).arg("-c").arg(config).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Puts the policies of the folder in force; gives what the command printed.
+fn activate(sandbox: &Sandbox) -> Value {
+    let done = tsunagi(&["--json", "policy", "activate", "--by", "decision-2026-11"], sandbox);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+/// The rows a purpose is shown.
+async fn rows(story: &Story, case: &str, purpose: Purpose) -> BTreeSet<String> {
+    story.read(case, purpose).await.unwrap().release.disclosed.rows.iter().map(|row| row.key.to_string()).collect()
+}
+
+fn reread(server: &Server) {
+    assert!(Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap().success());
+}
+
+/// Waits until the log of the gateways says something for the `nth` time.
+async fn logged(sandbox: &Sandbox, text: &str, nth: usize) {
+    let there = async {
+        while fs::read_to_string(sandbox.log()).unwrap().matches(text).count() < nth {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, there).await.unwrap_or_else(|_| panic!("the log never said {text}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_decides_nothing() {
+    let sandbox = sandbox();
+    let server = sandbox.serve().await;
+    let (another, address) = sandbox.serve_another().await;
+    let story = Story::open(&sandbox).await;
+    let mut elsewhere = Story::open(&sandbox).await;
+    elsewhere.municipality = elsewhere.municipality.at(address);
+    let referral = story.refer().await;
+    let before = rows(&story, &referral.case, BENEFIT).await;
+
+    // Read again and not in force yet: everybody goes on as before.
+    narrow(&sandbox);
+    reread(&server);
+    logged(&sandbox, "they are used once they are put in force", 1).await;
+    let meanwhile = rows(&story, &referral.case, BENEFIT).await;
+    assert_eq!(meanwhile, before);
+    assert!(before.contains("support_category"));
+
+    let entry = activate(&sandbox);
+    let after = rows(&story, &referral.case, BENEFIT).await;
+    assert!(!after.contains("support_category") && after.contains("family_name"));
+    assert!(rows(&story, &referral.case, PLACEMENT).await.contains("support_category"));
+    let refused = elsewhere.read(&referral.case, BENEFIT).await.unwrap_err().problem();
+    assert_eq!((refused.status, refused.code.as_str()), (503, "policy_mismatch"));
+    assert_eq!(another.admin("/readyz").await.unwrap().0, 503);
+
+    reread(&another);
+    logged(&sandbox, "they are used once they are put in force", 2).await;
+    assert_eq!(rows(&elsewhere, &referral.case, BENEFIT).await, after);
+    assert_eq!(another.admin("/readyz").await.unwrap().0, 200);
+
+    // The entry says what came into force; its opening, who decided it.
+    let index = entry["index"].as_u64().unwrap();
+    let auditor = sandbox.party(AUDITOR);
+    let event = auditor.json(&format!("/v1/audit/events/{index}"), Purpose::AuditReview).await.unwrap();
+    assert_eq!(event["entry"]["type"], "policy");
+    assert_eq!(event["entry"]["operation"], "policy.activate");
+    assert_eq!(event["entry"]["policy"], entry["new"]);
+    assert_eq!(event["opened"]["staff"], "decision-2026-11");
+    assert_ne!(entry["new"], entry["old"]);
+    assert_eq!(activate(&sandbox)["index"], Value::Null, "in force already: no second entry");
+    another.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_policies_are_not_loaded_again_do_not_start_and_do_not_come_into_force() {
+    let sandbox = sandbox();
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let referral = story.refer().await;
+    let before = rows(&story, &referral.case, BENEFIT).await;
+    change(&sandbox, "10_necessity.cedar", "FieldClass::\"wishes\"", "FieldClass::\"wishs\"");
+    reread(&server);
+    logged(&sandbox, "policies not reloaded", 1).await;
+    assert_eq!(rows(&story, &referral.case, BENEFIT).await, before, "the old set stays");
+
+    let refused = tsunagi(&["policy", "activate"], &sandbox);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("tsunagi policy check"));
+    assert_eq!(rows(&story, &referral.case, BENEFIT).await, before);
+    server.stop().await;
+    assert!(sandbox.refuses_to_serve().await.contains("the policies do not load"));
+
+    // Right, but not in force: it does not start either, and says what to do.
+    change(&sandbox, "10_necessity.cedar", "FieldClass::\"wishs\"", "FieldClass::\"wishes\"");
+    narrow(&sandbox);
+    assert!(sandbox.refuses_to_serve().await.contains("tsunagi policy activate"));
+    activate(&sandbox);
+    let server = sandbox.serve().await;
+    assert!(!rows(&story, &referral.case, BENEFIT).await.contains("support_category"));
+    server.stop().await;
+}
