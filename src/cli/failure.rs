@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::Voice;
-use crate::client::ClientError;
+use crate::{client::ClientError, text::Lang};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -58,14 +58,23 @@ impl CliError {
         Self::Unverified { en: en.into(), ja: ja.into() }
     }
 
+    /// What is wrong, in one language.
+    pub(super) fn text(&self, lang: Lang) -> String {
+        match self {
+            Self::Usage { en, ja } | Self::Unreachable { en, ja } | Self::Unverified { en, ja } => lang.of(en, ja).to_owned(),
+            Self::Refused { .. } | Self::Io(..) => self.to_string(),
+        }
+    }
+
     /// Prints the error and gives the exit code (protocol section 8).
     pub(super) fn report(&self, voice: Voice) -> ExitCode {
-        let (kind, text, code) = match self {
-            Self::Refused { .. } => ("refused", self.to_string(), 1),
-            Self::Usage { en, ja } => ("usage", voice.lang.of(en, ja).to_owned(), 2),
-            Self::Unreachable { en, ja } => ("unreachable", voice.lang.of(en, ja).to_owned(), 3),
-            Self::Unverified { en, ja } => ("unverified", voice.lang.of(en, ja).to_owned(), 3),
-            Self::Io(..) => ("io", self.to_string(), 3),
+        let text = self.text(voice.lang);
+        let (kind, code) = match self {
+            Self::Refused { .. } => ("refused", 1),
+            Self::Usage { .. } => ("usage", 2),
+            Self::Unreachable { .. } => ("unreachable", 3),
+            Self::Unverified { .. } => ("unverified", 3),
+            Self::Io(..) => ("io", 3),
         };
         if voice.json {
             eprintln!("{}", serde_json::json!({"error": kind, "detail": text}));

@@ -77,7 +77,7 @@ pub fn run() -> ExitCode {
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
-            Command::Agreement(args) => agreement::run(args, voice).await,
+            Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }

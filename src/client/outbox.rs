@@ -226,7 +226,7 @@ impl Outbox {
     pub fn put(&self, parcel: &Parcel) -> Result<(), OutboxError> {
         let _alone = self.lock()?;
         let file = self.file(&parcel.jti, PARCEL);
-        match self.read::<Parcel>(&file)? {
+        match Self::read::<Parcel>(&file)? {
             None => self.write(&file, json!(parcel).to_string().as_bytes()),
             Some(kept) if kept == *parcel => Ok(()),
             Some(_) => Err(OutboxError::Taken(parcel.jti)),
@@ -236,14 +236,14 @@ impl Outbox {
     /// A parcel with what became of it.
     pub fn get(&self, jti: &Jti) -> Result<Item, OutboxError> {
         let file = self.file(jti, PARCEL);
-        let parcel: Parcel = self.read(&file)?.ok_or(OutboxError::Unknown(*jti))?;
+        let parcel: Parcel = Self::read(&file)?.ok_or(OutboxError::Unknown(*jti))?;
         if parcel.jti != *jti || !parcel.is_whole() {
             return Err(OutboxError::Damaged(file));
         }
         let fate = if self.file(jti, RECEIPT).exists() {
             Fate::Delivered
         } else {
-            self.read(&self.file(jti, REFUSAL))?.map_or(Fate::Waiting, Fate::Refused)
+            Self::read(&self.file(jti, REFUSAL))?.map_or(Fate::Waiting, Fate::Refused)
         };
         Ok(Item { parcel, fate })
     }
@@ -285,7 +285,7 @@ impl Outbox {
         self.folder.join(format!("{jti}{ending}"))
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, file: &Path) -> Result<Option<T>, OutboxError> {
+    fn read<T: serde::de::DeserializeOwned>(file: &Path) -> Result<Option<T>, OutboxError> {
         if !file.exists() {
             return Ok(None);
         }

@@ -19,7 +19,7 @@ use tsunagi::{
 
 use crate::exchange_stage::{
     BINARY, CENTRE, MUNICIPALITY, Sandbox, Settings,
-    ledger::Ledger,
+    ledger::{Ledger, Record},
     party::{Setback, now},
     process::Server,
     story::{BENEFIT, Message, PLACEMENT, Story},
@@ -81,7 +81,7 @@ impl Stage {
     }
 
     /// A version between centre, municipality and core centre, that group homes may join.
-    fn version(&self, ver: u32, classes: &[FieldClass], delegations: &Value) -> Value {
+    fn version(ver: u32, classes: &[FieldClass], delegations: &Value) -> Value {
         json!({
             "id": "AG-13-0002", "ver": ver, "title": "試験協定",
             "parties": [CENTRE, MUNICIPALITY, CORE], "acceding": ["group_home"],
@@ -158,7 +158,7 @@ async fn an_agreement_lives_from_its_draft_to_its_revocation() {
     let rules: Vec<Value> = lines(&linted).into_iter().map(|finding| finding["rule"].clone()).collect();
     assert!(rules.contains(&json!("placeholder")), "{rules:?}");
     let classes = stage.classes();
-    let first = stage.version(1, &classes, &json!([]));
+    let first = Stage::version(1, &classes, &json!([]));
     let reference = stage.draft(&first, "v1.json");
     let notes: Vec<Value> = stage.done(CENTRE, &["lint", "v1.json"]).into_iter().map(|finding| finding["rule"].clone()).collect();
     assert_eq!(notes, ["period_retroactive"]);
@@ -188,7 +188,7 @@ async fn an_agreement_lives_from_its_draft_to_its_revocation() {
 
     // A second version without a class takes the place of the first when all have accepted it.
     let fewer: Vec<FieldClass> = classes.iter().copied().filter(|class| *class != FieldClass::Wishes).collect();
-    let second = stage.version(2, &fewer, &json!([]));
+    let second = Stage::version(2, &fewer, &json!([]));
     stage.draft(&second, "v2.json");
     let changes = stage.done(CENTRE, &["diff", "AG-13-0002/1", "v2.json"]);
     let class = changes.iter().find(|change| change["part"] == "class").unwrap();
@@ -240,7 +240,7 @@ impl Stage {
     /// What was said stands in the ledger in its order, and no release rests on what was suspended then.
     async fn every_act_is_an_entry(&self, suspended: u64) {
         let ledger = Ledger::read(&self.story.auditor).await;
-        let of_it = |e: &&crate::exchange_stage::ledger::Record| e.entry.agreement.as_ref().is_some_and(|a| a.id.as_str() == "AG-13-0002");
+        let of_it = |e: &&Record| e.entry.agreement.as_ref().is_some_and(|a| a.id.as_str() == "AG-13-0002");
         let acts: Vec<Act> = ledger
             .records
             .iter()
@@ -251,7 +251,8 @@ impl Stage {
         let (accept, resume) = (Act::Accept, Act::Resume);
         let expected = [accept, accept, accept, Act::Accede, accept, accept, accept, Act::Suspend, resume, resume, resume, Act::Revoke];
         assert_eq!(acts, expected);
-        let resumed = ledger.records.iter().rfind(|r| r.entry.act == Some(resume)).unwrap().index;
+        let said = |r: &&Record| r.entry.entry_type == EntryType::AgreementSignature && r.entry.act == Some(resume);
+        let resumed = ledger.records.iter().rfind(said).unwrap().index;
         let released = ledger.records.iter().filter(of_it).filter(|r| r.entry.entry_type == EntryType::Release);
         assert!(released.clone().count() > 2);
         assert!(released.map(|r| r.index).all(|index| index < suspended || index > resumed));
@@ -262,8 +263,8 @@ impl Stage {
 async fn a_version_that_begins_later_takes_the_place_later() {
     let mut stage = Stage::new().await;
     let classes = stage.classes();
-    stage.story.agreement = stage.settle(&stage.version(1, &classes, &json!([])), "v1.json");
-    let mut later = stage.version(2, &classes, &json!([]));
+    stage.story.agreement = stage.settle(&Stage::version(1, &classes, &json!([])), "v1.json");
+    let mut later = Stage::version(2, &classes, &json!([]));
     later["from"] = json!(now().plus_secs(86_400));
     stage.settle(&later, "v2.json");
     assert_eq!((stage.state(1), stage.state(2)), ("in_force".to_owned(), "proposed".to_owned()));
@@ -275,8 +276,8 @@ async fn a_version_that_begins_later_takes_the_place_later() {
 async fn who_leaves_must_accept_that_it_does() {
     let stage = Stage::new().await;
     let classes = stage.classes();
-    stage.settle(&stage.version(1, &classes, &json!([])), "v1.json");
-    let mut without = stage.version(2, &classes, &json!([]));
+    stage.settle(&Stage::version(1, &classes, &json!([])), "v1.json");
+    let mut without = Stage::version(2, &classes, &json!([]));
     without["parties"] = json!([CENTRE, MUNICIPALITY]);
     stage.draft(&without, "v2.json");
     for party in [CENTRE, MUNICIPALITY] {
@@ -292,15 +293,15 @@ async fn who_leaves_must_accept_that_it_does() {
 async fn a_rejected_version_is_over_and_a_stranger_takes_no_number() {
     let stage = Stage::new().await;
     let classes = stage.classes();
-    stage.draft(&stage.version(1, &classes, &json!([])), "v1.json");
+    stage.draft(&Stage::version(1, &classes, &json!([])), "v1.json");
     stage.done(CENTRE, &["sign", "v1.json"]);
     stage.done(MUNICIPALITY, &["reject", "AG-13-0002/1"]);
     assert!(stage.refused(CORE, &["sign", "v1.json"]).contains("state_conflict"));
-    let mut foreign = stage.version(2, &classes, &json!([]));
+    let mut foreign = Stage::version(2, &classes, &json!([]));
     foreign["parties"] = json!([HOME, DAY]);
     stage.draft(&foreign, "foreign.json");
     assert!(stage.refused(HOME, &["sign", "foreign.json"]).contains("state_conflict"));
-    stage.settle(&stage.version(2, &classes, &json!([])), "v2.json");
+    stage.settle(&Stage::version(2, &classes, &json!([])), "v2.json");
     assert_eq!((stage.state(1), stage.state(2)), ("superseded".to_owned(), "in_force".to_owned()));
 }
 
@@ -311,12 +312,12 @@ async fn a_qualified_delegate_reads_for_its_municipality_and_nobody_else_does() 
     let until = now().plus_secs(86_400);
 
     // Without the qualification it is not even registered.
-    stage.draft(&stage.version(1, &classes, &Stage::delegation("社会福祉士", until)), "bad.json");
+    stage.draft(&Stage::version(1, &classes, &Stage::delegation("社会福祉士", until)), "bad.json");
     assert_eq!(stage.run(CENTRE, &["lint", "bad.json"]).status.code(), Some(2));
     assert!(stage.refused(CENTRE, &["sign", "bad.json"]).contains("schema_invalid"));
 
     let qualified = Stage::delegation("主任相談支援専門員を配置する基幹相談支援センター", until);
-    stage.story.agreement = stage.settle(&stage.version(1, &classes, &qualified), "v1.json");
+    stage.story.agreement = stage.settle(&Stage::version(1, &classes, &qualified), "v1.json");
     let referral = stage.story.refer().await;
     let core = stage.sandbox.party(CORE);
     let listed = core.json("/v1/cases", PLACEMENT).await.unwrap();
@@ -345,7 +346,7 @@ async fn a_qualified_delegate_reads_for_its_municipality_and_nobody_else_does() 
     assert_eq!(stage.sandbox.party(HOME).read(&target, PLACEMENT, sender).await.unwrap_err().code(), "not_found");
 
     // A next version without the delegation ends it at once, and the case is not there any more.
-    stage.settle(&stage.version(2, &classes, &json!([])), "v2.json");
+    stage.settle(&Stage::version(2, &classes, &json!([])), "v2.json");
     assert_eq!(core.read(&target, PLACEMENT, sender).await.unwrap_err().code(), "not_found");
     assert_eq!(core.json(&format!("{target}/messages"), PLACEMENT).await.unwrap_err().code(), "not_found");
     assert!(core.json("/v1/cases", PLACEMENT).await.unwrap()["cases"].as_array().unwrap().is_empty());
@@ -357,14 +358,14 @@ async fn without_a_delegation_or_after_its_end_there_is_no_delegate() {
     let mut stage = Stage::new().await;
     let classes = stage.classes();
     let until = now().plus_secs(20);
-    stage.story.agreement = stage.settle(&stage.version(1, &classes, &json!([])), "v1.json");
+    stage.story.agreement = stage.settle(&Stage::version(1, &classes, &json!([])), "v1.json");
     stage.story.refer().await;
     let core = stage.sandbox.party(CORE);
     let count = async || core.json("/v1/cases", PLACEMENT).await.unwrap()["cases"].as_array().unwrap().len();
     assert_eq!(count().await, 0);
 
     let short = Stage::delegation("主任相談支援専門員", until);
-    stage.story.agreement = stage.settle(&stage.version(2, &classes, &short), "v2.json");
+    stage.story.agreement = stage.settle(&Stage::version(2, &classes, &short), "v2.json");
     stage.story.refer().await;
     assert_eq!(count().await, 1, "what was sent before the delegation is not opened by it");
     while now() < until {
@@ -377,7 +378,7 @@ async fn without_a_delegation_or_after_its_end_there_is_no_delegate() {
 async fn what_is_signed_waits_in_the_outbox_and_goes_out_once() {
     let stage = Stage::new().await;
     let classes = stage.classes();
-    stage.draft(&stage.version(1, &classes, &json!([])), "v1.json");
+    stage.draft(&Stage::version(1, &classes, &json!([])), "v1.json");
     let held = &stage.done(CENTRE, &["sign", "v1.json", "--hold"])[0];
     assert_eq!(held["state"], "waiting");
     let (jti, folder) = (held["id"].as_str().unwrap(), PathBuf::from(held["outbox"].as_str().unwrap()));
@@ -430,7 +431,7 @@ async fn what_is_signed_waits_in_the_outbox_and_goes_out_once() {
 async fn a_person_is_told_in_japanese() {
     let stage = Stage::new().await;
     let classes = stage.classes();
-    stage.settle(&stage.version(1, &classes, &json!([])), "v1.json");
+    stage.settle(&Stage::version(1, &classes, &json!([])), "v1.json");
     let told = |words: &[&str]| {
         let mut command = Command::new(BINARY);
         command.args(["--lang", "ja", "agreement"]).args(words).current_dir(stage.drafts.path());

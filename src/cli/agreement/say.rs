@@ -1,6 +1,6 @@
 //! What a party says about a version: signed, kept in the outbox, sent.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
@@ -62,7 +62,7 @@ pub(super) async fn sign(args: &SignArgs, voice: Voice) -> Result<(), CliError> 
 }
 
 /// Accepts a document: by a signature when the very same bytes are proposed already, by proposing it otherwise.
-async fn of_file(client: &Client, file: &PathBuf, lang: Lang) -> Result<Parcel, CliError> {
+async fn of_file(client: &Client, file: &Path, lang: Lang) -> Result<Parcel, CliError> {
     let document = Draft::read(file)?.signable(lang)?;
     match client.agreement_version(&document.agreement.id, document.agreement.ver).await {
         Ok(version) if version.head.sha256 == sha256(&document.bytes) => Ok(client.say(version.head.reference(), AgreementAct::Accept)?),
@@ -144,7 +144,7 @@ pub(super) async fn send(args: &SendArgs, voice: Voice) -> Result<(), CliError> 
             }
             Err(error) => {
                 if !voice.json {
-                    say(format!("{jti}: {error}"))?;
+                    say(format!("{jti}: {}", error.text(voice.lang)))?;
                 }
                 failed.get_or_insert(error);
             }

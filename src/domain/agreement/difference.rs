@@ -85,6 +85,10 @@ impl Agreement {
     }
 }
 
+fn texts<T: ToString>(list: &[T]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
 /// A delegation in one line of codes.
 fn sentence(delegation: &Delegation) -> String {
     let Delegation { from, to, qualification, until } = delegation;
@@ -148,9 +152,6 @@ impl Found {
         let sides = Some((flow.from.clone(), flow.to.clone()));
         let turn = |codes: Vec<String>| if added { Turn::Added(codes) } else { Turn::Removed(codes) };
         let codes = |part, codes| Change { part, flow: sides.clone(), turn: turn(codes), effect: more(added) };
-        fn texts<T: ToString>(list: &[T]) -> Vec<String> {
-            list.iter().map(ToString::to_string).collect()
-        }
         self.0.push(codes(Part::Flow, Vec::new()));
         self.0.push(codes(Part::Kind, texts(&flow.kinds)));
         self.0.push(codes(Part::Purpose, texts(&flow.purposes)));
@@ -219,8 +220,8 @@ mod tests {
 
     #[test]
     fn each_list_of_a_flow_is_compared_between_its_sides() {
-        let sides = Some(("settlement_center".parse().unwrap(), "municipality".parse().unwrap()));
         type Edit = fn(&mut Flow);
+        let sides = Some(("settlement_center".parse().unwrap(), "municipality".parse().unwrap()));
         let edits: [(Edit, Part, &str); 4] = [
             (|f| f.kinds.push(MessageKind::Supplement), Part::Kind, "supplement"),
             (|f| f.purposes.push(Purpose::BenefitDecision), Part::Purpose, "benefit_decision"),
