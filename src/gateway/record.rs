@@ -128,7 +128,7 @@ impl Gateway {
         for (of, count) in self.refusals.take_excess() {
             if let Err(failure) = self.summarise(EntryType::RefusalSummary, Some(of.clone()), count).await {
                 // Not dropped: it goes into the next summary. One whose outcome is unknown may be counted twice.
-                self.refusals.give_back(of, count);
+                self.refusals.give_back(&of, count);
                 outcome = Err(failure);
             }
         }
@@ -313,9 +313,9 @@ impl RefusalBudget {
     }
 
     /// What could not be summarised waits for the next summary.
-    fn give_back(&self, of: (PartyId, Operation), count: u64) {
+    fn give_back(&self, of: &(PartyId, Operation), count: u64) {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(spent) = budgets.get_mut(&of) {
+        if let Some(spent) = budgets.get_mut(of) {
             spent.excess = spent.excess.saturating_add(count);
         }
     }
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(recorded, 60);
         assert!(budget.spend(read, now), "another operation has a budget of its own");
         assert_eq!(budget.take_excess(), vec![(unknown.clone(), 40)]);
-        budget.give_back(unknown.clone(), 40);
+        budget.give_back(&unknown, 40);
         assert_eq!(budget.take_excess(), vec![(unknown.clone(), 40)], "a summary that failed");
         assert_eq!(budget.take_excess(), vec![]);
         assert!(budget.spend(unknown.clone(), now.plus_secs(1)));
