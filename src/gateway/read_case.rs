@@ -94,7 +94,7 @@ impl Gateway {
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case.case));
         call.note(|t| t.shred = Some(row.sealed.key));
-        self.may(caller, Deed::Pull { kind: row.kind, relation: case.relation })?;
+        self.may(caller, Deed::Pull { kind: row.kind, relation })?;
         call.note(|t| t.kind = Some(row.kind));
         call.note(|t| t.message = Some(MessageRef { iss: row.iss.clone(), jti: row.jti }));
         call.note(|t| t.recipient = Some(caller.party().clone()));
