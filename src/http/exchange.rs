@@ -1,6 +1,6 @@
 //! One request of a known party: the wrapper in which every use case runs, so that no refusal leaves without its entry.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -98,6 +98,21 @@ impl Exchange {
 
     /// Reads a body of one media type, within the size and time limits (protocol section 6).
     async fn read(&self, body: Body, media: &'static str) -> Result<Bytes, RefusalCode> {
+        if let Err(code) = self.announced(media) {
+            // Over HTTP/1.1 a client that is still writing would lose the answer with the connection.
+            pass_over(body).await;
+            return Err(code);
+        }
+        let limited = Limited::new(body, MOST_BYTES).collect();
+        match tokio::time::timeout(self.public.limits.body, limited).await {
+            Ok(Ok(bytes)) => Ok(bytes.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RefusalCode::TooLarge),
+            Ok(Err(_)) | Err(_) => Err(RefusalCode::BadRequest),
+        }
+    }
+
+    /// What the head says about the body.
+    fn announced(&self, media: &'static str) -> Result<(), RefusalCode> {
         let value = |name| self.headers.get(name).and_then(|v| v.to_str().ok());
         let sent = value(header::CONTENT_TYPE).and_then(|v| v.split(';').next()).map(str::trim);
         if !sent.is_some_and(|sent| sent.eq_ignore_ascii_case(media)) {
@@ -108,12 +123,7 @@ impl Exchange {
         if length > MOST_BYTES {
             return Err(RefusalCode::TooLarge);
         }
-        let limited = Limited::new(body, MOST_BYTES).collect();
-        match tokio::time::timeout(self.public.limits.body, limited).await {
-            Ok(Ok(bytes)) => Ok(bytes.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RefusalCode::TooLarge),
-            Ok(Err(_)) | Err(_) => Err(RefusalCode::BadRequest),
-        }
+        Ok(())
     }
 
     /// Whether the caller accepts the media type (RFC 9110 section 12.5.1). No header accepts everything.
@@ -129,6 +139,15 @@ impl Exchange {
             named && !refused
         };
         if text.split(',').any(fits) { Ok(()) } else { Err(RefusalCode::NotAcceptable) }
+    }
+}
+
+/// Takes what is left of a body that nobody will read, as far as is decent.
+async fn pass_over(body: Body) {
+    let mut rest = Limited::new(body, MOST_PASSED_OVER);
+    let taken = async { while let Some(Ok(_)) = rest.frame().await {} };
+    if tokio::time::timeout(PASSING_OVER, taken).await.is_err() {
+        tracing::debug!("a body that was refused did not end in time");
     }
 }
 
@@ -148,3 +167,7 @@ async fn refused(exchange: &Exchange, code: RefusalCode) -> Problem {
 
 /// Largest body, bytes (protocol section 6).
 pub(super) const MOST_BYTES: usize = 512 * 1024;
+
+/// How much of a refused body is taken, and for how long.
+const MOST_PASSED_OVER: usize = 2 * MOST_BYTES;
+const PASSING_OVER: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use tsunagi::{
         field::FieldClass,
         refusal::RefusalCode,
     },
-    message::compose::Draft,
+    message::compose::{Draft, Padding},
     text::{self, Lang},
 };
 
@@ -18,7 +18,7 @@ use crate::{
     exchange_stage::{
         CENTRE, MUNICIPALITY,
         ledger::{Ledger, Record},
-        party::{Released, now},
+        party::{Released, new_jti, now},
         story::{BENEFIT, Consent, PLACEMENT},
     },
     refusal_messages::{FORM, Posted, RIGHTS, Wrong, operation_case},
@@ -194,6 +194,29 @@ async fn everything_that_is_wrong_is_told_at_once_and_no_value_is_repeated() {
     }
     let whole = explained.to_string();
     assert!(world.personal.iter().all(|value| !whole.contains(value.as_str())), "a value of the message");
+    world.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_to_a_provider_without_padding_is_told_so_in_both_languages_and_the_padded_one_is_not() {
+    let world = World::open().await;
+    let before = Kept::read(&world.sandbox.database()).await;
+    let mut draft = world.draft();
+    draft.claims.aud = "group_home:1320100017".parse().unwrap();
+    let mut told = Vec::new();
+    for padding in [Padding::None, Padding::Ladder] {
+        draft.padding = padding;
+        draft.claims.jti = new_jti();
+        let explained = explain(&world, &world.story.sign(&draft).sd_jwt).await;
+        told.push(explained["refusals"].as_array().unwrap().iter().find(|fault| fault["code"] == "padding_required").cloned());
+    }
+    let [Some(fault), None] = told.as_slice() else { panic!("{told:?}") };
+    for lang in [Lang::En, Lang::Ja] {
+        let words = text::refusal(RefusalCode::PaddingRequired);
+        assert!(fault.to_string().contains(words.title(lang)), "{fault}");
+    }
+    assert_eq!(before.changed(&Kept::read(&world.sandbox.database()).await), Vec::<String>::new());
+    assert_eq!(explanations(&world).await.len(), 2);
     world.server.stop().await;
 }
 

@@ -10,9 +10,11 @@ use crate::{
     refusal_stage::{Case, routes::Route},
 };
 
-/// Codes that no request can provoke yet, and why.
-const NOT_REACHABLE: &[(RefusalCode, &str)] =
-    &[(RefusalCode::PaddingRequired, "a referral never goes to a provider, and no route takes another kind yet; an explanation names it")];
+/// Codes that no request is refused with yet, and why. Each is provoked in an explanation instead.
+const NOT_REACHABLE: &[(RefusalCode, &str)] = &[(
+    RefusalCode::PaddingRequired,
+    "a referral never goes to a provider, and no route takes another kind yet; `explain_messages` provokes it in an explanation",
+)];
 
 fn all() -> Vec<Case> {
     let tables = [
