@@ -85,7 +85,9 @@ impl Form {
         }
         page.raw("</ul>\n<div class=\"key\">\n<p><span class=\"sample\">✓</span>").text("伝えてよい");
         page.raw("　<span class=\"sample\">×</span>").text("伝えないでほしい（あとから見ても、そのまま守ります）");
-        page.raw("<br><span class=\"sample\"></span>").text("何も書かない：伝えません。あとから決めてもかまいません").raw("</p>\n");
+        page.raw("<br><span class=\"sample\"></span>")
+            .text("何も書かない：この同意では伝えません。あとから決めてもかまいません")
+            .raw("</p>\n");
         page.raw("<p class=\"small\"><span class=\"box each\" style=\"width:5mm;height:5mm\"></span>　");
         page.text("線が二重の四角は、とくに大切な情報です。一つずつ✓を書いたときだけ伝わります。").raw("</p>\n</div>\n");
         page.raw("<table class=\"small\">\n<tr><th>").text("説明する機関").raw("</th><td>").plain(&self.collector.ja);
@@ -113,7 +115,7 @@ impl Form {
 
     fn classes(&self, page: &mut Page) {
         page.heading("2　伝える情報");
-        page.paragraph("四角の中に、✓か×を書いてください。四角のないところ（－）には、決して伝わりません。");
+        page.paragraph("四角の中に、✓か×を書いてください。四角のないところ（－）には、この同意では伝わりません。");
         for columns in self.columns.chunks(COLUMNS_ABREAST) {
             let first = columns.first().and_then(|first| self.columns.iter().position(|column| column == first)).unwrap_or_default();
             page.raw("<table class=\"boxes\">\n<thead><tr><th></th><th>").text("伝える情報").raw("</th>");
@@ -149,9 +151,6 @@ impl Form {
             page.item(line);
         }
         page.raw("</ul>\n<p class=\"small\">").text("言う相手：").plain(&self.collector.ja);
-        for column in self.columns.iter().filter(|column| column.party != self.collector.code && column.party.kind().is_public()) {
-            page.raw("、").plain(&column.ja);
-        }
         page.raw("　").text("電話").raw(" <span class=\"line wide\"></span></p>\n");
         if !self.agreement.terms.is_empty() {
             page.heading("5　情報を受け取る機関の約束");
@@ -331,14 +330,14 @@ const OPENING: &[&str] = &[
     "あなたが「よい」と決めたことだけを、決めた相手にだけ伝えます。",
     "断ってもかまいません。断っても、あなたが困ることはありません。",
     "わからないことは、何度でも聞いてください。今日決めなくてもかまいません。",
-    "どの機関が、いつ、どの情報を見たかを記録します。あなたはその記録を見ることができます。",
+    "どの機関が、いつ、どの情報を見たかを記録します。その記録のことは、いつでも聞いてください。",
 ];
 
 /// What the person may do later.
 const WITHDRAWING: &[&str] = &[
     "いつでもやめられます。一部だけやめることもできます。理由は要りません。",
     "口で言っても、電話でも、紙に書いてもかまいません。だれかに代わりに言ってもらってもかまいません。",
-    "下の機関のどれに言っても、すぐに伝わらなくなります。",
+    "下の機関に言えば、すぐに伝わらなくなります。あなたの情報を受け取った機関に言ってもかまいません。",
     "やめても、あなたが困ることはありません。",
     "もう伝わった情報と、もう出した証明は、なくならないことがあります。消せるかどうかをたずねることができます。",
 ];

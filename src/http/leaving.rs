@@ -1,7 +1,8 @@
 //! The body of a release: it leaves in time or not at all (`ledger.md` section 1, promise 6).
 //!
-//! Its first byte goes alone. What follows is taken only when that byte has left, and only in time: a reader that opens no window, or a connection
-//! that takes nothing, gets a broken answer and not an old one.
+//! Its first byte goes alone, and what follows is given only in time: an HTTP/2 reader that opens no window gets a broken answer and not an old one.
+//! Over HTTP/1.1 hyper and the kernel take a small answer at once; one that is not read then waits in their buffers until the connection's own
+//! deadline ends it.
 
 use std::{
     pin::Pin,

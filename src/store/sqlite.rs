@@ -3,12 +3,17 @@
 //! Promises: a database is created by [`create`] and never by opening; its file belongs to its owner alone (mode 0600, the WAL takes it over);
 //! what is deleted is overwritten (`secure_delete`; the WAL holds the old page until its next checkpoint).
 
-use std::{path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Pool, Sqlite, SqliteConnection,
-    migrate::Migrator,
+    ConnectOptions as _, Connection as _, Pool, SqlSafeStr as _, Sqlite, SqliteConnection,
+    migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -155,7 +160,16 @@ impl Store for SqlStore {
     }
 }
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+/// The migrations of this build, in order. Listed here, because sqlx's macro for it would be half of what has to be built.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "init", include_str!("migrations/sqlite/0001_init.sql")),
+        migration(3, "consent superseded", include_str!("migrations/sqlite/0003_consent_superseded.sql")),
+    ])
+});
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const APPLIED_MIGRATIONS: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 /// SHA-256 of nothing: the root of the empty tree (RFC 6962 section 2.1).

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::template::PLACEHOLDER;
 use crate::{
     cli::{CliError, Voice, acting::say},
     config,
@@ -108,6 +109,17 @@ impl Draft {
             return Err(CliError::usage(
                 format!("{file} is a draft, not a document. Make one first: tsunagi agreement draft {file} --out FILE"),
                 format!("{file} は下書きで、署名する文書ではありません。先に: tsunagi agreement draft {file} --out FILE"),
+            ));
+        }
+        if self.value.to_string().contains(PLACEHOLDER) {
+            let file = self.file.display();
+            return Err(CliError::usage(
+                format!(
+                    "{file} still holds the template's placeholder {PLACEHOLDER}: it must not be signed as it is. See: tsunagi agreement lint {file}"
+                ),
+                format!(
+                    "{file} にひな形の{PLACEHOLDER}が残っています。このまま署名してはいけません。詳しくは: tsunagi agreement lint {file}"
+                ),
             ));
         }
         self.document(lang)

@@ -33,13 +33,17 @@ impl Delegation {
             Some(DelegationFault::From)
         } else if self.to.kind() != PartyKind::CoreCenter {
             Some(DelegationFault::To)
-        } else if self.qualification.contains(Self::QUALIFICATION) {
+        } else if self.qualification.starts_with(Self::QUALIFICATION) && !DENIALS.iter().any(|denial| self.qualification.contains(denial)) {
             None
         } else {
             Some(DelegationFault::Qualification)
         }
     }
 }
+
+/// Words by which a text that begins with the qualification says that nobody has it, or that it is still to be written. The text itself is the
+/// signers' statement; a program cannot know more.
+const DENIALS: &[&str] = &["ない", "なし", "無し", "無い", "不在", "未配置", "予定", "【"];
 
 impl AgreementRecord {
     /// Until when `to` may act for `from` under this version by itself.
@@ -90,6 +94,9 @@ mod tests {
     fn without_the_qualification_or_between_other_bodies_it_gives_nothing() {
         for (delegation, fault) in [
             (delegation(CITY, CORE, "相談支援専門員", UNTIL), DelegationFault::Qualification),
+            (delegation(CITY, CORE, "主任相談支援専門員は配置していない", UNTIL), DelegationFault::Qualification),
+            (delegation(CITY, CORE, "主任相談支援専門員を配置【要記入】", UNTIL), DelegationFault::Qualification),
+            (delegation(CITY, CORE, "相談支援専門員（主任相談支援専門員なし）", UNTIL), DelegationFault::Qualification),
             (delegation(CENTRE, CORE, "主任相談支援専門員", UNTIL), DelegationFault::From),
             (delegation(CITY, CENTRE, "主任相談支援専門員", UNTIL), DelegationFault::To),
         ] {
