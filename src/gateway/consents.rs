@@ -42,22 +42,24 @@ impl Gateway {
                 // An id of another collector; the same object of the same collector was answered before this.
                 return Err(RefusalCode::ReplayConflict.into());
             }
-            let subject = self.vault.tag("subject", claims.sub.as_str());
+            // A pseudonym is its collector's own: who made up the same one elsewhere means somebody else. Neither of the two holds a space.
+            let subject = self.vault.tag("subject", &format!("{} {}", caller.party(), claims.sub.as_str()));
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
             let sealed = vault::seal(&key, key_id, &consent_context(&object.jti), object.compact.as_bytes())?;
-            let mut writes = vec![
-                Write::DataKey(key_id, wrapped),
-                Write::PersonKey(subject, key_id),
-                Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed },
-            ];
+            let mut writes = vec![Write::DataKey(key_id, wrapped)];
             if let Some(jti) = claims.sup {
                 self.may_supersede(caller, claims, &jti, subject).await?;
-                writes.push(Write::ConsentSuperseded { consent: jti, by: object.jti });
             } else if !self.store.person_keys(&subject).await?.is_empty() {
                 // Two consents of one person side by side would leave open which of them says what the person wants.
                 return Err(Refusal::claim(RefusalCode::StateConflict, "sub", "in_use").into());
+            } else {
+                // Of several at the same time, one row is the first: the others are decided again, and refused above.
+                writes.push(Write::Person(subject));
             }
+            writes.push(Write::PersonKey(subject, key_id));
+            writes.push(Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed });
+            writes.extend(claims.sup.map(|consent| Write::ConsentSuperseded { consent, by: object.jti }));
             // Only now: a refusal before could not be sealed under a key that is not stored.
             call.note(|t| t.shred = Some(key_id));
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
