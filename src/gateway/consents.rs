@@ -16,6 +16,7 @@ use crate::{
         case::Relation,
         codes::Purpose,
         consent::{ConsentState, Exception},
+        day::Day,
         entry::Act,
         ids::{CaseKey, Jti},
         refusal::{Refusal, RefusalCode},
@@ -152,7 +153,8 @@ impl Gateway {
         Ok((shown, until))
     }
 
-    /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since.
+    /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since. What a
+    /// representative must leave out is what was taken out or refused since the person last said anything, however many records ago that was.
     async fn may_supersede(&self, caller: &Caller, claims: &ConsentGiven, jti: &Jti, subject: Tag) -> Result<(), Failure> {
         let before = self.consent(jti).await?.filter(|c| c.row.collector == *caller.party() && c.row.subject == subject);
         let before = before.ok_or_else(|| Refusal::claim(RefusalCode::NoConsent, "sup", "registered"))?;
@@ -160,15 +162,33 @@ impl Gateway {
             // What was withdrawn is not brought back by replacing it: that takes a consent of its own.
             return Err(Refusal::claim(RefusalCode::StateConflict, "sup", rule).into());
         }
-        if before.last_end.is_some_and(|end| end > claims.issued.iat) {
+        let (taken, last_end) = self.taken_since_the_person_spoke(before).await?;
+        // The day on the paper counts too: a record signed today of an old paper does not bring back what was taken out since.
+        let older = |end: Timestamp| end > claims.issued.iat || Day::in_japan(claims.nbf) < Day::in_japan(end);
+        if last_end.is_some_and(older) {
             return Err(Refusal::claim(RefusalCode::StateConflict, "sup", "narrowed_since").into());
         }
         if claims.nbf > self.clock.now() {
             // The old one ends with this entry: between the two there would be none.
             return Err(Refusal::claim(RefusalCode::BadToken, "nbf", "supersedes_at_once").into());
         }
-        let taken: Vec<Exception> = before.open.scope.refused.iter().chain(&before.history.narrowed).cloned().collect();
         Ok(claims.restores_nothing(&taken)?)
+    }
+
+    /// What was refused in or taken out of a consent and those before it, back to the last that the person gave itself, that one included; and when
+    /// something was last taken out.
+    async fn taken_since_the_person_spoke(&self, last: StandingConsent) -> Result<(Vec<Exception>, Option<Timestamp>), Failure> {
+        let (mut taken, mut last_end) = (Vec::new(), None);
+        let mut next = Some(last);
+        while let Some(consent) = next {
+            taken.extend(consent.open.scope.refused.iter().chain(&consent.history.narrowed).cloned());
+            last_end = last_end.max(consent.last_end);
+            next = match consent.open.before_representative() {
+                Some(jti) => Some(self.consent(&jti).await?.ok_or(Failure::Corrupt("consent"))?),
+                None => None,
+            };
+        }
+        Ok((taken, last_end))
     }
 
     /// Until when the caller may see `consent_detail` of the first message that reached it in the consent's case, if it may.
