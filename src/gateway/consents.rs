@@ -131,7 +131,10 @@ impl Gateway {
         let until = if consent.row.collector == *caller.party() {
             caller.not_after
         } else {
-            self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?
+            let until = self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?;
+            // The one that is asked for may have been replaced: then it is another than the one that opens the case.
+            self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
+            until
         };
         call.note(|t| t.consent = Some(*jti));
         call.note(|t| t.case = case);
