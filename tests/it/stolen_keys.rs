@@ -11,7 +11,7 @@ use tsunagi::{
 
 use crate::exchange_stage::{
     Sandbox, Settings,
-    party::now,
+    party::{Setback, now},
     story::{Consent, PLACEMENT, Referral, Story},
 };
 
@@ -50,7 +50,7 @@ async fn what_a_stolen_key_signed_is_shown_to_nobody_and_a_new_key_stands() {
 /// The municipality looks at a consent.
 async fn read_consent(story: &Story, consent: &Consent) -> Result<(), String> {
     let shown = story.municipality.json(&format!("/v1/consents/{}", consent.jti), PLACEMENT).await;
-    shown.map(|_| ()).map_err(|setback| setback.code())
+    shown.map(|_| ()).map_err(Setback::code)
 }
 
 /// A referral under a consent that is registered.
