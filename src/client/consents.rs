@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Accepted, Sent, identity_of},
     connection::{Body, Client, JSON, read_json},
+    directory::Party,
     error::{ClientError, Doubt},
     proven::Proven,
 };
@@ -73,6 +74,18 @@ pub struct ConsentShown {
 impl std::fmt::Debug for ConsentShown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConsentShown").field("consent", &self.consent).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl ConsentShown {
+    /// That it is the consent that was asked for, signed by its collector, and that what is told beside the signed object is what the object says.
+    fn check(&self, asked: &Jti, signed: Signed<ConsentGiven>, collector: &Party) -> Result<(), Doubt> {
+        let key = collector.signature_key(&signed.kid())?;
+        let given = signed.verify(&key.public()?).map_err(Doubt::Consent)?;
+        key.vouches_at(given.issued.iat)?;
+        let told = given.to_claims().map_err(|_| Doubt::Form("consent"))?;
+        let same = self.consent == *asked && given.issued.jti == *asked && given.issued.iss == collector.party && told == self.claims;
+        if same { Ok(()) } else { Err(Doubt::Form("consent")) }
     }
 }
 
@@ -165,13 +178,14 @@ impl Client {
         Ok((end.issued.jti, end.sign(&self.identity.signing)?))
     }
 
-    /// State and claims of a consent, as the gateway shows them now. The signed consent in it is the collector's own.
+    /// State and claims of a consent, as the gateway shows them now. The claims are the collector's own: its signature over them is verified with the
+    /// key that the directory has of it.
     pub async fn read_consent(&self, consent: &Jti, purpose: Purpose) -> Result<ConsentShown, ClientError> {
         let shown: ConsentShown = read_json(&self.read(&format!("/v1/consents/{consent}"), JSON, purpose).await?.0.body, "consent")?;
         let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
-        let told = signed.unproven().to_claims().map_err(|_| Doubt::Form("consent"))?;
-        // What is told beside the signed object is what the object says.
-        if shown.consent == *consent && told == shown.claims { Ok(shown) } else { Err(Doubt::Form("consent").into()) }
+        let collector = self.party_of(&signed.unproven().issued.iss).await?;
+        shown.check(consent, signed, &collector)?;
+        Ok(shown)
     }
 
     /// Registers a consent. The same signed consent again gets the same answer.
@@ -204,5 +218,67 @@ impl Client {
         let answer = self.post(target, purpose, Body::jwt(token)).await?;
         let sent = Sent { party: self.party(), operation, jti, digest: identity_of(token) };
         Ok(sent.accept(&answer.body, &self.identity.pinned)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::keys::SigningKey;
+
+    const JTI: &str = "0b0e5f6a-5c7e-4f0e-8d57-2f6f0ac1b1a4";
+
+    fn claims() -> Value {
+        json!({
+            "iss": "settlement_center:13-1", "aud": "https://gateway.example:8443", "jti": JTI,
+            "iat": 1_790_812_800, "nbf": 1_790_812_800, "exp": 1_822_348_800, "sub": "urn:uuid:6e1f",
+            "items": [{"rcp": ["municipality"], "pur": ["placement_coordination"], "cls": ["identity"], "tick": []}],
+            "refused": [], "how": "paper_signed", "form": {"ver": "2026-04", "sha256": sha256(b"scan")},
+            "expl": {"by": "staff", "how": "easy_japanese", "understood": true},
+        })
+    }
+
+    /// The collector as the directory has it, with one key.
+    fn collector(key: &SigningKey, state: &str) -> Party {
+        serde_json::from_value(json!({
+            "party": "settlement_center:13-1", "name": {"ja": "センター", "en": "Centre"}, "state": "active", "purposes": [],
+            "keys": [{
+                "use": "sig", "kid": key.public().thumbprint(), "jwk": key.public().jwk(), "state": state,
+                "nbf": "2026-01-01T00:00:00Z", "naf": "2027-12-31T00:00:00Z",
+            }],
+        }))
+        .unwrap()
+    }
+
+    fn check(key: &SigningKey, change: impl Fn(&mut ConsentShown), collector: &Party) -> Result<(), Doubt> {
+        let given = ConsentGiven::from_claims(&claims()).unwrap();
+        let signed = given.sign(key).unwrap();
+        let (consent, state) = (JTI.parse().unwrap(), "in_force".to_owned());
+        let mut shown =
+            ConsentShown { consent, state, narrowed: Vec::new(), superseded_by: None, claims: given.to_claims().unwrap(), signed };
+        change(&mut shown);
+        let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
+        shown.check(&JTI.parse().unwrap(), signed, collector)
+    }
+
+    #[test]
+    fn a_consent_is_believed_by_the_signature_of_its_collector_alone() {
+        let (key, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let centre = collector(&key, "active");
+        check(&key, |_| {}, &centre).unwrap();
+        check(&key, |_| {}, &collector(&key, "retired")).unwrap();
+        assert!(matches!(check(&other, |_| {}, &centre), Err(Doubt::SenderKey)));
+        assert!(matches!(check(&key, |_| {}, &collector(&key, "compromised")), Err(Doubt::SenderKey)));
+        let forged = |shown: &mut ConsentShown| {
+            let given = ConsentGiven::from_claims(&claims()).unwrap();
+            let theirs = given.sign(&other).unwrap();
+            let (signed, _) = shown.signed.rsplit_once('.').unwrap();
+            shown.signed = format!("{signed}.{}", theirs.rsplit_once('.').unwrap().1);
+        };
+        assert!(matches!(check(&key, forged, &centre), Err(Doubt::Consent(_))));
+        let told = |shown: &mut ConsentShown| shown.claims["items"] = json!([]);
+        assert!(matches!(check(&key, told, &centre), Err(Doubt::Form(_))));
+        let elsewhere = |shown: &mut ConsentShown| shown.consent = "1b0e5f6a-5c7e-4f0e-8d57-2f6f0ac1b1a4".parse().unwrap();
+        assert!(matches!(check(&key, elsewhere, &centre), Err(Doubt::Form(_))));
     }
 }

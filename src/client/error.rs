@@ -68,6 +68,9 @@ pub enum Doubt {
     /// The directory has no usable key of the sender under the name the message gives.
     #[error("the sender's key is not in the directory, or no longer to be believed")]
     SenderKey,
+    /// The signature of a consent fails.
+    #[error("the consent: {}", .0.code)]
+    Consent(Refusal),
     /// The release itself fails: signature, disclosures or key binding.
     #[error("the release: {} {}", .0.code, .0.violations.first().map_or("", |violation| violation.field.as_str()))]
     Release(Refusal),

@@ -20,7 +20,7 @@ use super::{
     answer::{Accepted, Sent, identity_of},
     connection::{Body, Client, JSON, WIDE},
     error::{ClientError, Doubt},
-    problem::Problem,
+    problem::{Problem, ProblemRow},
     proven::Proven,
 };
 use crate::{
@@ -93,6 +93,9 @@ pub struct Refused {
     pub title: String,
     /// What to do next.
     pub detail: String,
+    /// What exactly was wrong.
+    #[serde(default)]
+    pub violations: Vec<ProblemRow>,
 }
 
 /// Why the outbox cannot do what it is asked to. Names files, never their content.
@@ -339,13 +342,13 @@ impl Client {
         Ok(accepted)
     }
 
-    /// What says "not now" is no judgement: the parcel goes on waiting.
+    /// What says "not now" or "not so" is no judgement of what was signed: the parcel goes on waiting.
     fn note(&self, outbox: &Outbox, jti: &Jti, problem: &Problem) -> Result<(), OutboxError> {
-        if problem.status == 429 || problem.status >= 500 {
+        if !problem.judges_the_object() {
             return Ok(());
         }
-        let Problem { code, title, detail, .. } = problem.clone();
-        outbox.refused(jti, &Refused { time: self.now(), code, title, detail })
+        let Problem { code, title, detail, violations, .. } = problem.clone();
+        outbox.refused(jti, &Refused { time: self.now(), code, title, detail, violations })
     }
 
     fn body(&self, content: &Content) -> Result<Body, ClientError> {

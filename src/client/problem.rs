@@ -1,6 +1,6 @@
 //! Problem documents (RFC 9457; protocol section 5) as the caller reads them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Doubt;
 use crate::{domain::refusal::RefusalCode, message::json};
@@ -26,14 +26,14 @@ pub struct Problem {
 }
 
 /// One thing that was wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemRow {
     /// Catalogue key, or claim.
     pub field: String,
     /// The rule it breaks.
     pub rule: String,
     /// Class of the field, where it has one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
 }
 
@@ -61,6 +61,71 @@ impl Problem {
     #[must_use]
     pub fn refusal(&self) -> Option<RefusalCode> {
         self.code.parse().ok()
+    }
+
+    /// Whether the refusal is about what was signed, and not about who called, how, or when: the same object would be refused again. Of a code
+    /// that this program does not know, nobody can say so.
+    #[must_use]
+    pub fn judges_the_object(&self) -> bool {
+        use RefusalCode as R;
+        match self.refusal() {
+            None
+            | Some(
+                // The request around it, and the envelope, which is sealed afresh each time.
+                R::BadRequest
+                | R::BadEnvelope
+                | R::DecryptFailed
+                | R::NotFound
+                | R::MethodNotAllowed
+                | R::NotAcceptable
+                | R::LengthRequired
+                | R::BadMediaType
+                | R::HeadersTooLarge
+                // Who calls.
+                | R::ActorMissing
+                | R::ActorInvalid
+                | R::ActorBinding
+                | R::ActorReplayed
+                | R::UnknownParty
+                | R::BadIdentity
+                | R::PartySuspended
+                // Not now.
+                | R::RateLimited
+                | R::LedgerUnavailable
+                | R::PolicyMismatch
+                | R::CrlStale
+                | R::Overloaded,
+            ) => false,
+            Some(
+                R::BadToken
+                | R::BadDisclosure
+                | R::LimitExceeded
+                | R::TooLarge
+                | R::IssuerMismatch
+                | R::KeyNotAllowed
+                | R::KeyRevoked
+                | R::BindingMismatch
+                | R::NoAgreement
+                | R::AgreementNotInForce
+                | R::NoConsent
+                | R::ConsentEnded
+                | R::ConsentScope
+                | R::PurposeNotAllowed
+                | R::RecipientNotAllowed
+                | R::OperationNotAllowed
+                | R::ReplayConflict
+                | R::StateConflict
+                | R::MessageTooOld
+                | R::Erased
+                | R::SchemaUnknown
+                | R::SchemaMismatch
+                | R::SchemaInvalid
+                | R::OverDisclosure
+                | R::PaddingRequired
+                | R::ProhibitedMyNumber
+                | R::BadIdentifier,
+            ) => true,
+        }
     }
 }
 

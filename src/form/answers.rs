@@ -94,6 +94,12 @@ pub enum AnswersError {
     /// Nothing is ticked.
     #[error("no box is ticked: that is no consent")]
     NothingTicked,
+    /// The day of the signature is not there yet.
+    #[error("given is a day in the future: write the day on which it was signed")]
+    Future,
+    /// It ends before it begins.
+    #[error("until is a day before given: write the last day on which it holds")]
+    EndsFirst,
     /// A member is not as the form allows.
     #[error("{0} is missing, or not what the form allows")]
     Member(&'static str),
@@ -109,6 +115,8 @@ impl AnswersError {
             Self::NotOffered(boxes) => format!("同意書にない四角です: {}", boxes.join("、")),
             Self::Unanswered(boxes) => format!("答えのない四角があります: {}", boxes.join("、")),
             Self::NothingTicked => "✓が一つもありません。これでは同意になりません".to_owned(),
+            Self::Future => "given が未来の日です。署名した日を書いてください".to_owned(),
+            Self::EndsFirst => "until が given より前の日です。有効な最後の日を書いてください".to_owned(),
             Self::Member(member) => format!("{member} が空か、同意書にない書き方です"),
         }
     }
@@ -204,8 +212,8 @@ impl Answers {
 }
 
 impl Form {
-    /// What the answers to this form say, with the digest of the scan and a pseudonym for a person that has none yet.
-    pub fn answered(&self, answers: &Answers, scan: Digest, pseudonym: &Pseudonym) -> Result<Draft, AnswersError> {
+    /// What the answers to this form say `now`, with the digest of the scan and a pseudonym for a person that has none yet.
+    pub fn answered(&self, answers: &Answers, scan: Digest, pseudonym: &Pseudonym, now: Timestamp) -> Result<Draft, AnswersError> {
         let number = self.number();
         if answers.form != number {
             return Err(AnswersError::AnotherForm);
@@ -218,6 +226,12 @@ impl Form {
         let open: Vec<String> = offered.into_iter().filter(|name| !answers.boxes.contains_key(name)).collect();
         if !open.is_empty() {
             return Err(AnswersError::Unanswered(open));
+        }
+        if answers.given.starts > now {
+            return Err(AnswersError::Future);
+        }
+        if answers.until.starts < answers.given.starts {
+            return Err(AnswersError::EndsFirst);
         }
         if !self.methods.iter().any(|method| method.code == answers.how.as_str()) {
             return Err(AnswersError::Member("how"));

@@ -16,6 +16,7 @@ use crate::{
         case::Relation,
         codes::Purpose,
         consent::{ConsentState, Exception},
+        day::Day,
         entry::Act,
         ids::{CaseKey, Jti},
         refusal::{Refusal, RefusalCode},
@@ -42,22 +43,24 @@ impl Gateway {
                 // An id of another collector; the same object of the same collector was answered before this.
                 return Err(RefusalCode::ReplayConflict.into());
             }
-            let subject = self.vault.tag("subject", claims.sub.as_str());
+            // A pseudonym is its collector's own: who made up the same one elsewhere means somebody else. Neither of the two holds a space.
+            let subject = self.vault.tag("subject", &format!("{} {}", caller.party(), claims.sub.as_str()));
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
             let sealed = vault::seal(&key, key_id, &consent_context(&object.jti), object.compact.as_bytes())?;
-            let mut writes = vec![
-                Write::DataKey(key_id, wrapped),
-                Write::PersonKey(subject, key_id),
-                Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed },
-            ];
+            let mut writes = vec![Write::DataKey(key_id, wrapped)];
             if let Some(jti) = claims.sup {
                 self.may_supersede(caller, claims, &jti, subject).await?;
-                writes.push(Write::ConsentSuperseded { consent: jti, by: object.jti });
             } else if !self.store.person_keys(&subject).await?.is_empty() {
                 // Two consents of one person side by side would leave open which of them says what the person wants.
                 return Err(Refusal::claim(RefusalCode::StateConflict, "sub", "in_use").into());
+            } else {
+                // Of several at the same time, one row is the first: the others are decided again, and refused above.
+                writes.push(Write::Person(subject));
             }
+            writes.push(Write::PersonKey(subject, key_id));
+            writes.push(Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed });
+            writes.extend(claims.sup.map(|consent| Write::ConsentSuperseded { consent, by: object.jti }));
             // Only now: a refusal before could not be sealed under a key that is not stored.
             call.note(|t| t.shred = Some(key_id));
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
@@ -128,7 +131,10 @@ impl Gateway {
         let until = if consent.row.collector == *caller.party() {
             caller.not_after
         } else {
-            self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?
+            let until = self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?;
+            // The one that is asked for may have been replaced: then it is another than the one that opens the case.
+            self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
+            until
         };
         call.note(|t| t.consent = Some(*jti));
         call.note(|t| t.case = case);
@@ -150,7 +156,8 @@ impl Gateway {
         Ok((shown, until))
     }
 
-    /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since.
+    /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since. What a
+    /// representative must leave out is what was taken out or refused since the person last said anything, however many records ago that was.
     async fn may_supersede(&self, caller: &Caller, claims: &ConsentGiven, jti: &Jti, subject: Tag) -> Result<(), Failure> {
         let before = self.consent(jti).await?.filter(|c| c.row.collector == *caller.party() && c.row.subject == subject);
         let before = before.ok_or_else(|| Refusal::claim(RefusalCode::NoConsent, "sup", "registered"))?;
@@ -158,15 +165,33 @@ impl Gateway {
             // What was withdrawn is not brought back by replacing it: that takes a consent of its own.
             return Err(Refusal::claim(RefusalCode::StateConflict, "sup", rule).into());
         }
-        if before.last_end.is_some_and(|end| end > claims.issued.iat) {
+        let (taken, last_end) = self.taken_since_the_person_spoke(before).await?;
+        // The day on the paper counts too: a record signed today of an old paper does not bring back what was taken out since.
+        let older = |end: Timestamp| end > claims.issued.iat || Day::in_japan(claims.nbf) < Day::in_japan(end);
+        if last_end.is_some_and(older) {
             return Err(Refusal::claim(RefusalCode::StateConflict, "sup", "narrowed_since").into());
         }
         if claims.nbf > self.clock.now() {
             // The old one ends with this entry: between the two there would be none.
             return Err(Refusal::claim(RefusalCode::BadToken, "nbf", "supersedes_at_once").into());
         }
-        let taken: Vec<Exception> = before.open.scope.refused.iter().chain(&before.history.narrowed).cloned().collect();
         Ok(claims.restores_nothing(&taken)?)
+    }
+
+    /// What was refused in or taken out of a consent and those before it, back to the last that the person gave itself, that one included; and when
+    /// something was last taken out.
+    async fn taken_since_the_person_spoke(&self, last: StandingConsent) -> Result<(Vec<Exception>, Option<Timestamp>), Failure> {
+        let (mut taken, mut last_end) = (Vec::new(), None);
+        let mut next = Some(last);
+        while let Some(consent) = next {
+            taken.extend(consent.open.scope.refused.iter().chain(&consent.history.narrowed).cloned());
+            last_end = last_end.max(consent.last_end);
+            next = match consent.open.before_representative() {
+                Some(jti) => Some(self.consent(&jti).await?.ok_or(Failure::Corrupt("consent"))?),
+                None => None,
+            };
+        }
+        Ok((taken, last_end))
     }
 
     /// Until when the caller may see `consent_detail` of the first message that reached it in the consent's case, if it may.

@@ -192,6 +192,9 @@ impl Gateway {
         let (ends, now) = (caller.not_after, self.clock.now());
         let view = decision::decide_read(&Question { policy: &self.policy, exchange, rights, rows: &[], ends, now }, &viewing);
         let Some(view) = view.ok().filter(View::consent_detail) else { return Ok(None) };
+        // Only now: who may not see it does not learn whose key was stolen.
+        self.not_void(epoch, &message.kid(), row.idx).await?;
+        self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
         let of = &agreement.row;
         call.note(|t| t.agreement = Some(AgreementRef { id: of.id.clone(), ver: of.ver, sha256: of.sha256 }));
         call.note(|t| t.recipient = Some(caller.party().clone()));

@@ -57,6 +57,13 @@ pub(super) struct StandingConsent {
     pub last_end: Option<Timestamp>,
 }
 
+impl OpenConsent {
+    /// The consent whose place it took, if a representative gave it: behind that, what the person said last.
+    pub(super) fn before_representative(&self) -> Option<Jti> {
+        self.given.sup.filter(|_| self.given.rep.is_some())
+    }
+}
+
 impl RightsCache {
     /// The parsed public key of a row.
     pub(super) fn public_key(&self, row: &KeyRow) -> Result<Arc<PublicKey>, Failure> {

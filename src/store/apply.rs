@@ -44,6 +44,9 @@ pub(super) fn apply(script: &mut Script, row: &Write, at: At) -> Result<(), Stor
         Write::DataKey(id, wrapped) => {
             script.run(sql::INSERT_DATA_KEY)?.blob(id.0.as_bytes())?.blob(wrapped)?;
         }
+        Write::Person(subject) => {
+            script.run(sql::INSERT_PERSON)?.blob(&subject.0)?.int(at.idx)?;
+        }
         Write::PersonKey(subject, key) => {
             script.run(sql::INSERT_PERSON_KEY)?.blob(&subject.0)?.blob(key.0.as_bytes())?;
         }

@@ -20,6 +20,7 @@ pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE k
 pub(super) const DATA_KEY: &str = "SELECT wrapped FROM data_key WHERE id = $1";
 pub(super) const INSERT_DATA_KEY: &str = "INSERT INTO data_key (id, wrapped) VALUES ($1, $2)";
 pub(super) const PERSON_KEYS: &str = "SELECT key FROM person_key WHERE subject = $1 ORDER BY key";
+pub(super) const INSERT_PERSON: &str = "INSERT INTO person (subject, idx) VALUES ($1, $2)";
 pub(super) const INSERT_PERSON_KEY: &str = "INSERT INTO person_key (subject, key) VALUES ($1, $2)";
 
 pub(super) const PARTY: &str = "SELECT registration, state, idx FROM party WHERE id = $1";

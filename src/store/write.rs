@@ -61,7 +61,9 @@ pub enum Write {
     AgreementSuperseded(AgreementId, u32),
     /// Stores a wrapped data key.
     DataKey(DataKeyId, Vec<u8>),
-    /// Stores the data key of a person under the tag of the pseudonym.
+    /// Stores that there is a person, once: the tag of the collector and its pseudonym.
+    Person(Tag),
+    /// Stores a data key of a person.
     PersonKey(Tag, DataKeyId),
     /// Stores a consent.
     Consent {
@@ -71,7 +73,7 @@ pub enum Write {
         collector: PartyId,
         /// Digest of the compact object.
         sha256: Digest,
-        /// Tag of the pseudonym.
+        /// Tag of the collector and its pseudonym of the person.
         subject: Tag,
         /// The compact object.
         sealed: Sealed,

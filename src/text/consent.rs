@@ -3,11 +3,16 @@
 /// The sentence of a rule, English and Japanese. A rule without one of its own is named.
 #[must_use]
 pub fn rule(claim: &str, rule: &str) -> [String; 2] {
-    let known = RULES.iter().find(|(of, word, ..)| *of == claim && *word == rule);
-    match known {
-        Some((_, _, en, ja)) => [(*en).to_owned(), (*ja).to_owned()],
+    match sentence(claim, rule) {
+        Some([en, ja]) => [en.to_owned(), ja.to_owned()],
         None => [format!("{claim} breaks the rule {rule}"), format!("{claim} が規則 {rule} に合いません")],
     }
+}
+
+/// The sentence of a rule, if it has one of its own, English and Japanese.
+#[must_use]
+pub fn sentence(claim: &str, rule: &str) -> Option<[&'static str; 2]> {
+    RULES.iter().find(|(of, word, ..)| *of == claim && *word == rule).map(|(_, _, en, ja)| [*en, *ja])
 }
 
 /// Claim, rule, English, Japanese.
@@ -38,4 +43,39 @@ const RULES: &[(&str, &str, &str, &str)] = &[
     ("expl", "how", "say how the form was explained", "説明のしかたを書いてください"),
     ("expl", "understood", "say how it was seen that the person understood", "わかったことの確かめ方を書いてください"),
     ("sub", "form", "the pseudonym is not well-formed", "仮名の形が正しくありません"),
+    (
+        "rep",
+        "restores_what_was_refused",
+        "a representative brings nothing back that the person refused or took out",
+        "本人がことわったこと・取りやめたことを、代理人が元に戻すことはできません",
+    ),
+    (
+        "sub",
+        "in_use",
+        "this person has a consent already: name it as superseded, or narrow it",
+        "この方の同意はすでにあります。置き換える同意として示すか、範囲をせばめてください",
+    ),
+    ("sup", "registered", "there is no such consent of this person at this unit", "この機関に、この方のその同意はありません"),
+    ("sup", "superseded", "another consent has taken its place already", "すでに別の同意に置き換えられています"),
+    (
+        "sup",
+        "already_ended",
+        "what was withdrawn is not replaced: it takes a new consent",
+        "撤回された同意は置き換えられません。新しい同意が要ります",
+    ),
+    (
+        "sup",
+        "narrowed_since",
+        "the person took something out after this was signed: ask again",
+        "署名の後に本人が取りやめたものがあります。もう一度確かめてください",
+    ),
+    ("nbf", "supersedes_at_once", "what replaces a consent begins at once", "同意を置き換えるものは、すぐに始まるものに限ります"),
+    ("con", "superseded", "another consent has taken its place", "別の同意に置き換えられています"),
+    ("con", "already_ended", "the consent has ended already", "同意はすでに終わっています"),
+    (
+        "con",
+        "narrowed_too_often",
+        "narrowed too often: end it and register another",
+        "せばめた回数が多すぎます。終わらせて、新しく登録してください",
+    ),
 ];

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tsunagi::{
     domain::{digest::Digest, field::FieldClass},
     form::Form,
+    message::objects::{ConsentGiven, SignedObject as _},
 };
 
 use crate::exchange_stage::{
@@ -49,6 +51,8 @@ async fn paper_becomes_a_record_and_its_end_bites_at_the_next_read() {
     desk.fails(&["draft", "--form", "form.html", "--answers", "more.toml", "--out", "draft.json"], 2, "no box B1");
     fs::write(desk.path("custody.toml"), filled.replace("kind = \"office\"", "kind = \"custody\"")).unwrap();
     desk.fails(&["draft", "--form", "form.html", "--answers", "custody.toml", "--out", "draft.json"], 2, "needs a witness");
+    fs::write(desk.path("future.toml"), filled.replace("given = \"2", "given = \"3")).unwrap();
+    desk.fails(&["draft", "--form", "form.html", "--answers", "future.toml", "--out", "draft.json"], 2, "in the future");
     let altered = String::from_utf8(page).unwrap().replace("</body>", "<p></p></body>");
     fs::write(desk.path("altered.html"), altered).unwrap();
     desk.fails(&["draft", "--form", "altered.html", "--answers", "answers.toml", "--out", "draft.json"], 2, "was changed");
@@ -101,6 +105,48 @@ async fn paper_becomes_a_record_and_its_end_bites_at_the_next_read() {
     assert_eq!(desk.done(&["show", &jti])["state"], "ended");
     desk.fails(&["withdraw", &jti, "--why", "もう一度"], 1, "state_conflict");
     desk.fails(&["show", "5d0f3a52-1c8e-4b7a-9a44-3f3b6f0f7c11"], 1, "not_found");
+    server.stop().await;
+}
+
+/// What is refused is named, says why, and keeps nothing else back; what could not be sent waits, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_refused_consent_keeps_no_other_back_and_an_end_waits_for_the_gateway() {
+    let sandbox = Sandbox::new(Settings::default());
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let desk = Desk { folder: tempfile::tempdir().unwrap(), centre: sandbox.identity(&CENTRE.parse().unwrap()) };
+    // Two first consents of one person, and one of another, who comes last.
+    let mut ids = Vec::new();
+    for person in ["person-one", "person-one", "person-two"] {
+        let given = ConsentGiven { sub: person.parse().unwrap(), ..story.consent() };
+        let mut claims = given.to_claims().unwrap();
+        for member in ["iss", "aud", "jti", "iat"] {
+            claims.as_object_mut().unwrap().remove(member);
+        }
+        let draft = desk.path("draft.json");
+        fs::write(&draft, serde_json::json!({"collector": CENTRE, "claims": claims}).to_string()).unwrap();
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o600)).unwrap();
+        ids.push(desk.done(&["sign", "draft.json"])["consent"].as_str().unwrap().to_owned());
+    }
+    let output = desk.run(&["send"]);
+    assert_eq!(output.status.code(), Some(1));
+    let refused: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(refused["violations"], serde_json::json!([{"field": "sub", "rule": "in_use"}]));
+    assert!(ids[..2].contains(&refused["id"].as_str().unwrap().to_owned()) && refused["state"] == "refused", "{refused}");
+    let listed = desk.lines(&["list"]);
+    let delivered: Vec<&str> = listed.iter().filter(|item| item["state"] == "delivered").map(|item| item["id"].as_str().unwrap()).collect();
+    assert!(delivered.len() == 2 && delivered.contains(&ids[2].as_str()), "{listed:?}");
+
+    server.stop().await;
+    let output = desk.run(&["withdraw", &ids[2], "--why", "電話で申出"]);
+    assert_eq!(output.status.code(), Some(3));
+    let waits: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let end = waits["id"].as_str().unwrap();
+    assert_eq!((&waits["error"], &waits["state"]), (&serde_json::json!("unreachable"), &serde_json::json!("waiting")));
+    assert_eq!(waits["next"], format!("tsunagi consent send {end}"));
+    let server = sandbox.serve().await;
+    desk.done(&["send", end]);
+    assert_eq!(desk.done(&["show", &ids[2]])["state"], "ended");
     server.stop().await;
 }
 

@@ -246,6 +246,14 @@ fn answers_that_the_form_does_not_offer_make_no_consent() {
     assert!(matches!(refused(&|text| mark(text, &plain, "maybe")), AnswersError::Syntax(_)));
     assert!(matches!(refused(&|text| text.replace("until =", "till =")), AnswersError::Syntax(_)));
     assert!(matches!(refused(&|text| text.replace("given = \"2", "given = \"x")), AnswersError::Syntax(_)));
+    let days = |given: &str, until: &str| {
+        refused(&|text| {
+            let text = text.replace(&line(text, "given"), &format!("given = \"{given}\""));
+            text.replace(&line(&text, "until"), &format!("until = \"{until}\""))
+        })
+    };
+    assert_eq!(days("2999-01-01", "2999-06-01"), AnswersError::Future);
+    assert_eq!(days("2020-01-02", "2020-01-01"), AnswersError::EndsFirst);
     let other = make(CENTRE, &[CITY]).unwrap().number();
     assert_eq!(refused(&|text| text.replace(&form.number(), &other)), AnswersError::AnotherForm);
     assert_eq!(refused(&|text| text.replace("\"paper_signed\"", "\"electronic\"")), AnswersError::Member("how"));
@@ -291,7 +299,7 @@ fn purposes(form: &Form, party: &str) -> Value {
 fn answer(form: &Form, change: impl Fn(&str) -> String) -> Result<Draft, AnswersError> {
     let text = form.template(TODAY).replace("by = \"\"", "by = \"staff-1\"").replace("understood = \"\"", "understood = \"言い直した\"");
     let answers = Answers::read(&change(&text))?;
-    form.answered(&answers, sha256(b"scan"), &"a-new-pseudonym-for-the-person".parse().unwrap())
+    form.answered(&answers, sha256(b"scan"), &"a-new-pseudonym-for-the-person".parse().unwrap(), TODAY)
 }
 
 fn mark(text: &str, name: &str, mark: &str) -> String {

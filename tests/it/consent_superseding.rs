@@ -112,8 +112,11 @@ async fn what_may_not_take_the_place_of_a_consent_is_refused_by_name() {
     };
     story.register_end(&referral.consent, &story.sign_end(&referral.consent, Some(vec![medical.clone()]))).await.unwrap();
     refuse(&earlier, "state_conflict", "sup", "narrowed_since").await;
-    let guardian = Representative { kind: "guardianship".to_owned(), authority: "登記事項証明書".to_owned() };
-    let restoring = without(&ConsentGiven { rep: Some(guardian), ..later(&story, &first) }, FieldClass::CriminalDetail);
+    // Nor does a paper of an earlier day that is written down only now.
+    let next = later(&story, &first);
+    let of_yesterday = ConsentGiven { nbf: next.nbf.plus_secs(-86_400), ..next };
+    refuse(&of_yesterday, "state_conflict", "sup", "narrowed_since").await;
+    let restoring = without(&ConsentGiven { rep: Some(guardian()), ..later(&story, &first) }, FieldClass::CriminalDetail);
     refuse(&restoring, "bad_token", "rep", "restores_what_was_refused").await;
     assert!(!classes(&story, &story.read(&referral.case, PLACEMENT).await.unwrap()).contains(&FieldClass::Medical));
 
@@ -130,6 +133,41 @@ async fn what_may_not_take_the_place_of_a_consent_is_refused_by_name() {
     assert_eq!((problem.code.as_str(), violation(&problem)), ("state_conflict", ("sup".to_owned(), "already_ended".to_owned())));
     assert_eq!(story.read(&referral.case, PLACEMENT).await.unwrap_err().code(), "consent_ended");
     server.stop().await;
+}
+
+/// What the person refused or took out stays out until the person speaks again, however many records a representative puts in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_representative_does_not_bring_back_in_two_steps_what_the_person_refused() {
+    let (_sandbox, server, story) = stage().await;
+    let medical = Exception { rcp: vec![Side::Party(story.municipality.id.clone())], pur: None, cls: Some(vec![FieldClass::Medical]) };
+    for taken_out_later in [true, false] {
+        let own = without(&story.consent(), FieldClass::CriminalDetail);
+        let refused = if taken_out_later { Vec::new() } else { vec![medical.clone()] };
+        let own = ConsentGiven { refused, ..own };
+        let consent = register(&story, &own).await.unwrap();
+        if taken_out_later {
+            story.register_end(&consent, &story.sign_end(&consent, Some(vec![medical.clone()]))).await.unwrap();
+        }
+        // The first record of the representative says nothing of the class, neither yes nor no. The next would say yes.
+        let of_guardian = ConsentGiven { rep: Some(guardian()), refused: Vec::new(), ..own.clone() };
+        let silent = without(&later(&story, &of_guardian), FieldClass::Medical);
+        let silent = register(&story, &silent).await.unwrap();
+        let back = later_than(&story, &of_guardian, silent.jti);
+        let problem = register(&story, &back).await.err().expect("the class is back");
+        assert_eq!(
+            (problem.code.as_str(), violation(&problem)),
+            ("bad_token", ("rep".to_owned(), "restores_what_was_refused".to_owned())),
+            "{taken_out_later}"
+        );
+        // The person may. From then on that is what the person said last.
+        let spoken = register(&story, &ConsentGiven { rep: None, ..later_than(&story, &back, silent.jti) }).await.unwrap();
+        register(&story, &later_than(&story, &of_guardian, spoken.jti)).await.unwrap();
+    }
+    server.stop().await;
+}
+
+fn guardian() -> Representative {
+    Representative { kind: "guardianship".to_owned(), authority: "登記事項証明書".to_owned() }
 }
 
 async fn stage() -> (Sandbox, Server, Story) {

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tsunagi::domain::entry::{EntryType, Outcome};
+use tsunagi::{
+    domain::entry::{EntryType, Outcome},
+    message::objects::{ConsentGiven, SignedObject as _},
+};
 
-use crate::exchange_stage::{
-    Sandbox, Settings,
-    ledger::Ledger,
-    party::{Setback, new_jti},
-    story::{Message, Story},
-    told::Answer,
+use crate::{
+    consent_rules::violation,
+    exchange_stage::{
+        Sandbox, Settings,
+        ledger::Ledger,
+        party::{Setback, new_jti},
+        story::{Message, PLACEMENT, Story},
+        told::Answer,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,6 +76,38 @@ async fn one_consent_for_two_messages_at_once_is_bound_to_one_case() {
         }
     }
     assert_refusals(&story, "no_consent", 3 * ROUNDS).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_first_consents_of_one_person_at_once_one_is_registered() {
+    let sandbox = Sandbox::new(Settings::default());
+    let server = sandbox.serve().await;
+    let story = Arc::new(Story::open(&sandbox).await);
+    for _ in 0..ROUNDS {
+        let given = story.consent();
+        let mut registering = JoinSet::new();
+        for _ in 0..8 {
+            let story = Arc::clone(&story);
+            let consent = story.sign_consent(&ConsentGiven { issued: story.centre.issued(), ..given.clone() });
+            registering.spawn(async move { story.register(&consent).await });
+        }
+        let outcomes = registering.join_all().await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        for refused in outcomes.into_iter().filter_map(Result::err) {
+            let problem = refused.problem();
+            let told = (problem.code.as_str(), violation(&problem));
+            assert_eq!(told, ("state_conflict", ("sub".to_owned(), "in_use".to_owned())));
+        }
+    }
+    assert_refusals(&story, "state_conflict", 7 * ROUNDS).await;
+
+    // The pseudonym is the collector's own: another one has made up the same for somebody else, and learns nothing of this.
+    let given = story.consent();
+    story.register(&story.sign_consent(&given)).await.unwrap();
+    let city = &story.municipality;
+    let elsewhere = ConsentGiven { issued: city.issued(), ..given }.sign(&city.signing).unwrap();
+    city.post_object("/v1/consents", PLACEMENT, &elsewhere).await.unwrap();
     server.stop().await;
 }
 

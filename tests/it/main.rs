@@ -60,6 +60,7 @@ mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;
 mod schema_rules;
+mod stolen_keys;
 mod store_contract;
 mod tlog_oracles;
 mod tlog_properties;

@@ -335,14 +335,16 @@ async fn a_consent_binds_to_one_case_and_ends_for_good() {
     let consent = |n| Write::Consent { jti: jti(n), collector: center(), sha256: digest(2), subject: Tag([9; 16]), sealed: sealed(1) };
     let mut first = new_case(1);
     first.extend(new_case(2));
-    first.extend([Write::PersonKey(Tag([9; 16]), data_key(1)), consent(1), consent(2), consent(3)]);
+    first.extend([Write::Person(Tag([9; 16])), Write::PersonKey(Tag([9; 16]), data_key(1)), consent(1), consent(2), consent(3)]);
     store_entry(store, &first).await;
     assert_eq!(store.person_keys(&Tag([9; 16])).await.unwrap(), vec![data_key(1)]);
     assert_eq!(store.person_keys(&Tag([8; 16])).await.unwrap(), vec![]);
     store_entry(store, &[Write::PersonKey(Tag([9; 16]), data_key(2))]).await;
     assert_eq!(store.person_keys(&Tag([9; 16])).await.unwrap(), vec![data_key(1), data_key(2)]);
     assert_conflict(&try_store_entry(store, &[Write::PersonKey(Tag([9; 16]), data_key(2))]).await);
-    assert_conflict(&try_store_entry(store, &[Write::PersonKey(Tag([7; 16]), data_key(99))]).await);
+    assert_conflict(&try_store_entry(store, &[Write::Person(Tag([7; 16])), Write::PersonKey(Tag([7; 16]), data_key(99))]).await);
+    assert_conflict(&try_store_entry(store, &[Write::PersonKey(Tag([8; 16]), data_key(2))]).await);
+    assert_conflict(&try_store_entry(store, &[Write::Person(Tag([9; 16]))]).await);
     assert_conflict(&try_store_entry(store, &[consent(1)]).await);
     let found = store.consent(&jti(1)).await.unwrap().unwrap();
     assert_eq!((found.collector, found.sha256, found.subject, found.sealed), (center(), digest(2), Tag([9; 16]), sealed(1)));

@@ -144,7 +144,7 @@ pub(super) fn draft(args: &DraftArgs, voice: Voice) -> Result<(), CliError> {
             sha256(&config::read_file(&beside).map_err(unreadable)?)
         }
     };
-    let draft = form.answered(&answers, scan, &pseudonym()?).map_err(wrong)?;
+    let draft = form.answered(&answers, scan, &pseudonym()?, SystemClock.now()).map_err(wrong)?;
     let policy = policies(args.policies.as_deref())?;
     stands(&draft, &policy).map_err(|refusal| told(&refusal))?;
     let Draft { collector, pseudonym, claims } = &draft;

@@ -11,7 +11,7 @@ use crate::{
         CliError, Voice,
         acting::{As, deliver, outbox, patient, post, say},
     },
-    client::{Client, ClientError, Fate, Parcel},
+    client::{Client, ClientError, Fate, Item, Outbox, Parcel},
     domain::{
         agreement::Side,
         codes::Purpose,
@@ -153,11 +153,31 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     if ids.is_empty() && !voice.json {
         return say(voice.lang.of("Nothing waits.", "待っているものはありません。"));
     }
+    let mut failed = Vec::new();
     for id in ids {
-        let sent = deliver(&client, &outbox, &id).await?;
-        done(voice, &id, sent.place().index())?;
+        // One that is refused, or damaged, keeps none of the others back.
+        match deliver(&client, &outbox, &id).await {
+            Ok(sent) => done(voice, &id, sent.place().index())?,
+            Err(error) => failed.push(of_parcel(&outbox, &id, error)),
+        }
     }
-    Ok(())
+    match failed.len() {
+        0 => Ok(()),
+        1 => failed.pop().map_or(Ok(()), Err),
+        _ => Err(CliError::Several(failed)),
+    }
+}
+
+/// Why something in the outbox was not delivered: which it is, and whether it goes on waiting.
+fn of_parcel(outbox: &Outbox, id: &Jti, cause: CliError) -> CliError {
+    let Ok(Item { parcel, fate }) = outbox.get(id) else { return cause };
+    let ended = parcel.target().strip_prefix("/v1/consents/").and_then(|rest| rest.strip_suffix("/end"));
+    let [en, ja] = match ended {
+        Some(consent) => [format!("the end of consent {consent}"), format!("同意 {consent} の終わり")],
+        None => [format!("consent {id}"), format!("同意 {id}")],
+    };
+    let next = (fate == Fate::Waiting).then(|| format!("tsunagi consent send {id}"));
+    CliError::Parcel { id: *id, en, ja, next, cause: Box::new(cause) }
 }
 
 pub(super) async fn withdraw(args: WithdrawArgs, voice: Voice) -> Result<(), CliError> {
@@ -187,7 +207,9 @@ async fn end(
     let (jti, token) = client.sign_consent_end(consent, wish.by, &wish.why, narrow)?;
     let target = format!("/v1/consents/{consent}/end");
     let parcel = Parcel::object(client, Operation::ConsentEnd, &target, acting.purpose, token)?;
-    match post(client, &parcel, wish.hold).await? {
+    let posted = post(client, &parcel, wish.hold).await;
+    let outbox = outbox(client)?;
+    match posted.map_err(|error| of_parcel(&outbox, &jti, error))? {
         Some(sent) => done(voice, &jti, sent.place().index()),
         None if voice.json => say(json!({"end": jti})),
         None => say(voice.lang.of(

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     client::{Identity, identity::tests::Folder, pinned::tests::Stage},
-    domain::agreement::AgreementAct,
+    domain::{agreement::AgreementAct, refusal::RefusalCode},
     message::{
         objects::{AgreementSignature, SignedObject as _},
         submission::AgreementRef,
@@ -96,12 +96,45 @@ fn a_refusal_is_remembered_and_a_receipt_outlives_it() {
         code: "state_conflict".to_owned(),
         title: "t".to_owned(),
         detail: "d".to_owned(),
+        violations: vec![ProblemRow { field: "sub".to_owned(), rule: "in_use".to_owned(), class: None }],
     };
     outbox.refused(&parcel.jti(), &refused).unwrap();
     assert_eq!(outbox.get(&parcel.jti()).unwrap().fate, Fate::Refused(refused));
     outbox.delivered(&parcel.jti(), b"{}").unwrap();
     assert_eq!(outbox.get(&parcel.jti()).unwrap().fate, Fate::Delivered);
     assert_eq!(outbox.list().unwrap().len(), 1, "receipts and refusals are no parcels");
+}
+
+#[test]
+fn only_what_judges_the_object_ends_the_waiting() {
+    let desk = Desk::new();
+    let outbox = desk.outbox();
+    let told = |code: &str, status: u16| {
+        let document = json!({
+            "type": format!("urn:tsunagi:problem:{code}"), "title": "t", "status": status, "code": code, "detail": "d", "instance": "i",
+            "violations": [{"field": "sub", "rule": "in_use"}],
+        });
+        Problem::read(status, document.to_string().as_bytes()).unwrap()
+    };
+    for code in RefusalCode::ALL.iter().copied() {
+        let parcel = desk.parcel();
+        outbox.put(&parcel).unwrap();
+        desk.client.note(&outbox, &parcel.jti(), &told(code.as_str(), code.status())).unwrap();
+        let about_the_call = match code.status() {
+            401 | 404 | 405 | 406 | 411 | 415 | 429 | 431 | 503 => true,
+            403 => matches!(code, RefusalCode::UnknownParty | RefusalCode::BadIdentity | RefusalCode::PartySuspended),
+            400 => matches!(code, RefusalCode::BadRequest | RefusalCode::BadEnvelope | RefusalCode::DecryptFailed),
+            _ => false,
+        };
+        match outbox.get(&parcel.jti()).unwrap().fate {
+            Fate::Refused(refused) => assert_eq!((about_the_call, refused.violations.len()), (false, 1), "{code}"),
+            fate => assert_eq!((about_the_call, fate), (true, Fate::Waiting), "{code}"),
+        }
+    }
+    let parcel = desk.parcel();
+    outbox.put(&parcel).unwrap();
+    desk.client.note(&outbox, &parcel.jti(), &told("of_a_later_version", 403)).unwrap();
+    assert_eq!(outbox.get(&parcel.jti()).unwrap().fate, Fate::Waiting);
 }
 
 #[tokio::test]

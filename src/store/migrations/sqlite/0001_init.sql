@@ -107,9 +107,17 @@ CREATE TABLE data_key (
     wrapped BLOB
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE person_key (
+-- A person as one collector knows it: the first consent is there once, and every later one takes the place of another.
+CREATE TABLE person (
     subject BLOB PRIMARY KEY CHECK (length(subject) = 16),
-    key     BLOB NOT NULL REFERENCES data_key (id)
+    idx     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A person has one data key for each consent.
+CREATE TABLE person_key (
+    subject BLOB NOT NULL REFERENCES person (subject),
+    key     BLOB NOT NULL REFERENCES data_key (id),
+    PRIMARY KEY (subject, key)
 ) STRICT, WITHOUT ROWID;
 
 -- Parties, keys, agreements --------------------------------------------------------------------------------------------------
@@ -163,16 +171,18 @@ CREATE INDEX agreement_act_agreement ON agreement_act (agreement, idx);
 
 -- Consents -------------------------------------------------------------------------------------------------------------------
 
+-- superseded_by: which consent took its place. What was sent under the old one is read under the new one.
 CREATE TABLE consent (
-    jti       BLOB PRIMARY KEY CHECK (length(jti) = 16),
-    collector TEXT    NOT NULL,
-    sha256    BLOB    NOT NULL CHECK (length(sha256) = 32),
-    subject   BLOB    NOT NULL CHECK (length(subject) = 16),
-    case_     BLOB,
-    ended     INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1)),
-    idx       INTEGER NOT NULL,
-    key       BLOB    NOT NULL REFERENCES data_key (id),
-    sealed    BLOB    NOT NULL
+    jti           BLOB PRIMARY KEY CHECK (length(jti) = 16),
+    collector     TEXT    NOT NULL,
+    sha256        BLOB    NOT NULL CHECK (length(sha256) = 32),
+    subject       BLOB    NOT NULL CHECK (length(subject) = 16),
+    case_         BLOB,
+    ended         INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1)),
+    idx           INTEGER NOT NULL,
+    key           BLOB    NOT NULL REFERENCES data_key (id),
+    sealed        BLOB    NOT NULL,
+    superseded_by BLOB REFERENCES consent (jti)
 ) STRICT;
 
 CREATE TABLE consent_end (

@@ -1,0 +1,80 @@
+//! A key that its owner declares stolen (protocol section 1): what was entered under it since then is void, for the message and for the consent, and
+//! what the owner signs with a new key stands.
+
+use tsunagi::{
+    domain::codes::Purpose,
+    message::{
+        keys::{KeyUse, SigningKey},
+        objects::{KeyAct, KeyStatement, SignedObject as _},
+    },
+};
+
+use crate::exchange_stage::{
+    Sandbox, Settings,
+    party::{Setback, now},
+    story::{Consent, PLACEMENT, Referral, Story},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stolen_key_signed_is_shown_to_nobody_and_a_new_key_stands() {
+    let sandbox = Sandbox::new(Settings::default());
+    let server = sandbox.serve().await;
+    let mut story = Story::open(&sandbox).await;
+    let before = now().plus_secs(-60);
+    let both = story.refer().await;
+    // Here the consent alone is signed with the stolen key; the message that rests on it is not.
+    let consent = story.sign_consent(&story.consent());
+    story.register(&consent).await.unwrap();
+    let new = SigningKey::generate().unwrap();
+    let add = KeyStatement { nbf: Some(now()), naf: Some(now().plus_secs(86_400)), ..statement(&story, KeyAct::Add, &new) };
+    say(&story, &add.sign_with_proof(&story.centre.signing, &new).unwrap()).await;
+    let stolen = std::mem::replace(&mut story.centre.signing, new);
+    let of_consent = under(&story, consent).await;
+    for referral in [&both, &of_consent] {
+        read_consent(&story, &referral.consent).await.unwrap();
+    }
+
+    let lost = KeyStatement { compromised_at: Some(before), ..statement(&story, KeyAct::Compromised, &stolen) };
+    say(&story, &lost.sign(&story.centre.signing).unwrap()).await;
+    for referral in [&both, &of_consent] {
+        assert_eq!(story.read(&referral.case, PLACEMENT).await.unwrap_err().code(), "key_revoked");
+        assert_eq!(read_consent(&story, &referral.consent).await.unwrap_err(), "key_revoked");
+    }
+
+    let good = story.refer().await;
+    story.read(&good.case, PLACEMENT).await.unwrap();
+    read_consent(&story, &good.consent).await.unwrap();
+    server.stop().await;
+}
+
+/// The municipality looks at a consent.
+async fn read_consent(story: &Story, consent: &Consent) -> Result<(), String> {
+    let shown = story.municipality.json(&format!("/v1/consents/{}", consent.jti), PLACEMENT).await;
+    shown.map(|_| ()).map_err(Setback::code)
+}
+
+/// A referral under a consent that is registered.
+async fn under(story: &Story, consent: Consent) -> Referral {
+    let (_, cursor) = story.cases(None).await.unwrap();
+    story.submit(&story.sign(&story.draft(&consent))).await.unwrap();
+    let (fresh, _) = story.cases(cursor).await.unwrap();
+    let [case] = fresh.try_into().expect("one referral makes one case");
+    Referral { consent, case }
+}
+
+fn statement(story: &Story, act: KeyAct, key: &SigningKey) -> KeyStatement {
+    KeyStatement {
+        issued: story.centre.issued(),
+        act,
+        purpose: KeyUse::Sig,
+        jwk: key.public().clone(),
+        nbf: None,
+        naf: None,
+        pop: None,
+        compromised_at: None,
+    }
+}
+
+async fn say(story: &Story, token: &str) {
+    story.centre.post_object("/v1/parties/self/keys", Purpose::Administration, token).await.unwrap();
+}
