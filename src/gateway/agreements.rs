@@ -49,11 +49,12 @@ impl Gateway {
         if !agreement.parties.contains(caller.party()) {
             return Err(Refusal::claim(RefusalCode::OperationNotAllowed, "parties", "named").into());
         }
-        self.may(caller, Deed::RegisterAgreement)?;
+        self.may_begin(caller, Deed::RegisterAgreement).await?;
         call.note(|t| t.agreement = Some(AgreementRef { id: agreement.id.clone(), ver: agreement.ver, sha256 }));
         call.note(|t| t.act = Some(claims.act.into()));
         let (agreement, document) = (&agreement, &document);
         self.register(caller, call, object.identity(), |epoch| async move {
+            self.may(caller, Deed::RegisterAgreement)?;
             let versions = self.store.versions(&agreement.id).await?;
             let lineage = Lineage::read(&versions)?;
             // Whose agreement it is not learns no more than that the number is taken.

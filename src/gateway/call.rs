@@ -105,6 +105,8 @@ impl Call {
 pub(super) struct Trail {
     pub(super) operation: Operation,
     pub(super) staff: Option<String>,
+    /// The policy set in force when it was decided.
+    pub(super) policy: Option<Digest>,
     /// For whom the caller acts, as a delegate.
     pub(super) acting_for: Option<PartyId>,
     pub(super) actor: Option<Once>,
@@ -142,6 +144,7 @@ impl Trail {
         Self {
             operation,
             staff: None,
+            policy: None,
             acting_for: None,
             actor: None,
             actor_key: None,

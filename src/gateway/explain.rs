@@ -24,7 +24,7 @@ use crate::{
     decision::{self, Viewing},
     domain::{
         case::Relation,
-        codes::Purpose,
+        codes::{MessageKind, Purpose},
         digest::Digest,
         entry::{EntryType, Outcome},
         field::{FieldClass, FieldKey},
@@ -33,6 +33,7 @@ use crate::{
         refusal::{Refusal, RefusalCode, Violation},
     },
     ledger::Draft,
+    policy::Deed,
     store::PartyRow,
     text::{self, Lang},
 };
@@ -192,6 +193,7 @@ impl Gateway {
         };
         let (received, purpose) = (&received, acting.purpose);
         let decide = |epoch| async move {
+            self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
             let (explanation, refusals) = match received {
                 Ok(received) => self.explain_message(caller, call, received, purpose, epoch).await?,
                 Err(refusal) => (self.told(None, false, std::slice::from_ref(refusal)), vec![refusal.clone()]),

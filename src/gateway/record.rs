@@ -176,7 +176,7 @@ impl Gateway {
             decision,
             reason: reason.map(str::to_owned),
             rules: trail.rules.iter().take(MOST_RULES).cloned().collect(),
-            policy: Some(self.policy.digest()),
+            policy: Some(trail.policy.unwrap_or_else(|| self.policy.digest())),
             request: trail.request,
             sd_hash: trail.sd_hash,
             rel: trail.rel,

@@ -10,12 +10,16 @@ use std::{
 
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
-use tsunagi::domain::codes::Purpose;
+use tsunagi::{
+    domain::{agreement::AgreementAct, codes::Purpose},
+    message::objects::PartyAct,
+};
 
 use crate::exchange_stage::{
     AUDITOR, BINARY, SOON, Sandbox, Settings,
+    party::{Party, Setback},
     process::Server,
-    story::{BENEFIT, PLACEMENT, Story},
+    story::{BENEFIT, Consent, PLACEMENT, Story},
 };
 
 /// A sandbox whose gateway reads its policies from a folder of its own.
@@ -73,6 +77,33 @@ async fn rows(story: &Story, case: &str, purpose: Purpose) -> BTreeSet<String> {
     story.read(case, purpose).await.unwrap().release.disclosed.rows.iter().map(|row| row.key.to_string()).collect()
 }
 
+/// That a gateway neither permits nor refuses anything by policies that are no longer in force.
+async fn decides_nothing(elsewhere: &Story, used: Consent) {
+    let fresh = elsewhere.sign_consent(&elsewhere.consent());
+    let message = elsewhere.sign(&elsewhere.draft(&fresh));
+    let end = elsewhere.sign_end(&used, None);
+    let municipality = &elsewhere.municipality.id;
+    let outcomes = [
+        ("submission", elsewhere.submit(&message).await.map(|_| ())),
+        ("consent", elsewhere.register(&fresh).await.map(|_| ())),
+        ("end of a consent", elsewhere.register_end(&used, &end).await.map(|_| ())),
+        ("agreement", elsewhere.say(AgreementAct::Suspend).await.map(|_| ())),
+        ("party", elsewhere.operate(PartyAct::Suspend, municipality).await.map(|_| ())),
+        ("audit", elsewhere.auditor.json("/v1/audit/events", Purpose::AuditReview).await.map(|_| ())),
+        ("explanation", explained(&elsewhere.centre, &message.sd_jwt).await),
+        // What the old policies forbid is not told by them either.
+        ("explanation to an auditor", explained(&elsewhere.auditor, &message.sd_jwt).await),
+    ];
+    for (what, outcome) in outcomes {
+        let refused = outcome.expect_err(what).problem();
+        assert_eq!((refused.status, refused.code.as_str()), (503, "policy_mismatch"), "{what}");
+    }
+}
+
+async fn explained(by: &Party, text: &str) -> Result<(), Setback> {
+    by.post("/v1/explain", PLACEMENT, "application/jose", by.seal(text)).await.map(|_| ())
+}
+
 fn reread(server: &Server) {
     assert!(Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap().success());
 }
@@ -95,6 +126,9 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
     let story = Story::open(&sandbox).await;
     let mut elsewhere = Story::open(&sandbox).await;
     elsewhere.municipality = elsewhere.municipality.at(address);
+    elsewhere.centre = elsewhere.centre.at(address);
+    elsewhere.operator = elsewhere.operator.at(address);
+    elsewhere.auditor = elsewhere.auditor.at(address);
     let referral = story.refer().await;
     let before = rows(&story, &referral.case, BENEFIT).await;
 
@@ -112,6 +146,7 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
     assert!(rows(&story, &referral.case, PLACEMENT).await.contains("support_category"));
     let refused = elsewhere.read(&referral.case, BENEFIT).await.unwrap_err().problem();
     assert_eq!((refused.status, refused.code.as_str()), (503, "policy_mismatch"));
+    decides_nothing(&elsewhere, referral.consent).await;
     assert_eq!(another.admin("/readyz").await.unwrap().0, 503);
 
     reread(&another);
