@@ -117,6 +117,8 @@ pub(super) struct Trail {
     /// The earliest not after of those keys.
     pub(super) keys_end: Option<Timestamp>,
     pub(super) act: Option<Act>,
+    /// Whether it takes the place of something that stands.
+    pub(super) supersedes: bool,
     pub(super) purpose: Option<Purpose>,
     pub(super) basis: Option<LegalBasis>,
     pub(super) kind: Option<MessageKind>,
@@ -151,6 +153,7 @@ impl Trail {
             signing_key: None,
             keys_end: None,
             act: None,
+            supersedes: false,
             purpose: None,
             basis: None,
             kind: None,

@@ -35,7 +35,7 @@ impl Gateway {
         self.may_begin(caller, Deed::RegisterConsent).await?;
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
-        call.note(|t| t.consent = Some(object.jti));
+        call.note(|t| (t.consent, t.supersedes) = (Some(object.jti), claims.sup.is_some()));
         self.register(caller, call, object.identity(), |epoch| async move {
             self.may(caller, Deed::RegisterConsent)?;
             claims.keeps(self.policy.consent_terms(), self.clock.now())?;
