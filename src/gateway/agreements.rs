@@ -103,6 +103,10 @@ impl Gateway {
                 return Err(Refusal::claim(RefusalCode::BadToken, "agr", "sha256").into());
             }
             call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
+            if matches!(claims.act, AgreementAct::Accept | AgreementAct::Accede) {
+                // What takes something back stays possible for whoever may no longer enter into agreements.
+                self.may(caller, Deed::RegisterAgreement)?;
+            }
             let possible = record.may_say(caller.party(), claims.act, self.clock.now());
             possible.map_err(|fault| Refusal::claim(RefusalCode::StateConflict, "act", fault.as_str()))?;
             let mut writes = vec![act_row(id, ver, caller.party(), claims.act, &object.compact)];

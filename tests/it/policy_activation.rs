@@ -169,6 +169,31 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_new_policies_forbid_is_refused_from_their_entry_on_and_what_takes_back_stays_possible() {
+    let sandbox = sandbox();
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let consent = story.sign_consent(&story.consent());
+    story.register(&consent).await.unwrap();
+    // The centre opens no cases and enters into no agreements any more.
+    for permitted in ["MessageType::\"referral\"", "Record::\"agreement\""] {
+        let head = format!("resource == {permitted})\nwhen {{\n  [\n    OrgKind::\"settlement_center\", ");
+        change(&sandbox, "50_operation.cedar", &head, &head.replace("OrgKind::\"settlement_center\", ", ""));
+    }
+    reread(&server);
+    logged(&sandbox, "they are used once they are put in force", 1).await;
+    activate(&sandbox);
+    let message = story.sign(&story.draft(&consent));
+    assert_eq!(story.submit(&message).await.unwrap_err().code(), "operation_not_allowed");
+    assert_eq!(explained(&story.centre, &message.sd_jwt).await.unwrap_err().code(), "operation_not_allowed");
+    assert_eq!(story.say(AgreementAct::Accept).await.unwrap_err().code(), "operation_not_allowed");
+    story.say(AgreementAct::Suspend).await.unwrap();
+    story.say(AgreementAct::Resume).await.unwrap();
+    story.say(AgreementAct::Revoke).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_policies_are_not_loaded_again_do_not_start_and_do_not_come_into_force() {
     let sandbox = sandbox();
     let server = sandbox.serve().await;
