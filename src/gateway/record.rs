@@ -349,6 +349,7 @@ impl RefusalBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::party::PartyState, gateway::call::Seen, store::PartyRow};
 
     #[test]
     fn changes_of_rights_are_counted_and_the_end_of_a_consent_is_not() {
@@ -368,6 +369,21 @@ mod tests {
         let (changes, party) = (changes_per_party(), "auditor:tokyo".parse::<PartyId>().unwrap());
         assert!((0..CHANGES_AT_ONCE.get()).all(|_| changes.check_key(&party).is_ok()));
         assert!((0..CHANGES_AT_ONCE.get()).any(|_| changes.check_key(&party).is_err()));
+    }
+
+    #[test]
+    fn a_ground_ends_with_the_certificate_and_with_the_keys_that_signed() {
+        let registration = serde_json::json!({"party": "auditor:tokyo", "name": {"ja": "監査", "en": "Audit"}, "purposes": []});
+        let row = PartyRow { registration: serde_json::from_value(registration).unwrap(), state: PartyState::Active, idx: 0 };
+        let seen = Seen { rights_epoch: 7, policy: Digest::of(b"policies") };
+        let caller = Caller { row: Arc::new(row), certificate: Digest::of(b"certificate"), not_after: Timestamp::from_secs(50), seen };
+        let until = |decided: i64, keys: &[i64]| {
+            let mut trail = Trail::new(Operation::Explain);
+            keys.iter().for_each(|end| trail.rests_on(Timestamp::from_secs(*end)));
+            let ground = Ground { rights_epoch: 7, valid_until: Timestamp::from_secs(decided), case: None, consent: None };
+            grounded(&caller, &trail, ground).valid_until.secs()
+        };
+        assert_eq!((until(90, &[]), until(20, &[]), until(90, &[40, 30]), until(20, &[30])), (50, 20, 30, 20));
     }
 
     #[test]
