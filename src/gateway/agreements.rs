@@ -49,11 +49,12 @@ impl Gateway {
         if !agreement.parties.contains(caller.party()) {
             return Err(Refusal::claim(RefusalCode::OperationNotAllowed, "parties", "named").into());
         }
-        self.may(caller, Deed::RegisterAgreement)?;
+        self.may_begin(caller, Deed::RegisterAgreement).await?;
         call.note(|t| t.agreement = Some(AgreementRef { id: agreement.id.clone(), ver: agreement.ver, sha256 }));
         call.note(|t| t.act = Some(claims.act.into()));
         let (agreement, document) = (&agreement, &document);
         self.register(caller, call, object.identity(), |epoch| async move {
+            self.may(caller, Deed::RegisterAgreement)?;
             let versions = self.store.versions(&agreement.id).await?;
             let lineage = Lineage::read(&versions)?;
             // Whose agreement it is not learns no more than that the number is taken.
@@ -102,6 +103,10 @@ impl Gateway {
                 return Err(Refusal::claim(RefusalCode::BadToken, "agr", "sha256").into());
             }
             call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
+            if matches!(claims.act, AgreementAct::Accept | AgreementAct::Accede) {
+                // What takes something back stays possible for whoever may no longer enter into agreements.
+                self.may(caller, Deed::RegisterAgreement)?;
+            }
             let possible = record.may_say(caller.party(), claims.act, self.clock.now());
             possible.map_err(|fault| Refusal::claim(RefusalCode::StateConflict, "act", fault.as_str()))?;
             let mut writes = vec![act_row(id, ver, caller.party(), claims.act, &object.compact)];

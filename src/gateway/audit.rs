@@ -9,7 +9,7 @@ use super::{
     actor::Allowed,
     call::{Call, Caller},
     failure::Failure,
-    record::opening_context,
+    record::{With, opening_context, recorded},
 };
 use crate::{
     domain::{
@@ -20,7 +20,7 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
-    ledger::{Entry, SaltedOpening},
+    ledger::{Committed, Entry, SaltedOpening},
     policy::Deed,
     store::{LedgerFilter, LedgerRow},
     vault,
@@ -99,7 +99,7 @@ impl Gateway {
             events.push(self.event(row).await?);
         }
         let cursor = found.next.map(|last| write_cursor(&Cursor(1, size, last, filter_digest))).transpose()?;
-        let committed = self.record(caller, call).await?;
+        let committed = self.record_query(caller, call).await?;
         Ok(json!({"events": events, "cursor": cursor, "checkpoint": committed.checkpoint()}))
     }
 
@@ -108,7 +108,7 @@ impl Gateway {
         let places = self.auditor(caller, call).await?;
         let row = self.entry_within(idx, places).await?;
         let mut event = self.event(&row).await?;
-        let committed = self.record(caller, call).await?;
+        let committed = self.record_query(caller, call).await?;
         if let Some(members) = event.as_object_mut() {
             members.insert("leaf".to_owned(), Value::String(URL_SAFE_NO_PAD.encode(&row.body)));
             members.insert("checkpoint".to_owned(), Value::String(committed.checkpoint().to_owned()));
@@ -120,7 +120,7 @@ impl Gateway {
     pub async fn audit_proof(&self, caller: &Caller, call: &Call, idx: u64) -> Result<String, Failure> {
         let places = self.auditor(caller, call).await?;
         self.entry_within(idx, places).await?;
-        self.record(caller, call).await?;
+        self.record_query(caller, call).await?;
         Ok(self.prove(idx).await?.proof.proof)
     }
 
@@ -137,7 +137,7 @@ impl Gateway {
         if rows.len() != usize::from(width) {
             return Err(Failure::Corrupt("entries"));
         }
-        self.record(caller, call).await?;
+        self.record_query(caller, call).await?;
         Ok(rows.into_iter().map(|row| row.body).collect())
     }
 
@@ -149,9 +149,20 @@ impl Gateway {
             Some(Jurisdiction::Places(_)) | None => None,
         };
         // What lies outside its places is not there for an auditor; one without any has nothing to ask for.
-        self.may(caller, Deed::QueryAudit { within: places.is_some() })?;
+        self.may_begin(caller, Deed::QueryAudit { within: places.is_some() }).await?;
         self.actor(caller, call, Allowed::Only(Purpose::AuditReview)).await?;
         places.ok_or_else(|| RefusalCode::OperationNotAllowed.into())
+    }
+
+    /// Records what an auditor was told, if it may still ask then.
+    async fn record_query(&self, caller: &Caller, call: &Call) -> Result<Committed, Failure> {
+        let decide = |epoch| async move {
+            // Who got here has a jurisdiction, and a commit finds it as it was.
+            self.may(caller, Deed::QueryAudit { within: true })?;
+            Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, ()))
+        };
+        let (answer, ()) = self.commit(caller, call, decide).await?;
+        recorded(answer)
     }
 
     async fn entry_within(&self, idx: u64, places: Option<Vec<String>>) -> Result<LedgerRow, Failure> {

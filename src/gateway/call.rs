@@ -105,6 +105,8 @@ impl Call {
 pub(super) struct Trail {
     pub(super) operation: Operation,
     pub(super) staff: Option<String>,
+    /// The policy set in force when it was decided.
+    pub(super) policy: Option<Digest>,
     /// For whom the caller acts, as a delegate.
     pub(super) acting_for: Option<PartyId>,
     pub(super) actor: Option<Once>,
@@ -115,6 +117,8 @@ pub(super) struct Trail {
     /// The earliest not after of those keys.
     pub(super) keys_end: Option<Timestamp>,
     pub(super) act: Option<Act>,
+    /// Whether it takes the place of something that stands.
+    pub(super) supersedes: bool,
     pub(super) purpose: Option<Purpose>,
     pub(super) basis: Option<LegalBasis>,
     pub(super) kind: Option<MessageKind>,
@@ -142,12 +146,14 @@ impl Trail {
         Self {
             operation,
             staff: None,
+            policy: None,
             acting_for: None,
             actor: None,
             actor_key: None,
             signing_key: None,
             keys_end: None,
             act: None,
+            supersedes: false,
             purpose: None,
             basis: None,
             kind: None,

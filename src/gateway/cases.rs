@@ -6,6 +6,7 @@ use super::{
     Gateway,
     actor::Allowed,
     call::{Call, Caller},
+    delegates::Delegated,
     failure::Failure,
     record::{With, recorded},
 };
@@ -50,11 +51,15 @@ impl Gateway {
             // What a delegate is told of rests on rights that may have moved since.
             let decide = |epoch| async move {
                 let page = self.page(caller, query, epoch).await?;
+                let mut with = With::on(caller, epoch);
+                rests_on(&mut with, page.iter().filter_map(|listed| listed.delegation.as_ref()));
+                let delegations: Vec<_> = page.iter().map(|listed| listed.delegation.as_ref()).collect();
+                call.note(|t| t.acting_for = for_one(&delegations).cloned());
                 for listed in &page {
                     let tag = self.vault.tag("case", &listed.case.case.to_string());
                     call.note(|t| t.tags.push(tag));
                 }
-                Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, page))
+                Ok((self.permit(caller, &call.trail(), with).await?, page))
             };
             let (answer, decided) = self.commit(caller, call, decide).await?;
             recorded(answer)?;
@@ -69,7 +74,7 @@ impl Gateway {
     async fn page(&self, caller: &Caller, query: &CaseQuery, epoch: u64) -> Result<Vec<Listed>, Failure> {
         let rows = self.store.cases(caller.party(), query.state, query.after, query.limit).await?;
         let own = rows.into_iter().filter(|row| row.relation != Relation::None);
-        let mut page: Vec<Listed> = own.map(|case| Listed { case, acting_for: None }).collect();
+        let mut page: Vec<Listed> = own.map(|case| Listed { case, delegation: None }).collect();
         if caller.kind() == PartyKind::CoreCenter {
             page.extend(self.delegated_page(caller, query, epoch).await?);
             page.sort_by_key(|listed| listed.case.updated_idx);
@@ -85,8 +90,8 @@ impl Gateway {
             let Some(last) = rows.last().map(|row| row.updated_idx) else { return Ok(page) };
             after = Some(last);
             for row in rows {
-                if let Some((case, by)) = self.delegated_case(caller, epoch, row).await? {
-                    page.push(Listed { case, acting_for: Some(by) });
+                if let Some((case, delegation)) = self.delegated_case(caller, epoch, row).await? {
+                    page.push(Listed { case, delegation: Some(delegation) });
                 }
             }
             if u32::try_from(page.len()).is_ok_and(|found| found >= query.limit) {
@@ -105,16 +110,20 @@ impl Gateway {
         if !rows.is_empty() {
             let decide = |epoch| async move {
                 let rows = self.heads(caller, call, id, (after, limit), epoch).await?;
-                Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, rows))
+                let mut with = With::on(caller, epoch);
+                rests_on(&mut with, rows.iter().filter_map(|(_, delegation)| delegation.as_ref()));
+                let delegations: Vec<_> = rows.iter().map(|(_, delegation)| delegation.as_ref()).collect();
+                call.note(|t| t.acting_for = for_one(&delegations).cloned());
+                Ok((self.permit(caller, &call.trail(), with).await?, rows))
             };
             let (answer, decided) = self.commit(caller, call, decide).await?;
             recorded(answer)?;
             rows = decided;
         }
-        let cursor = rows.last().map(|row| row.idx).or(after);
+        let cursor = rows.last().map(|(row, _)| row.idx).or(after);
         let messages: Vec<Value> = rows
             .iter()
-            .map(|row| {
+            .map(|(row, _)| {
                 let direction = if row.iss == *caller.party() { "out" } else { "in" };
                 json!({"message": row.jti, "kind": row.kind, "received": row.received, "direction": direction})
             })
@@ -130,18 +139,20 @@ impl Gateway {
         id: &CaseId,
         (after, limit): (Option<u64>, u32),
         epoch: u64,
-    ) -> Result<Vec<MessageHead>, Failure> {
+    ) -> Result<Vec<(MessageHead, Option<Delegated>)>, Failure> {
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
-        let mut rows = self.delegated_messages(caller, epoch, &case, (after, limit)).await?;
+        let delegated = self.delegated_messages(caller, epoch, &case, (after, limit)).await?;
+        let mut rows: Vec<_> = delegated.into_iter().map(|(row, delegation)| (row, Some(delegation))).collect();
         if case.relation == Relation::None {
             // A delegate of nobody in this case: for it, the case is not there.
             if rows.is_empty() && self.delegated_case(caller, epoch, case.clone()).await?.is_none() {
                 return Err(RefusalCode::NotFound.into());
             }
         } else {
-            rows.extend(self.store.messages(&case.case, caller.party(), after, limit).await?);
+            let own = self.store.messages(&case.case, caller.party(), after, limit).await?;
+            rows.extend(own.into_iter().map(|row| (row, None)));
         }
-        rows.sort_by_key(|row| row.idx);
+        rows.sort_by_key(|(row, _)| row.idx);
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         call.note(|t| t.case = Some(case.case));
         let shred = self.store.case_key(&case.case).await?;
@@ -150,15 +161,28 @@ impl Gateway {
     }
 }
 
+/// A page rests on each delegation under which something stands in it.
+fn rests_on<'a>(with: &mut With, delegations: impl Iterator<Item = &'a Delegated>) {
+    if let (Some(ground), Some(first)) = (&mut with.ground, delegations.map(|delegation| delegation.until).min()) {
+        ground.valid_until = ground.valid_until.min(first);
+    }
+}
+
+/// For whom the caller acts, where it acts for one party in the whole page.
+fn for_one<'a>(page: &[Option<&'a Delegated>]) -> Option<&'a PartyId> {
+    let first = (*page.first()?)?;
+    page.iter().all(|other| other.is_some_and(|other| other.by == first.by)).then_some(&first.by)
+}
+
 /// A case in a list, and for whom the caller acts in it.
 struct Listed {
     case: CaseRow,
-    acting_for: Option<PartyId>,
+    delegation: Option<Delegated>,
 }
 
 impl Listed {
     fn to_json(&self) -> Value {
-        let Self { case, acting_for } = self;
+        let Self { case, delegation } = self;
         let mut listed = json!({
             "case": case.id,
             "state": case.state,
@@ -167,7 +191,7 @@ impl Listed {
             "received": case.received,
             "updated": case.updated,
         });
-        if let (Some(by), Some(members)) = (acting_for, listed.as_object_mut()) {
+        if let (Some(Delegated { by, .. }), Some(members)) = (delegation, listed.as_object_mut()) {
             members.insert("for".to_owned(), json!(by));
         }
         listed
@@ -180,3 +204,36 @@ pub(super) const MOST: u32 = 200;
 const LONGEST: u32 = 30;
 /// How often a waiting list looks again, milliseconds.
 const POLL: u64 = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::time::Timestamp, ledger::Ground};
+
+    fn delegated(by: &str, until: i64) -> Delegated {
+        Delegated { by: by.parse().unwrap(), until: Timestamp::from_secs(until) }
+    }
+
+    #[test]
+    fn a_page_rests_on_the_delegation_that_ends_first() {
+        let until = |delegations: &[Delegated]| {
+            let ground = Ground { rights_epoch: 1, valid_until: Timestamp::from_secs(50), case: None, consent: None };
+            let mut with = With { ground: Some(ground), ..With::default() };
+            rests_on(&mut with, delegations.iter());
+            with.ground.unwrap().valid_until.secs()
+        };
+        let (early, late) = (|| delegated(CITY, 20), || delegated(CITY, 90));
+        assert_eq!((until(&[]), until(&[late()]), until(&[late(), early()])), (50, 50, 20));
+    }
+
+    #[test]
+    fn a_page_is_for_one_party_only_if_everything_in_it_is() {
+        let (one, same, other) = (delegated(CITY, 20), delegated(CITY, 30), delegated("municipality:131024-1", 20));
+        assert_eq!(for_one(&[Some(&one), Some(&same)]).map(ToString::to_string).as_deref(), Some(CITY));
+        for page in [&[Some(&one), Some(&other)][..], &[Some(&one), None], &[None, Some(&one)], &[None], &[]] {
+            assert_eq!(for_one(page), None);
+        }
+    }
+
+    const CITY: &str = "municipality:131016-1";
+}

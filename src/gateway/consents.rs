@@ -33,11 +33,12 @@ impl Gateway {
     /// `POST /v1/consents`.
     pub async fn register_consent(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
-        self.may(caller, Deed::RegisterConsent)?;
+        self.may_begin(caller, Deed::RegisterConsent).await?;
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
-        call.note(|t| t.consent = Some(object.jti));
+        call.note(|t| (t.consent, t.supersedes) = (Some(object.jti), claims.sup.is_some()));
         self.register(caller, call, object.identity(), |epoch| async move {
+            self.may(caller, Deed::RegisterConsent)?;
             claims.keeps(self.policy.consent_terms(), self.clock.now())?;
             if self.store.consent(&object.jti).await?.is_some() {
                 // An id of another collector; the same object of the same collector was answered before this.

@@ -60,11 +60,12 @@ impl Gateway {
     }
 
     /// A case that the caller knows only as a delegate, as those stand to it for whom it acts.
-    pub(super) async fn delegated_case(&self, caller: &Caller, epoch: u64, case: CaseRow) -> Result<Option<(CaseRow, PartyId)>, Failure> {
+    pub(super) async fn delegated_case(&self, caller: &Caller, epoch: u64, case: CaseRow) -> Result<Option<(CaseRow, Delegated)>, Failure> {
         for other in self.others(caller, &case).await? {
             let Some(message) = self.store.first_message(&case.case, &other.party).await? else { continue };
-            if self.delegated_until(caller, epoch, &message).await?.is_some() {
-                return Ok(Some((CaseRow { relation: other.relation, state: other.state, ..case }, other.party)));
+            if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
+                let delegation = Delegated { by: other.party, until };
+                return Ok(Some((CaseRow { relation: other.relation, state: other.state, ..case }, delegation)));
             }
         }
         Ok(None)
@@ -77,14 +78,14 @@ impl Gateway {
         epoch: u64,
         case: &CaseRow,
         (after, limit): (Option<u64>, u32),
-    ) -> Result<Vec<MessageHead>, Failure> {
+    ) -> Result<Vec<(MessageHead, Delegated)>, Failure> {
         let mut found = Vec::new();
         for other in self.others(caller, case).await? {
             for head in self.store.messages(&case.case, &other.party, after, limit).await? {
                 let addressed = if head.aud == other.party { self.store.message(&case.case, &head.jti).await? } else { None };
                 let Some(message) = addressed else { continue };
-                if self.delegated_until(caller, epoch, &message).await?.is_some() {
-                    found.push(head);
+                if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
+                    found.push((head, Delegated { by: other.party.clone(), until }));
                 }
             }
         }

@@ -69,7 +69,7 @@ impl Gateway {
     /// `POST /v1/parties`: register, update, suspend, readmit.
     pub async fn register_party(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::Only(Purpose::Administration)).await?;
-        self.may(caller, Deed::RegisterParty)?;
+        self.may_begin(caller, Deed::RegisterParty).await?;
         let object = self.read_object::<PartyStatement>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| t.recipient = Some(claims.party.clone()));
@@ -82,6 +82,7 @@ impl Gateway {
             });
         });
         let accepted = self.register(caller, call, object.identity(), |epoch| async move {
+            self.may(caller, Deed::RegisterParty)?;
             let known = self.store.party(&claims.party).await?;
             let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "party", rule));
             let missing = || Failure::from(Refusal::claim(RefusalCode::BadToken, "party", "registration"));

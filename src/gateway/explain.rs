@@ -5,7 +5,7 @@
 //! issuer is told so and nothing else.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, OnceLock},
 };
 
@@ -17,22 +17,24 @@ use super::{
     call::{Call, Caller},
     failure::Failure,
     findings::Findings,
-    record::{GATEWAY_KEY, With, recorded},
+    record::{GATEWAY_KEY, MOST_RULES, grounded, recorded},
     submit::{Examined, Received, Reliance, Sent},
 };
 use crate::{
-    decision::{self, Viewing},
+    decision::{self, Permitted, Viewing},
     domain::{
         case::Relation,
-        codes::Purpose,
+        codes::{MessageKind, Purpose},
         digest::Digest,
         entry::{EntryType, Outcome},
         field::{FieldClass, FieldKey},
         ids::Jti,
         party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
+        time::Timestamp,
     },
-    ledger::Draft,
+    ledger::{Draft, Ground},
+    policy::Deed,
     store::PartyRow,
     text::{self, Lang},
 };
@@ -192,16 +194,19 @@ impl Gateway {
         };
         let (received, purpose) = (&received, acting.purpose);
         let decide = |epoch| async move {
-            let (explanation, refusals) = match received {
+            self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
+            let (explanation, refusals, until) = match received {
                 Ok(received) => self.explain_message(caller, call, received, purpose, epoch).await?,
-                Err(refusal) => (self.told(None, false, std::slice::from_ref(refusal)), vec![refusal.clone()]),
+                Err(refusal) => (self.told(None, false, std::slice::from_ref(refusal)), vec![refusal.clone()], caller.not_after),
             };
-            Ok((self.explanation_draft(caller, call, &refusals, epoch).await?, explanation))
+            let draft = self.explanation_draft(caller, call, (&refusals, until), epoch).await?;
+            Ok((draft, explanation))
         };
         let (answer, explanation) = self.commit(caller, call, decide).await?;
         Ok(Explained { explanation, ledger: self.proof(&recorded(answer)?)?.proof })
     }
 
+    /// The explanation, what refuses the message, and until when what would permit it does.
     async fn explain_message(
         &self,
         caller: &Caller,
@@ -209,7 +214,7 @@ impl Gateway {
         received: &Received,
         purpose: Purpose,
         epoch: u64,
-    ) -> Result<(Explanation, Vec<Refusal>), Failure> {
+    ) -> Result<(Explanation, Vec<Refusal>, Timestamp), Failure> {
         let Received { message, sd_jwt, identity, ends } = received;
         call.note(|t| (t.request, t.shred) = (Some(identity.digest), None));
         let mut findings = Findings::all();
@@ -232,8 +237,9 @@ impl Gateway {
         for reader in self.readers(sent, &examined, epoch).await? {
             explanation.readers.extend(self.reader_view(sent, &examined, &reader, &mut explanation.rules));
         }
+        let until = examined.permitted.as_ref().map_or(*ends, Permitted::valid_until);
         explanation.warnings = told.into_inner().unwrap_or_default();
-        Ok((explanation, refusals))
+        Ok((explanation, refusals, until))
     }
 
     /// The explanation without readers.
@@ -343,14 +349,25 @@ impl Gateway {
     }
 
     /// The entry: of type `explain` whatever was found, with the code that a submission would be told.
-    async fn explanation_draft(&self, caller: &Caller, call: &Call, refusals: &[Refusal], epoch: u64) -> Result<Draft, Failure> {
+    async fn explanation_draft(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        (refusals, until): (&[Refusal], Timestamp),
+        epoch: u64,
+    ) -> Result<Draft, Failure> {
         let trail = call.trail();
         let reason = refusals.first().map(|refusal| refusal.code.as_str());
         let outcome = if reason.is_none() { Outcome::Permit } else { Outcome::Deny };
-        let entry = self.entry(Some(caller), &trail, EntryType::Explain, outcome, reason)?;
+        let mut entry = self.entry(Some(caller), &trail, EntryType::Explain, outcome, reason)?;
+        if !refusals.is_empty() {
+            let rules: BTreeSet<&String> = refusals.iter().flat_map(|refusal| &refusal.rules).collect();
+            entry.rules = rules.into_iter().take(MOST_RULES).cloned().collect();
+        }
         let violations = refusals.iter().flat_map(|refusal| &refusal.violations).map(|v| format!("{}:{}", v.field, v.rule)).collect();
         let mut draft = self.draft(entry, &trail, violations, trail.shred.unwrap_or(GATEWAY_KEY), None).await?;
-        draft.ground = With::on(caller, epoch).ground;
+        let ground = Ground { rights_epoch: epoch, valid_until: until, case: None, consent: None };
+        draft.ground = Some(grounded(caller, &trail, ground));
         Ok(draft)
     }
 }

@@ -219,8 +219,15 @@ impl Gateway {
             if !self.decides_by(&seen) {
                 return Err(RefusalCode::PolicyMismatch.into());
             }
+            call.note(|t| t.policy = Some(seen.policy));
             self.still_stands(caller, call, seen.rights_epoch).await?;
-            let (draft, extra) = build(seen.rights_epoch).await?;
+            let built = build(seen.rights_epoch).await;
+            if built.is_err() && !self.decides_by(&seen) {
+                // Another set came into use meanwhile: which of the two refused cannot be told.
+                call.note(|t| t.clone_from(&began));
+                continue;
+            }
+            let (draft, extra) = built?;
             let answer = self.ledger.append(draft).await?;
             call.undecide(&answer, &began);
             if !matches!(answer, Answer::Stale) {
@@ -228,9 +235,11 @@ impl Gateway {
             }
         }
         let turn = self.ledger.exclusive().await?;
-        if !self.decides_by(&self.seen().await?) {
+        let seen = self.seen().await?;
+        if !self.decides_by(&seen) {
             return Err(RefusalCode::PolicyMismatch.into());
         }
+        call.note(|t| t.policy = Some(seen.policy));
         self.still_stands(caller, call, turn.rights_epoch()).await?;
         let (draft, extra) = build(turn.rights_epoch()).await?;
         let answer = turn.append(draft).await?;

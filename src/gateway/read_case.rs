@@ -233,7 +233,7 @@ impl Gateway {
                 origin: self.origin.clone(),
                 idx: committed.idx(),
                 agr,
-                pol: self.policy.digest(),
+                pol: committed.policy().ok_or(Failure::Corrupt("entry"))?,
                 terms: agreement.record.agreement.terms.clone(),
                 on_behalf_of: prepared.on_behalf_of,
                 con: prepared.consent,

@@ -51,19 +51,12 @@ impl With {
 impl Gateway {
     /// The draft of a permitted call. Whatever it rests on, it also rests on the caller's certificate and on the keys that signed for it.
     pub(super) async fn permit(&self, caller: &Caller, trail: &Trail, with: With) -> Result<Draft, Failure> {
-        if (with.narrows || with.writes.iter().any(Write::is_registration)) && self.changes.check_key(caller.party()).is_err() {
-            return Err(RefusalCode::RateLimited.into());
-        }
         let shred = trail.shred.unwrap_or(GATEWAY_KEY);
         let entry = self.entry(Some(caller), trail, trail.entry_type(), Outcome::Permit, None)?;
         let mut draft = self.draft(entry, trail, Vec::new(), shred, with.key.as_ref()).await?;
         draft.writes = with.writes;
         draft.object = with.object;
-        draft.ground = with.ground.map(|mut ground| {
-            let keys_end = trail.keys_end.unwrap_or(ground.valid_until);
-            ground.valid_until = ground.valid_until.min(caller.not_after).min(keys_end);
-            ground
-        });
+        draft.ground = with.ground.map(|ground| grounded(caller, trail, ground));
         draft.narrows = with.narrows;
         Ok(draft)
     }
@@ -176,7 +169,7 @@ impl Gateway {
             decision,
             reason: reason.map(str::to_owned),
             rules: trail.rules.iter().take(MOST_RULES).cloned().collect(),
-            policy: Some(self.policy.digest()),
+            policy: Some(trail.policy.unwrap_or_else(|| self.policy.digest())),
             request: trail.request,
             sd_hash: trail.sd_hash,
             rel: trail.rel,
@@ -261,9 +254,36 @@ pub(super) fn recorded(answer: Answer) -> Result<Committed, Failure> {
     }
 }
 
+/// A ground that also ends with the caller's certificate and with the keys that signed for the call.
+pub(super) fn grounded(caller: &Caller, trail: &Trail, mut ground: Ground) -> Ground {
+    let keys_end = trail.keys_end.unwrap_or(ground.valid_until);
+    ground.valid_until = ground.valid_until.min(caller.not_after).min(keys_end);
+    ground
+}
+
 /// What an opening's ciphertext is bound to.
 pub(super) fn opening_context(entry: uuid::Uuid) -> Vec<u8> {
     format!("opening/{entry}").into_bytes()
+}
+
+impl Gateway {
+    /// Counts a call that changes rights against what its party may change. Once per call, however often it is decided. The end or narrowing of a
+    /// consent is never put off: it takes effect with its entry, and the narrowings of one consent are bounded by themselves.
+    pub(super) fn spend_change(&self, caller: &Caller, call: &Call) -> Result<(), Refusal> {
+        if changes_rights(&call.trail()) && self.changes.check_key(caller.party()).is_err() {
+            return Err(RefusalCode::RateLimited.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a call changes rights and is counted.
+const fn changes_rights(trail: &Trail) -> bool {
+    match trail.operation {
+        Operation::PartyRegister | Operation::KeyRegister | Operation::AgreementPropose | Operation::AgreementSign => true,
+        Operation::ConsentRegister => trail.supersedes,
+        _ => false,
+    }
 }
 
 /// Changes of rights that one party may make: each hands every decision in work back to its maker (protocol section 6, narrowing caps).
@@ -275,7 +295,7 @@ const CHANGES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const CHANGES_AT_ONCE: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 /// A leaf stays under 4 KiB: more determining policies than this do not exist for one message of the published kinds.
-const MOST_RULES: usize = 48;
+pub(super) const MOST_RULES: usize = 48;
 
 /// How many refusals of one party and operation become entries of their own: 60, refilled by one a second.
 const BUDGET: i64 = 60;
@@ -329,6 +349,42 @@ impl RefusalBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::party::PartyState, gateway::call::Seen, store::PartyRow};
+
+    #[test]
+    fn changes_of_rights_are_counted_and_the_end_of_a_consent_is_not() {
+        let counted = |operation, supersedes| {
+            let mut trail = Trail::new(operation);
+            trail.supersedes = supersedes;
+            changes_rights(&trail)
+        };
+        for operation in [Operation::PartyRegister, Operation::KeyRegister, Operation::AgreementPropose, Operation::AgreementSign] {
+            assert!(counted(operation, false), "{operation}");
+        }
+        assert!(counted(Operation::ConsentRegister, true) && !counted(Operation::ConsentRegister, false));
+        for operation in [Operation::ConsentEnd, Operation::ReferralSubmit, Operation::Acknowledge, Operation::CaseRead, Operation::Explain]
+        {
+            assert!(!counted(operation, false), "{operation}");
+        }
+        let (changes, party) = (changes_per_party(), "auditor:tokyo".parse::<PartyId>().unwrap());
+        assert!((0..CHANGES_AT_ONCE.get()).all(|_| changes.check_key(&party).is_ok()));
+        assert!((0..CHANGES_AT_ONCE.get()).any(|_| changes.check_key(&party).is_err()));
+    }
+
+    #[test]
+    fn a_ground_ends_with_the_certificate_and_with_the_keys_that_signed() {
+        let registration = serde_json::json!({"party": "auditor:tokyo", "name": {"ja": "監査", "en": "Audit"}, "purposes": []});
+        let row = PartyRow { registration: serde_json::from_value(registration).unwrap(), state: PartyState::Active, idx: 0 };
+        let seen = Seen { rights_epoch: 7, policy: Digest::of(b"policies") };
+        let caller = Caller { row: Arc::new(row), certificate: Digest::of(b"certificate"), not_after: Timestamp::from_secs(50), seen };
+        let until = |decided: i64, keys: &[i64]| {
+            let mut trail = Trail::new(Operation::Explain);
+            keys.iter().for_each(|end| trail.rests_on(Timestamp::from_secs(*end)));
+            let ground = Ground { rights_epoch: 7, valid_until: Timestamp::from_secs(decided), case: None, consent: None };
+            grounded(&caller, &trail, ground).valid_until.secs()
+        };
+        assert_eq!((until(90, &[]), until(20, &[]), until(90, &[40, 30]), until(20, &[30])), (50, 20, 30, 20));
+    }
 
     #[test]
     fn refusals_beyond_the_budget_are_counted_and_none_is_lost() {

@@ -112,6 +112,7 @@ impl Gateway {
         if let Some(first) = self.first_answer(caller, identity).await? {
             return Ok(first);
         }
+        self.spend_change(caller, call)?;
         let decided = self
             .commit(caller, call, |epoch| {
                 let planned = plan(epoch);

@@ -99,7 +99,7 @@ impl Gateway {
 
     /// Who acts for a party that may open cases.
     pub(super) async fn sender(&self, caller: &Caller, call: &Call) -> Result<Acting, Failure> {
-        self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
+        self.may_begin(caller, Deed::OpenCase(MessageKind::Referral)).await?;
         self.actor(caller, call, Allowed::OfTheUnit).await
     }
 
@@ -146,18 +146,22 @@ impl Gateway {
     pub(super) async fn examine<'a>(&self, sent: Sent<'a>, epoch: u64, findings: &mut Findings) -> Result<Examined<'a>, Failure> {
         let Sent { caller, call, message, purpose, ends, known, .. } = sent;
         let now = self.clock.now();
+        let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
+        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
+        if kind == MessageKind::Referral && !opening.allow {
+            let rules = opening.forbids.iter().map(ToString::to_string).collect();
+            findings.check(Err::<(), _>(Refusal { code: RefusalCode::OperationNotAllowed, violations: Vec::new(), rules }))?;
+        }
         if !known {
             findings.check(message.check_time(now))?;
         }
         let recipient = self.party_in(epoch, &message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed);
         let recipient = findings.check(recipient)?;
         call.note(|t| t.recipient = recipient.as_ref().map(|_| message.claims().aud.clone()));
-        if message.claims().kind != MessageKind::Referral {
+        if kind != MessageKind::Referral {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
         }
-        let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
         let sending = self.policy.may(caller.kind(), Deed::Submit { kind, recipient: aud });
-        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
         if recipient.as_ref().is_some_and(|recipient| recipient.state != PartyState::Active)
             || message.claims().aud == *caller.party()
             || !sending.allow

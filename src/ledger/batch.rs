@@ -188,6 +188,7 @@ impl Batch {
             time,
             entry_id: entry.id,
             sd_hash: entry.sd_hash,
+            policy: entry.policy,
             leaf: body.clone(),
             leaf_hash: Digest(hash.0),
             proof: Vec::new(),

@@ -87,6 +87,7 @@ pub struct Committed {
     pub(super) time: Timestamp,
     pub(super) entry_id: uuid::Uuid,
     pub(super) sd_hash: Option<Digest>,
+    pub(super) policy: Option<Digest>,
     pub(super) leaf: Vec<u8>,
     pub(super) leaf_hash: Digest,
     pub(super) proof: Vec<[u8; 32]>,
@@ -113,6 +114,11 @@ impl Committed {
     #[must_use]
     pub const fn sd_hash(&self) -> Option<Digest> {
         self.sd_hash
+    }
+    /// Policy set that the entry names.
+    #[must_use]
+    pub const fn policy(&self) -> Option<Digest> {
+        self.policy
     }
     /// The exact leaf bytes.
     #[must_use]

@@ -81,6 +81,17 @@ pub enum PolicyError {
         /// The other.
         second: String,
     },
+    /// A layer without a policy.
+    #[error("{0}: has no policy")]
+    EmptyLayer(&'static str),
+    /// A state of an agreement or a consent in which its layer lets something through.
+    #[error("{layer}: no policy withholds everything that {state} must withhold")]
+    Unguarded {
+        /// The file of the layer.
+        layer: &'static str,
+        /// The state.
+        state: &'static str,
+    },
     /// Templates are policies that something outside could fill in.
     #[error("{0}: templates are not allowed")]
     Template(String),
@@ -107,6 +118,8 @@ impl PolicyError {
             Self::Action(_) => PolicyFault::Action,
             Self::Form { .. } => PolicyFault::Form,
             Self::SameTitle { .. } => PolicyFault::SameTitle,
+            Self::EmptyLayer(_) => PolicyFault::EmptyLayer,
+            Self::Unguarded { .. } => PolicyFault::Unguarded,
             Self::Template(_) => PolicyFault::Template,
             Self::Invalid(_) => PolicyFault::Invalid,
         }

@@ -14,7 +14,7 @@ use super::{
     error::PolicyError,
     form,
     key::RuleId,
-    lint,
+    layers, lint,
     operation::{Deed, OperationTypes},
     region::Region,
     source::{SCHEMA, Source},
@@ -79,6 +79,9 @@ fn gather(source: &Source) -> Result<PolicySet, Vec<PolicyError>> {
     if !faults.iter().any(|fault| matches!(fault, PolicyError::Invalid(_))) {
         faults.extend(forms);
     }
+    if faults.is_empty() {
+        faults.extend(layers::unguarded(sorted.rules.iter()));
+    }
     let types = types(schema.as_ref()).map_err(|fault| faults.push(fault)).ok();
     match (catalogue, schema, types) {
         (Some(catalogue), Some(schema), Some((types, operations))) if faults.is_empty() => Ok(PolicySet {
@@ -109,6 +112,9 @@ fn sort(file: &str, text: &str, sorted: &mut Sorted, faults: &mut Vec<PolicyErro
     };
     if parsed.num_of_templates() > 0 {
         return faults.push(PolicyError::Template(file.to_owned()));
+    }
+    if let Some(layer) = layers::of_file(file).filter(|_| parsed.is_empty()) {
+        faults.push(PolicyError::EmptyLayer(layer));
     }
     for (policy, position) in parsed.policies().zip(1..) {
         let Some(id) = lint::id(policy) else {

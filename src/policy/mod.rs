@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod form;
 mod key;
+mod layers;
 mod lint;
 mod load;
 mod matrix;

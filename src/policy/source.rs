@@ -19,7 +19,7 @@ impl Source {
         Self { files: BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect() }
     }
 
-    /// The set in a directory. A file in an unexpected place is refused rather than ignored, and each file of the built-in set must be there:
+    /// The set in a directory. A file or folder in an unexpected place is refused rather than ignored, and each file of the built-in set must be there:
     /// a directory that lost its prohibitions is no policy set. More `.cedar` files may be added.
     pub(super) fn read(dir: &Path) -> Result<Self, PolicyError> {
         let mut files = BTreeMap::new();
@@ -28,10 +28,16 @@ impl Source {
             for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
                 let entry = entry.map_err(unreadable)?;
                 let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-                if !entry.path().is_file() || has_extension(&name, "md") || name == GOLDEN {
+                let passed_over = if entry.path().is_dir() {
+                    prefix.is_empty() && FOLDERS.contains(&name.as_str())
+                } else {
+                    has_extension(&name, "md") || name == GOLDEN
+                };
+                if passed_over {
                     continue;
                 }
-                let expected = prefix.is_empty() && has_extension(&name, "cedar") || BUILTIN.iter().any(|(known, _)| *known == name);
+                let known = prefix.is_empty() && has_extension(&name, "cedar") || BUILTIN.iter().any(|(known, _)| *known == name);
+                let expected = entry.path().is_file() && known;
                 if !expected {
                     return Err(PolicyError::Unexpected(name));
                 }
@@ -84,6 +90,8 @@ pub(super) const CODES: &[(CodeList, &str)] = &[
     (CodeList::AgreementState, "catalogue/agreement_states.toml"),
     (CodeList::ConsentState, "catalogue/consent_states.toml"),
 ];
+/// Folders of a set: the catalogue, which is read by itself, and what tests the policies, which is no part of the set.
+const FOLDERS: &[&str] = &["catalogue", "scenarios"];
 /// Rendered from the policies like the `*.md` files, and like them no part of the set.
 const GOLDEN: &str = "matrix.golden.csv";
 pub(super) const CONSENT: &str = "catalogue/consent.toml";

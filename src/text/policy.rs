@@ -19,6 +19,8 @@ closed_list! {
         Action = "action",
         Form = "form",
         SameTitle = "same_title",
+        EmptyLayer = "empty_layer",
+        Unguarded = "unguarded",
         Template = "template",
         Invalid = "invalid",
     }
@@ -30,7 +32,7 @@ pub const fn fault(fault: PolicyFault, lang: Lang) -> &'static str {
     match fault {
         PolicyFault::Unreadable => lang.of("a file or folder cannot be read", "ファイルかフォルダーを読めません"),
         PolicyFault::Missing => lang.of("a file that every policy set has is not there", "どの方針にも要るファイルがありません"),
-        PolicyFault::Unexpected => lang.of("a file that nobody would read", "だれにも読まれないファイルがあります"),
+        PolicyFault::Unexpected => lang.of("a file or folder that nobody would read", "だれにも読まれないファイルかフォルダーがあります"),
         PolicyFault::Syntax => lang.of("the text is not Cedar or TOML of the expected form", "Cedar または TOML の形になっていません"),
         PolicyFault::List => lang.of("a closed list is not the program's", "閉じた一覧がプログラムの一覧と違います"),
         PolicyFault::Schema => lang.of(
@@ -44,6 +46,11 @@ pub const fn fault(fault: PolicyFault, lang: Lang) -> &'static str {
         PolicyFault::Action => lang.of("the action is not the one the id announces", "@id の文字と操作（action）が合いません"),
         PolicyFault::Form => lang.of("a condition whose reach cannot be told in full", "及ぶ範囲を言い尽くせない条件があります"),
         PolicyFault::SameTitle => lang.of("two policies have one title", "同じ題名の方針が二つあります"),
+        PolicyFault::EmptyLayer => lang.of("a layer has no policy", "方針が一つもない層があります"),
+        PolicyFault::Unguarded => lang.of(
+            "in a state in which the agreement or the consent carries nothing, something would be shown",
+            "協定・同意が及ばない状態なのに、開示を止める方針が足りません",
+        ),
         PolicyFault::Template => lang.of("a template, which something outside could fill in", "外から埋められる雛形があります"),
         PolicyFault::Invalid => lang.of(
             "strict validation found faults: a misspelt code, or a condition that never holds",
@@ -87,6 +94,12 @@ pub const fn remedy(fault: PolicyFault, lang: Lang) -> &'static str {
             "鍵の項目一つを一覧の符号と比べ（==、contains）、&&・||・! だけでつなぐ",
         ),
         PolicyFault::SameTitle => lang.of("give each a title that tells it from the other", "見分けがつく題名を付ける"),
+        PolicyFault::EmptyLayer => {
+            lang.of("copy the file from the published policies, then change it", "公開された方針からそのファイルを写し、それを直す")
+        }
+        PolicyFault::Unguarded => {
+            lang.of("put back the A- or C- policy that withholds in this state", "その状態で開示を止める A- または C- の方針を戻す")
+        }
         PolicyFault::Template => lang.of("write the policy out with codes of the closed lists", "閉じた一覧の符号で書き下す"),
         PolicyFault::Invalid => lang.of("correct the code or the condition that is named", "指摘された符号か条件を直す"),
     }

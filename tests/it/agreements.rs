@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tsunagi::{
     domain::{
-        entry::{Act, EntryType},
+        entry::{Act, EntryType, Operation},
         field::FieldClass,
         party::PartyId,
         time::Timestamp,
@@ -339,6 +339,12 @@ async fn a_qualified_delegate_reads_for_its_municipality_and_nobody_else_does() 
     let messages = core.json(&format!("{target}/messages"), PLACEMENT).await.unwrap();
     let jti = messages["messages"][0]["message"].as_str().unwrap();
     assert!(core.read(&format!("{target}/messages/{jti}"), PLACEMENT, sender).await.is_ok());
+    let ledger = Ledger::read(&stage.story.auditor).await;
+    for operation in [Operation::CaseList, Operation::MessageList] {
+        let mut lists = ledger.records.iter().filter(|r| r.entry.operation == operation).filter_map(|r| r.entry.actor.as_ref());
+        let list = lists.find(|actor| actor.party == core.id).unwrap();
+        assert_eq!(list.acting_for, Some(MUNICIPALITY.parse().unwrap()), "{operation}");
+    }
 
     // Others, and the municipality's own id of the case, open nothing; nor a purpose it does not work for.
     assert_eq!(core.read(&target, BENEFIT, sender).await.unwrap_err().code(), "purpose_not_allowed");

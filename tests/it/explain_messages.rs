@@ -192,6 +192,10 @@ async fn everything_that_is_wrong_is_told_at_once_and_no_value_is_repeated() {
         let told = &explained["rules"][row["rule"].as_str().unwrap()];
         assert!(told["ja"].is_string() && told["en"].is_string(), "{row}");
     }
+    let records = explanations(&world).await;
+    let [record] = records.as_slice() else { panic!("one entry: {}", records.len()) };
+    let told: BTreeSet<&str> = rows.iter().map(|row| row["rule"].as_str().unwrap()).collect();
+    assert!(told.iter().all(|rule| record.entry.rules.iter().any(|entered| entered == rule)), "{told:?} {:?}", record.entry.rules);
     let whole = explained.to_string();
     assert!(world.personal.iter().all(|value| !whole.contains(value.as_str())), "a value of the message");
     world.server.stop().await;

@@ -10,12 +10,16 @@ use std::{
 
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
-use tsunagi::domain::codes::Purpose;
+use tsunagi::{
+    domain::{agreement::AgreementAct, codes::Purpose},
+    message::objects::PartyAct,
+};
 
 use crate::exchange_stage::{
     AUDITOR, BINARY, SOON, Sandbox, Settings,
+    party::{Party, Setback},
     process::Server,
-    story::{BENEFIT, PLACEMENT, Story},
+    story::{BENEFIT, Consent, PLACEMENT, Story},
 };
 
 /// A sandbox whose gateway reads its policies from a folder of its own.
@@ -73,6 +77,33 @@ async fn rows(story: &Story, case: &str, purpose: Purpose) -> BTreeSet<String> {
     story.read(case, purpose).await.unwrap().release.disclosed.rows.iter().map(|row| row.key.to_string()).collect()
 }
 
+/// That a gateway neither permits nor refuses anything by policies that are no longer in force.
+async fn decides_nothing(elsewhere: &Story, used: Consent) {
+    let fresh = elsewhere.sign_consent(&elsewhere.consent());
+    let message = elsewhere.sign(&elsewhere.draft(&fresh));
+    let end = elsewhere.sign_end(&used, None);
+    let municipality = &elsewhere.municipality.id;
+    let outcomes = [
+        ("submission", elsewhere.submit(&message).await.map(|_| ())),
+        ("consent", elsewhere.register(&fresh).await.map(|_| ())),
+        ("end of a consent", elsewhere.register_end(&used, &end).await.map(|_| ())),
+        ("agreement", elsewhere.say(AgreementAct::Suspend).await.map(|_| ())),
+        ("party", elsewhere.operate(PartyAct::Suspend, municipality).await.map(|_| ())),
+        ("audit", elsewhere.auditor.json("/v1/audit/events", Purpose::AuditReview).await.map(|_| ())),
+        ("explanation", explained(&elsewhere.centre, &message.sd_jwt).await),
+        // What the old policies forbid is not told by them either.
+        ("explanation to an auditor", explained(&elsewhere.auditor, &message.sd_jwt).await),
+    ];
+    for (what, outcome) in outcomes {
+        let refused = outcome.expect_err(what).problem();
+        assert_eq!((refused.status, refused.code.as_str()), (503, "policy_mismatch"), "{what}");
+    }
+}
+
+async fn explained(by: &Party, text: &str) -> Result<(), Setback> {
+    by.post("/v1/explain", PLACEMENT, "application/jose", by.seal(text)).await.map(|_| ())
+}
+
 fn reread(server: &Server) {
     assert!(Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap().success());
 }
@@ -95,6 +126,9 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
     let story = Story::open(&sandbox).await;
     let mut elsewhere = Story::open(&sandbox).await;
     elsewhere.municipality = elsewhere.municipality.at(address);
+    elsewhere.centre = elsewhere.centre.at(address);
+    elsewhere.operator = elsewhere.operator.at(address);
+    elsewhere.auditor = elsewhere.auditor.at(address);
     let referral = story.refer().await;
     let before = rows(&story, &referral.case, BENEFIT).await;
 
@@ -112,6 +146,7 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
     assert!(rows(&story, &referral.case, PLACEMENT).await.contains("support_category"));
     let refused = elsewhere.read(&referral.case, BENEFIT).await.unwrap_err().problem();
     assert_eq!((refused.status, refused.code.as_str()), (503, "policy_mismatch"));
+    decides_nothing(&elsewhere, referral.consent).await;
     assert_eq!(another.admin("/readyz").await.unwrap().0, 503);
 
     reread(&another);
@@ -130,6 +165,31 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
     assert_ne!(entry["new"], entry["old"]);
     assert_eq!(activate(&sandbox)["index"], Value::Null, "in force already: no second entry");
     another.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_new_policies_forbid_is_refused_from_their_entry_on_and_what_takes_back_stays_possible() {
+    let sandbox = sandbox();
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let consent = story.sign_consent(&story.consent());
+    story.register(&consent).await.unwrap();
+    // The centre opens no cases and enters into no agreements any more.
+    for permitted in ["MessageType::\"referral\"", "Record::\"agreement\""] {
+        let head = format!("resource == {permitted})\nwhen {{\n  [\n    OrgKind::\"settlement_center\", ");
+        change(&sandbox, "50_operation.cedar", &head, &head.replace("OrgKind::\"settlement_center\", ", ""));
+    }
+    reread(&server);
+    logged(&sandbox, "they are used once they are put in force", 1).await;
+    activate(&sandbox);
+    let message = story.sign(&story.draft(&consent));
+    assert_eq!(story.submit(&message).await.unwrap_err().code(), "operation_not_allowed");
+    assert_eq!(explained(&story.centre, &message.sd_jwt).await.unwrap_err().code(), "operation_not_allowed");
+    assert_eq!(story.say(AgreementAct::Accept).await.unwrap_err().code(), "operation_not_allowed");
+    story.say(AgreementAct::Suspend).await.unwrap();
+    story.say(AgreementAct::Resume).await.unwrap();
+    story.say(AgreementAct::Revoke).await.unwrap();
     server.stop().await;
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tsunagi::{
     domain::{
+        agreement::AgreementState,
         codes::{BasisGroup, LegalBasis},
+        consent::ConsentState,
         field::FieldClass,
     },
     message::schema::{Ident, MessageSchema, SchemaSet},
@@ -14,6 +16,8 @@ use tsunagi::{
 };
 
 const NECESSITY: &str = "10_necessity.cedar";
+const AGREEMENT: &str = "30_agreement.cedar";
+const CONSENT: &str = "40_consent.cedar";
 const CLASSES: &str = "catalogue/classes.toml";
 
 fn published() -> PathBuf {
@@ -128,6 +132,63 @@ fn a_directory_that_lost_or_gained_a_file_is_refused() {
         assert!(matches!(PolicySet::load(dir.path()), Err(PolicyError::Unexpected(name)) if name == file));
     }
     assert!(matches!(PolicySet::load(Path::new("no such directory")), Err(PolicyError::Unreadable { .. })));
+}
+
+#[test]
+fn a_folder_that_nobody_would_read_is_refused() {
+    for (folder, file) in [("sub", "sub/99.cedar"), ("catalogue/more", "catalogue/more/classes.toml"), ("99_more.cedar", "99_more.cedar/a")]
+    {
+        let dir = changed(NECESSITY, "permit", "permit");
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        std::fs::write(dir.path().join(file), "").unwrap();
+        assert!(matches!(PolicySet::load(dir.path()), Err(PolicyError::Unexpected(name)) if name == folder));
+    }
+    let dir = changed(NECESSITY, "permit", "permit");
+    std::fs::create_dir(dir.path().join("scenarios")).unwrap();
+    std::fs::write(dir.path().join("scenarios/more.toml"), "").unwrap();
+    assert_eq!(
+        PolicySet::load(dir.path()).unwrap().digest(),
+        PolicySet::builtin().unwrap().digest(),
+        "what tests the policies is not part of them"
+    );
+}
+
+#[test]
+fn a_layer_without_a_policy_is_refused() {
+    for file in [NECESSITY, "20_prohibition.cedar", AGREEMENT, CONSENT, "50_operation.cedar"] {
+        for text in ["", "// nothing\n"] {
+            let dir = changed(NECESSITY, "permit", "permit");
+            std::fs::write(dir.path().join(file), text).unwrap();
+            assert!(matches!(PolicySet::load(dir.path()), Err(PolicyError::EmptyLayer(layer)) if layer == file), "{file}");
+            assert!(!PolicySet::faults(dir.path()).is_empty());
+        }
+    }
+    let dir = changed(NECESSITY, "permit", "permit");
+    std::fs::write(dir.path().join("60_more.cedar"), "// nothing yet\n").unwrap();
+    PolicySet::load(dir.path()).expect("a file that was added is no layer");
+}
+
+#[test]
+fn a_state_in_which_nothing_withholds_any_more_is_refused() {
+    let open = |file: &str, from: &str, to: &str| match refused(file, from, to) {
+        PolicyError::Unguarded { layer, state } => (layer.to_owned(), state.to_owned()),
+        other => panic!("{from}: {other}"),
+    };
+    for state in AgreementState::ALL.iter().filter(|state| **state != AgreementState::Covers) {
+        let (from, to) = (format!("AgreementState::\"{state}\""), "AgreementState::\"covers\"");
+        assert_eq!(open(AGREEMENT, &from, to), (AGREEMENT.to_owned(), state.to_string()));
+    }
+    let withholds = |state: &&ConsentState| !matches!(state, ConsentState::Covers | ConsentState::CoversTicked);
+    for state in ConsentState::ALL.iter().filter(withholds) {
+        let (from, to) = (format!("ConsentState::\"{state}\""), "ConsentState::\"covers\"");
+        assert_eq!(open(CONSENT, &from, to), (CONSENT.to_owned(), state.to_string()));
+    }
+    // A guard that spares one kind of reader, or one class with personal data, is open too.
+    let spared = open(AGREEMENT, "forbid (principal,", "forbid (principal == OrgKind::\"municipality\",");
+    assert_eq!(spared, (AGREEMENT.to_owned(), "none".to_owned()));
+    let more = "FieldClass::\"task\", FieldClass::\"consent_meta\", FieldClass::\"medical\"";
+    let spared = open(CONSENT, "FieldClass::\"task\", FieldClass::\"consent_meta\"", more);
+    assert_eq!(spared, (CONSENT.to_owned(), "recipient_outside".to_owned()));
 }
 
 #[test]
