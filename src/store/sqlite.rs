@@ -165,10 +165,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![
-        migration(1, "init", include_str!("migrations/sqlite/0001_init.sql")),
-        migration(3, "consent superseded", include_str!("migrations/sqlite/0003_consent_superseded.sql")),
-    ])
+    Migrator::with_migrations(vec![migration(1, "init", include_str!("migrations/sqlite/0001_init.sql"))])
 });
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const APPLIED_MIGRATIONS: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
