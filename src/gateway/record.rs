@@ -379,7 +379,9 @@ mod tests {
         let caller = Caller { row: Arc::new(row), certificate: Digest::of(b"certificate"), not_after: Timestamp::from_secs(50), seen };
         let until = |decided: i64, keys: &[i64]| {
             let mut trail = Trail::new(Operation::Explain);
-            keys.iter().for_each(|end| trail.rests_on(Timestamp::from_secs(*end)));
+            for end in keys {
+                trail.rests_on(Timestamp::from_secs(*end));
+            }
             let ground = Ground { rights_epoch: 7, valid_until: Timestamp::from_secs(decided), case: None, consent: None };
             grounded(&caller, &trail, ground).valid_until.secs()
         };

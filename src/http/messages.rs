@@ -67,7 +67,7 @@ pub(super) async fn acknowledge(Extension(exchange): Extension<Exchange>, path: 
     let (call, bytes) = exchange.call_with_body(Operation::Acknowledge, "application/jwt", body).await?;
     let accepted = exchange
         .recorded(&call, Operation::Acknowledge, "application/json", async {
-            exchange.gateway().acknowledge(&exchange.caller, &call, &path.get("id")?, &bytes).await
+            Box::pin(exchange.gateway().acknowledge(&exchange.caller, &call, &path.get("id")?, &bytes)).await
         })
         .await?;
     reply::json(&exchange, StatusCode::CREATED, &accepted)

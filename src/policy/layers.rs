@@ -19,7 +19,7 @@ pub(super) fn of_file(name: &str) -> Option<&'static str> {
 }
 
 /// The states of agreement and consent in which the guards let something through that they must withhold.
-pub(super) fn unguarded<'a>(rules: impl Iterator<Item = (&'a RuleId, &'a RuleText)> + Clone) -> Vec<PolicyError> {
+pub(super) fn unguarded<'a>(rules: &(impl Iterator<Item = (&'a RuleId, &'a RuleText)> + Clone)) -> Vec<PolicyError> {
     let guards = |letter: char| {
         let withheld = rules.clone().filter(|(id, text)| id.as_str().starts_with(letter) && text.effect == Effect::Forbid);
         withheld.fold(Region::default(), |all, (_, text)| all.or(&text.reach))

@@ -80,7 +80,7 @@ fn gather(source: &Source) -> Result<PolicySet, Vec<PolicyError>> {
         faults.extend(forms);
     }
     if faults.is_empty() {
-        faults.extend(layers::unguarded(sorted.rules.iter()));
+        faults.extend(layers::unguarded(&sorted.rules.iter()));
     }
     let types = types(schema.as_ref()).map_err(|fault| faults.push(fault)).ok();
     match (catalogue, schema, types) {
