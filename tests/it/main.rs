@@ -24,6 +24,7 @@ mod faults_kill;
 mod faults_listener;
 mod faults_markers;
 mod faults_races;
+mod faults_rows;
 mod faults_store;
 mod faults_zero_grace;
 mod layering;
