@@ -4,7 +4,10 @@ use std::{
     fs,
     path::Path,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -84,17 +87,25 @@ pub(crate) async fn send(sandbox: &Sandbox, party: &str, version: Version, mut r
 pub(crate) struct Drip {
     pieces: Vec<Bytes>,
     pace: Option<Interval>,
+    given: Arc<AtomicUsize>,
 }
 
 impl Drip {
     /// All of it at once.
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { pieces: vec![bytes.into()], pace: None }
+        Self { pieces: vec![bytes.into()], pace: None, given: Arc::default() }
     }
 
     /// So many bytes, one at each tick.
     pub(crate) fn slow(count: usize, tick: Duration) -> Self {
-        Self { pieces: vec![Bytes::from_static(b"."); count], pace: Some(interval(tick)) }
+        Self { pieces: vec![Bytes::from_static(b"."); count], pace: Some(interval(tick)), given: Arc::default() }
+    }
+}
+
+impl Drip {
+    /// Counts the pieces that were taken, also when the body is sent away.
+    pub(crate) fn given(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.given)
     }
 }
 
@@ -108,6 +119,8 @@ impl Body for Drip {
         {
             return Poll::Pending;
         }
-        Poll::Ready(self.pieces.pop().map(|piece| Ok(Frame::data(piece))))
+        let piece = self.pieces.pop();
+        self.given.fetch_add(usize::from(piece.is_some()), Ordering::Relaxed);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 }
