@@ -20,8 +20,11 @@ use zeroize::Zeroizing;
 use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
-    domain::digest::Digest,
-    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Parts},
+    domain::{
+        codes::{BasisGroup, LegalBasis},
+        digest::Digest,
+    },
+    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Insight, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, LedgerError, Node},
     message::{
@@ -149,6 +152,25 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
         tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
     }
     Ok(Activation { old, new, index: outcome?.map(|committed| committed.idx()) })
+}
+
+/// Inspects the database against its ledger, with the gateway's keys. Writes nothing.
+///
+/// # Errors
+/// When configuration, keys, policies or database cannot be read. What is wrong with the ledger is in the report.
+pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::verify::Report, StartupError> {
+    let policy = policies(config)?;
+    let signer = NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?;
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
+    let store = store::open(config.database.url.expose()).await?;
+    let consent_bases: Vec<LegalBasis> =
+        LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
+    let anchors =
+        ledger::inspect::Anchors { key: signer.verifier(), kept, consent_bases: &consent_bases, policy: policy.digest() };
+    let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
+    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
+    store.close().await;
+    Ok(report?)
 }
 
 /// What putting policies in force did.

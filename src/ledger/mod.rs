@@ -9,6 +9,7 @@ mod entry;
 mod error;
 pub mod export;
 mod handle;
+pub mod inspect;
 mod leaf;
 mod open;
 mod sequencer;

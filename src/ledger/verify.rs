@@ -11,11 +11,11 @@
 //! Not checked: whether the signed history is the only one (compare checkpoints with others, or keep them and use them here); cosignatures of witnesses;
 //! what happened before a gateway wrote anything down.
 
-mod entry;
+pub(in crate::ledger) mod entry;
 mod files;
 mod opening;
-mod order;
-mod report;
+pub(in crate::ledger) mod order;
+pub(in crate::ledger) mod report;
 mod tree;
 
 use std::io;

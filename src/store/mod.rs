@@ -7,6 +7,7 @@ mod append;
 mod apply;
 mod decode;
 mod find;
+mod inspect;
 mod read;
 mod rows;
 mod script;
@@ -21,9 +22,10 @@ use async_trait::async_trait;
 
 pub use self::{
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     rows::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
-        LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
+        LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
     write::Write,
 };
@@ -176,7 +178,7 @@ pub trait LedgerRead: Send + Sync {
 
 /// Everything that can be read.
 #[async_trait]
-pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead {
+pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Inspect {
     /// Opens appends. Used by the ledger's sequencer only.
     fn appender(&self) -> Arc<dyn Appender>;
     /// Waits for what is open and closes the database. Everything after that fails.

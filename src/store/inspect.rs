@@ -1,0 +1,215 @@
+//! The ledger's rows as they lie there, for who checks the database against the ledger.
+//!
+//! Promises: nothing is left out, joined or repaired: rows without their neighbours come as they are, and so do values that no gateway would write.
+//! A value of another type than its column names the table ([`StoreError::Corrupt`]). Not here: what the rows should be.
+
+use async_trait::async_trait;
+
+use super::{DataKeyId, Sealed, StoreError, decode, rows::LedgerTable, sql, sqlite::SqlStore};
+
+/// A row of `ledger_entry`, column by column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryColumns {
+    /// `idx`.
+    pub idx: u64,
+    /// `id`.
+    pub id: Vec<u8>,
+    /// `time`, microseconds.
+    pub time: i64,
+    /// `type`.
+    pub entry_type: String,
+    /// `operation`.
+    pub operation: String,
+    /// `actor`.
+    pub actor: Option<String>,
+    /// `actor_place`.
+    pub actor_place: Option<String>,
+    /// `recipient`.
+    pub recipient: Option<String>,
+    /// `recipient_place`.
+    pub recipient_place: Option<String>,
+    /// `decision`.
+    pub decision: String,
+    /// `reason`.
+    pub reason: Option<String>,
+    /// `agreement`.
+    pub agreement: Option<String>,
+    /// `body`.
+    pub body: Vec<u8>,
+}
+
+/// A row of `ledger_tile`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TileColumns {
+    /// `root`.
+    pub root: Vec<u8>,
+    /// `hashes`.
+    pub hashes: Vec<u8>,
+}
+
+/// A row of `ledger_checkpoint`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointColumns {
+    /// `size`.
+    pub size: i64,
+    /// `root`.
+    pub root: Vec<u8>,
+    /// `note`.
+    pub note: String,
+    /// `cosignatures`.
+    pub cosignatures: String,
+}
+
+/// A row of `ledger_index`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexColumns {
+    /// `tag`.
+    pub tag: Vec<u8>,
+    /// `idx`.
+    pub idx: i64,
+}
+
+/// Reads the rows of the ledger's tables.
+#[async_trait]
+pub trait Inspect: Send + Sync {
+    /// How many rows `ledger_head` has.
+    async fn head_rows(&self) -> Result<i64, StoreError>;
+    /// `ledger_leaf` with `from <= idx < to`, in order.
+    async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+    /// `ledger_entry` with `from <= idx < to`, in order.
+    async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<EntryColumns>, StoreError>;
+    /// `ledger_opening` with `from <= idx < to`, in order.
+    async fn opening_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Sealed)>, StoreError>;
+    /// A row of `ledger_tile`.
+    async fn tile_row(&self, level: u8, n: u64) -> Result<Option<TileColumns>, StoreError>;
+    /// The lowest `n` of a level of `ledger_tile` that is negative or not below `count`.
+    async fn tile_beyond(&self, level: u8, count: u64) -> Result<Option<i64>, StoreError>;
+    /// A level of `ledger_tile` that is negative or not below `levels`.
+    async fn tile_level_beyond(&self, levels: u8) -> Result<Option<i64>, StoreError>;
+    /// `ledger_checkpoint` behind a size, in order, at most `limit` rows.
+    async fn checkpoint_rows(&self, after: Option<i64>, limit: u32) -> Result<Vec<CheckpointColumns>, StoreError>;
+    /// `ledger_index` behind a row, in its own order, at most `limit` rows.
+    async fn index_rows(&self, after: Option<&IndexColumns>, limit: u32) -> Result<Vec<IndexColumns>, StoreError>;
+    /// A row of `data_key`: the wrapped key, which is gone after erasure.
+    async fn key_row(&self, id: &DataKeyId) -> Result<Option<Option<Vec<u8>>>, StoreError>;
+    /// The lowest `idx` of a table that the head does not cover, as one moment sees both: entries may be appended meanwhile.
+    async fn row_beyond(&self, table: LedgerTable) -> Result<Option<i64>, StoreError>;
+}
+
+type EntryTuple = (
+    i64,
+    Vec<u8>,
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<String>,
+    Option<String>,
+    Vec<u8>,
+);
+
+#[async_trait]
+impl Inspect for SqlStore {
+    async fn head_rows(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar(sql::HEAD_ROWS).fetch_one(&self.reads).await.map_err(StoreError::Database)
+    }
+
+    async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let query = sqlx::query_as(sql::INSPECT_LEAVES).bind(decode::integer(from)).bind(decode::integer(to));
+        let rows: Vec<(i64, Vec<u8>)> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_leaf", e))?;
+        rows.into_iter().map(|(idx, hash)| Ok((decode::count("ledger_leaf.idx", idx)?, hash))).collect()
+    }
+
+    async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<EntryColumns>, StoreError> {
+        let query = sqlx::query_as(sql::INSPECT_ENTRIES).bind(decode::integer(from)).bind(decode::integer(to));
+        let rows: Vec<EntryTuple> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_entry", e))?;
+        rows.into_iter().map(entry).collect()
+    }
+
+    async fn opening_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Sealed)>, StoreError> {
+        let query = sqlx::query_as(sql::INSPECT_OPENINGS).bind(decode::integer(from)).bind(decode::integer(to));
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_opening", e))?;
+        rows.into_iter()
+            .map(|(idx, key, sealed)| {
+                Ok((decode::count("ledger_opening.idx", idx)?, decode::sealed("ledger_opening.key", &key, sealed)?))
+            })
+            .collect()
+    }
+
+    async fn tile_row(&self, level: u8, n: u64) -> Result<Option<TileColumns>, StoreError> {
+        let query = sqlx::query_as(sql::INSPECT_TILE).bind(i64::from(level)).bind(decode::integer(n));
+        let row: Option<(Vec<u8>, Vec<u8>)> = query.fetch_optional(&self.reads).await.map_err(|e| unreadable("ledger_tile", e))?;
+        Ok(row.map(|(root, hashes)| TileColumns { root, hashes }))
+    }
+
+    async fn tile_beyond(&self, level: u8, count: u64) -> Result<Option<i64>, StoreError> {
+        let query = sqlx::query_scalar(sql::TILE_BEYOND).bind(i64::from(level)).bind(decode::integer(count));
+        query.fetch_one(&self.reads).await.map_err(|e| unreadable("ledger_tile", e))
+    }
+
+    async fn tile_level_beyond(&self, levels: u8) -> Result<Option<i64>, StoreError> {
+        let query = sqlx::query_scalar(sql::TILE_LEVEL_BEYOND).bind(i64::from(levels));
+        query.fetch_one(&self.reads).await.map_err(|e| unreadable("ledger_tile", e))
+    }
+
+    async fn checkpoint_rows(&self, after: Option<i64>, limit: u32) -> Result<Vec<CheckpointColumns>, StoreError> {
+        let query = sqlx::query_as(sql::INSPECT_CHECKPOINTS).bind(after.unwrap_or(i64::MIN)).bind(i64::from(limit));
+        let rows: Vec<(i64, Vec<u8>, String, String)> =
+            query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_checkpoint", e))?;
+        Ok(rows.into_iter().map(|(size, root, note, cosignatures)| CheckpointColumns { size, root, note, cosignatures }).collect())
+    }
+
+    async fn index_rows(&self, after: Option<&IndexColumns>, limit: u32) -> Result<Vec<IndexColumns>, StoreError> {
+        let (tag, idx) = after.map_or((Vec::new(), i64::MIN), |row| (row.tag.clone(), row.idx));
+        let query = sqlx::query_as(sql::INSPECT_INDEX).bind(tag).bind(idx).bind(i64::from(limit));
+        let rows: Vec<(Vec<u8>, i64)> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_index", e))?;
+        Ok(rows.into_iter().map(|(tag, idx)| IndexColumns { tag, idx }).collect())
+    }
+
+    async fn key_row(&self, id: &DataKeyId) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+        let query = sqlx::query_scalar(sql::DATA_KEY).bind(id.0.as_bytes().as_slice());
+        query.fetch_optional(&self.reads).await.map_err(StoreError::Database)
+    }
+
+    async fn row_beyond(&self, table: LedgerTable) -> Result<Option<i64>, StoreError> {
+        let statement = match table {
+            LedgerTable::Leaf => sql::LEAF_BEYOND,
+            LedgerTable::Entry => sql::ENTRY_BEYOND,
+            LedgerTable::Opening => sql::OPENING_BEYOND,
+            LedgerTable::Index => sql::INDEX_BEYOND,
+        };
+        sqlx::query_scalar(statement).fetch_one(&self.reads).await.map_err(|e| unreadable(table.as_str(), e))
+    }
+}
+
+fn entry(row: EntryTuple) -> Result<EntryColumns, StoreError> {
+    let (idx, id, time, entry_type, operation, actor, actor_place, recipient, recipient_place, decision, reason, agreement, body) = row;
+    let idx = decode::count("ledger_entry.idx", idx)?;
+    Ok(EntryColumns {
+        idx,
+        id,
+        time,
+        entry_type,
+        operation,
+        actor,
+        actor_place,
+        recipient,
+        recipient_place,
+        decision,
+        reason,
+        agreement,
+        body,
+    })
+}
+
+/// A value of another type than its column's is a finding about the table; everything else is a failure of the database.
+fn unreadable(table: &'static str, error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt(table),
+        other => StoreError::Database(other),
+    }
+}
