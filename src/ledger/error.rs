@@ -25,6 +25,15 @@ pub enum LedgerError {
     /// What is stored does not fit together; says what. The ledger is not written any further.
     #[error("the stored ledger does not fit: {0}")]
     Broken(&'static str),
+    /// Somebody holds a signed head of more entries than are stored. Nothing is written until an operator has looked at it.
+    #[error("the stored ledger is older than a head that was signed")]
+    RolledBack,
+    /// Somebody holds a signed head that the stored ledger does not continue. Nothing is written until an operator has looked at it.
+    #[error("the stored ledger does not continue a head that was signed")]
+    Forked,
+    /// Witnesses have been away for longer than the configuration bears. Nothing happened.
+    #[error("the ledger's head has not been cosigned for too long")]
+    Uncosigned,
     /// The signer's name is not the ledger's origin.
     #[error("the checkpoint signer belongs to another ledger")]
     Signer,

@@ -12,6 +12,7 @@ mod handle;
 mod leaf;
 mod open;
 mod sequencer;
+mod standing;
 mod tree;
 pub mod verify;
 
@@ -20,6 +21,7 @@ pub use self::{
     draft::{Answer, Committed, Draft, Ground, Once},
     entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
     error::LedgerError,
-    handle::{Proven, SequencerHandle, Turn},
+    handle::{Proven, SequencerHandle, SignedHead, Turn},
     open::{Parts, open_ledger},
+    standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };
