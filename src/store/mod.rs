@@ -1,10 +1,11 @@
 //! Durable state. sqlx lives in this room and nowhere else.
 //!
-//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing; reads are one
-//! small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
+//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing ([`Checkpoints`] alone write
+//! single rows, of which nothing depends); reads are one small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
 
 mod append;
 mod apply;
+mod checkpoints;
 mod decode;
 mod find;
 mod read;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 
 pub use self::{
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
     rows::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
         LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
@@ -176,7 +178,7 @@ pub trait LedgerRead: Send + Sync {
 
 /// Everything that can be read.
 #[async_trait]
-pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead {
+pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Checkpoints {
     /// Opens appends. Used by the ledger's sequencer only.
     fn appender(&self) -> Arc<dyn Appender>;
     /// Waits for what is open and closes the database. Everything after that fails.

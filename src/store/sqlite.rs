@@ -30,7 +30,8 @@ pub(super) type DbConnection = SqliteConnection;
 pub(super) struct SqlStore {
     /// Connections that only read.
     pub(super) reads: Pool<Db>,
-    writer: Pool<Db>,
+    /// The one connection that writes.
+    pub(super) writer: Pool<Db>,
 }
 
 pub(super) async fn open(url: &str) -> Result<SqlStore, StoreError> {
@@ -165,7 +166,10 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![migration(1, "init", include_str!("migrations/sqlite/0001_init.sql"))])
+    Migrator::with_migrations(vec![
+        migration(1, "init", include_str!("migrations/sqlite/0001_init.sql")),
+        migration(2, "witnesses", include_str!("migrations/sqlite/0002_witnesses.sql")),
+    ])
 });
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const APPLIED_MIGRATIONS: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
