@@ -74,3 +74,4 @@ pub mod text;
 pub mod tlog;
 pub mod tls;
 pub mod vault;
+pub mod witness;
