@@ -3,6 +3,8 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+mod witnesses;
+
 use std::{
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
@@ -37,7 +39,10 @@ use crate::{
     tlog::{KeyName, NoteSigner, TlogError},
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
     vault::{Kek, Vault, VaultError},
+    witness::WitnessError,
 };
+
+pub use witnesses::{quorum, witnesses};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +100,9 @@ pub enum StartupError {
     /// The policies could not be put in force.
     #[error("policies: {0}")]
     Activation(#[from] Failure),
+    /// A witness cannot be asked, or it holds another ledger than the one that is stored; by its URL.
+    #[error("{0}: {1}")]
+    Witness(String, #[source] WitnessError),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -220,7 +228,8 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
 pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartupError> {
     let tls = TlsState::load(&config.tls, config.sandbox, Arc::clone(&clock))?;
     let store = store::open(config.database.url.expose()).await?;
-    let opened = open(config, store, clock).await?;
+    let opened = open(config, Arc::clone(&store), Arc::clone(&clock)).await?;
+    let publisher = witnesses::publisher(config, &opened, store, clock).await?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| StartupError::Io(format!("listen {}", config.listen), e))?;
     let limits = Limits {
         body: BODY,
@@ -235,6 +244,8 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let admin_task = start_admin(config, admin, stopped.clone()).await?;
     let (finish, finished) = watch::channel(false);
     let summaries = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), finished));
+    let (unpublish, unpublished) = watch::channel(false);
+    let publishing = publisher.map(|publisher| tokio::spawn(publisher.run(unpublished)));
     let door = Door { public: Arc::clone(&public), metrics: Arc::clone(&opened.metrics) };
     let router = http::public_router(Arc::clone(&public));
     let service = move |peer: Arc<Peer>| {
@@ -259,6 +270,13 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     finish.send_replace(true);
     if tokio::time::timeout(LAST_COMMIT, summaries).await.is_err() {
         tracing::warn!("the last summary of refusals could not be recorded in time");
+    }
+    // The last head too, before nobody can sign it any more.
+    unpublish.send_replace(true);
+    if let Some(task) = publishing
+        && tokio::time::timeout(LAST_COMMIT, task).await.is_err()
+    {
+        tracing::warn!("the last checkpoint could not be published in time");
     }
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {

@@ -103,7 +103,7 @@ impl SequencerHandle {
     }
 
     /// The head as it is stored now, whichever process appended last, signed.
-    pub async fn head(&self) -> Result<SignedHead, LedgerError> {
+    pub async fn signed_head(&self) -> Result<SignedHead, LedgerError> {
         let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
         let Published { note, size, .. } = Published::sign(&head, &self.signer)?;
         Ok(SignedHead { note, size, root: Hash(head.root) })

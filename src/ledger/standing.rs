@@ -102,8 +102,7 @@ impl Standing {
     pub fn check(&self) -> Result<(), LedgerError> {
         let stand = self.0.borrow();
         match stand.dispute {
-            Some(Dispute::RolledBack { .. }) => Err(LedgerError::RolledBack),
-            Some(Dispute::Forked { .. }) => Err(LedgerError::Forked),
+            Some(dispute) => Err(dispute.error()),
             None if stand.stopped => Err(LedgerError::Uncosigned),
             None => Ok(()),
         }
@@ -113,6 +112,32 @@ impl Standing {
 impl Default for Standing {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Dispute {
+    /// What callers of the ledger are told.
+    #[must_use]
+    pub const fn error(self) -> LedgerError {
+        match self {
+            Self::RolledBack { held, stored } => LedgerError::RolledBack { shown: held, found: stored },
+            Self::Forked { held } => LedgerError::Forked { shown: held },
+        }
+    }
+}
+
+impl Stand {
+    /// For readiness: a dispute, and how far the ledger is cosigned where there are witnesses; each on a line of its own.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let dispute = self.dispute.map(|dispute| format!("{dispute}\n")).unwrap_or_default();
+        if !self.witnessed {
+            return dispute;
+        }
+        let state = if self.overdue { "overdue" } else { "in_time" };
+        let size = self.cosigned.as_ref().map_or(0, |cosigned| cosigned.size);
+        let since = self.uncosigned_since.map(|since| format!(", not cosigned since {since}")).unwrap_or_default();
+        format!("{dispute}witnesses_{state}: cosigned {size}{since}\n")
     }
 }
 
@@ -156,7 +181,7 @@ mod tests {
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
         standing.update(|stand| *stand = Stand::default());
         assert_eq!(standing.now().dispute, Some(Dispute::Forked { held: 7 }));
-        assert_eq!(standing.check(), Err(LedgerError::Forked));
+        assert_eq!(standing.check(), Err(LedgerError::Forked { shown: 7 }));
     }
 
     #[test]
@@ -167,7 +192,7 @@ mod tests {
         standing.update(|stand| stand.stopped = false);
         assert_eq!(standing.check(), Ok(()));
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
-        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack));
+        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack { shown: 9, found: 8 }));
     }
 
     #[test]
