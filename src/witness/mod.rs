@@ -12,7 +12,7 @@ mod post;
 mod publisher;
 mod wire;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use self::{
     dialogue::{Away, Outcome, ask},
@@ -34,6 +34,7 @@ pub struct Witness {
     key: CosignerKey,
     prefix: Prefix,
     outbound: Outbound,
+    deadline: Duration,
 }
 
 impl Witness {
@@ -46,7 +47,14 @@ impl Witness {
             (true, None) => return Err(WitnessError::NoAuthority),
             (false, _) => Outbound::loopback(prefix.host(), prefix.port())?,
         };
-        Ok(Self { key, prefix, outbound })
+        Ok(Self { key, prefix, outbound, deadline: DEADLINE })
+    }
+
+    /// The same, with another time for one request: from connecting to the last byte of the answer.
+    #[must_use]
+    pub const fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// Its key.
@@ -55,6 +63,9 @@ impl Witness {
         &self.key
     }
 }
+
+/// How long one request may take.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What keeps witnesses from being asked at all.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! One HTTP request to a witness, bounded in bytes and time. Redirects are not followed.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use bytes::Bytes;
 use http::{
@@ -67,7 +67,7 @@ pub(super) struct Answer {
 impl Witness {
     /// Posts an `add-checkpoint` body and reads the whole answer.
     pub(super) async fn post(&self, body: String) -> Result<Answer, Away> {
-        timeout(EXCHANGE, self.exchange(body)).await.map_err(|_| Away::TooSlow)?
+        timeout(self.deadline, self.exchange(body)).await.map_err(|_| Away::TooSlow)?
     }
 
     async fn exchange(&self, body: String) -> Result<Answer, Away> {
@@ -103,8 +103,6 @@ impl Drop for Driver {
     }
 }
 
-/// From connecting to the last byte of the answer.
-const EXCHANGE: Duration = Duration::from_secs(10);
 /// A cosignature is 150 bytes; a witness may add lines of other kinds, of up to 5 kB.
 const MOST_ANSWER: usize = 64 * 1024;
 

@@ -72,4 +72,6 @@ mod tls_door;
 mod tls_readme;
 mod tls_reload;
 mod tls_stage;
+mod witness_publisher;
+mod witness_stage;
 mod worlds_alike;
