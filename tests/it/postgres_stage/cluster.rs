@@ -26,11 +26,10 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A new cluster with its roles.
     pub(super) fn start(settings: &[&str]) -> Self {
-        let folder = user::folder("postgres");
-        let data = folder.join("data");
-        user::run(tool("initdb").args(["-U", SUPERUSER, "--auth=trust", "--no-sync", "--no-locale", "-E", "UTF8", "-D"]).arg(&data))
-            .unwrap();
-        let cluster = Self::watched(folder);
+        let cluster = Self::watched("postgres");
+        let mut make = tool("initdb");
+        make.args(["-U", SUPERUSER, "--auth=trust", "--no-sync", "--no-locale", "-E", "UTF8", "-D"]).arg(cluster.data());
+        user::run(&mut make).unwrap();
         cluster.configure(settings);
         cluster.resume();
         let main = Database { name: SUPERUSER.to_owned(), port: cluster.port };
@@ -41,9 +40,12 @@ impl Cluster {
         cluster
     }
 
-    /// A folder with a cluster in it that does not run yet.
-    pub(super) fn watched(folder: PathBuf) -> Self {
-        let script = "echo alive; exec >/dev/null; read -r _; \"$1/pg_ctl\" -D \"$2/data\" -m immediate -w stop; rm -rf \"$2\"";
+    /// A folder for a cluster that is not there yet.
+    pub(super) fn watched(what: &str) -> Self {
+        let folder = user::folder(what);
+        // What makes the cluster may still be at it when the test process is killed.
+        let script = "echo alive; exec >/dev/null; read -r _; \"$1/pg_ctl\" -D \"$2/data\" -m immediate -w stop; \
+                      rm -rf \"$2\" || { sleep 2; rm -rf \"$2\"; }";
         let watch = Watch::over(script, &[binaries().unwrap(), &folder]);
         Self { folder, port: free_port(), watch }
     }

@@ -9,14 +9,12 @@ use super::{
 impl Cluster {
     /// A standby that follows this cluster. Synchronous: from now on this cluster acknowledges a commit once the standby has it on disk.
     pub(crate) fn standby(&self, synchronous: bool) -> Self {
-        let folder = user::folder("standby");
-        let data = folder.join("data");
+        let standby = Self::watched("standby");
         let primary = format!("host=127.0.0.1 port={} user={REPLICATOR}", self.port);
         let mut copy = tool("pg_basebackup");
         copy.args(["-c", "fast", "-X", "stream", "--no-sync", "-R", "-d", &format!("{primary} application_name={STANDBY}"), "-D"])
-            .arg(&data);
+            .arg(standby.data());
         user::run(&mut copy).unwrap();
-        let standby = Self::watched(folder);
         standby.configure(&["synchronous_standby_names = ''"]);
         standby.resume();
         if synchronous {
