@@ -1,59 +1,62 @@
 //! Published heads, witnesses, the publisher's lease.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteQueryResult;
 
 use crate::{
     domain::time::Timestamp,
-    store::{CheckpointRow, Checkpoints, StoreError, WitnessRow, decode, sqlite::SqlStore},
+    store::{
+        CheckpointRow, Checkpoints, StoreError, WitnessRow, decode,
+        reads::{Database, SqlStore},
+        statement::Statement,
+    },
 };
 
 #[async_trait]
-impl Checkpoints for SqlStore {
+impl<D: Database> Checkpoints for SqlStore<D> {
     async fn published(&self, size: u64) -> Result<Option<CheckpointRow>, StoreError> {
-        let query = sqlx::query_as(PUBLISHED).bind(decode::integer(size));
-        query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?.map(row).transpose()
+        self.one(Statement::new(PUBLISHED).int(decode::integer(size))).await?.map(row).transpose()
     }
 
     async fn published_after(&self, size: Option<u64>, limit: u32) -> Result<Vec<CheckpointRow>, StoreError> {
-        let query = sqlx::query_as(PUBLISHED_AFTER).bind(size.map_or(-1, decode::integer)).bind(i64::from(limit));
-        query.fetch_all(&self.reads).await.map_err(StoreError::Database)?.into_iter().map(row).collect()
+        let query = Statement::new(PUBLISHED_AFTER).int(size.map_or(-1, decode::integer)).int(i64::from(limit));
+        self.all(query).await?.into_iter().map(row).collect()
     }
 
     async fn newest_published(&self) -> Result<Option<CheckpointRow>, StoreError> {
-        sqlx::query_as(NEWEST_PUBLISHED).fetch_optional(&self.reads).await.map_err(StoreError::Database)?.map(row).transpose()
+        self.one(Statement::new(NEWEST_PUBLISHED)).await?.map(row).transpose()
     }
 
     async fn newest_cosigned(&self, limit: u32) -> Result<Vec<CheckpointRow>, StoreError> {
-        let query = sqlx::query_as(NEWEST_COSIGNED).bind(i64::from(limit));
-        query.fetch_all(&self.reads).await.map_err(StoreError::Database)?.into_iter().map(row).collect()
+        self.all(Statement::new(NEWEST_COSIGNED).int(i64::from(limit))).await?.into_iter().map(row).collect()
     }
 
     async fn keep_checkpoint(&self, row: &CheckpointRow, before: &str) -> Result<bool, StoreError> {
-        let query = sqlx::query(KEEP_CHECKPOINT).bind(decode::integer(row.size)).bind(row.root.as_slice()).bind(&row.note);
-        let done: SqliteQueryResult =
-            query.bind(&row.cosignatures).bind(before).execute(&self.writer).await.map_err(StoreError::Database)?;
-        Ok(done.rows_affected() == 1)
+        let change = Statement::new(KEEP_CHECKPOINT).int(decode::integer(row.size)).blob(&row.root).text(&*row.note);
+        self.changed(change.text(&*row.cosignatures).text(before)).await
     }
 
     async fn witnesses(&self) -> Result<Vec<WitnessRow>, StoreError> {
-        let rows: Vec<(String, i64, Option<String>)> =
-            sqlx::query_as(WITNESSES).fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let rows: Vec<(String, i64, Option<String>)> = self.all(Statement::new(WITNESSES)).await?;
         rows.into_iter()
             .map(|(vkey, size, dispute)| Ok(WitnessRow { vkey, size: decode::count("ledger_witness.size", size)?, dispute }))
             .collect()
     }
 
     async fn keep_witness(&self, row: &WitnessRow) -> Result<(), StoreError> {
-        let query = sqlx::query(KEEP_WITNESS).bind(&row.vkey).bind(decode::integer(row.size)).bind(&row.dispute);
-        query.execute(&self.writer).await.map_err(StoreError::Database)?;
-        Ok(())
+        let change = Statement::new(KEEP_WITNESS).text(&*row.vkey).int(decode::integer(row.size)).some_text(row.dispute.as_deref());
+        self.changed(change).await.map(drop)
     }
 
     async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(LEASE).bind(holder).bind(until.micros()).bind(now.micros());
-        let done: SqliteQueryResult = query.execute(&self.writer).await.map_err(StoreError::Database)?;
-        Ok(done.rows_affected() == 1)
+        self.changed(Statement::new(LEASE).text(holder).int(until.micros()).int(now.micros())).await
+    }
+}
+
+impl<D: Database> SqlStore<D> {
+    /// Whether a statement that returns what it changed changed anything.
+    async fn changed(&self, statement: Statement) -> Result<bool, StoreError> {
+        let rows: Vec<(i64,)> = self.database.change(statement).await?;
+        Ok(!rows.is_empty())
     }
 }
 
@@ -75,8 +78,9 @@ const NEWEST_COSIGNED: &str =
     "SELECT size, root, note, cosignatures FROM ledger_checkpoint WHERE cosignatures <> '' ORDER BY size DESC LIMIT $1";
 const KEEP_CHECKPOINT: &str = "INSERT INTO ledger_checkpoint (size, root, note, cosignatures) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (size) DO UPDATE SET cosignatures = excluded.cosignatures \
-     WHERE ledger_checkpoint.root = excluded.root AND ledger_checkpoint.cosignatures = $5";
+     WHERE ledger_checkpoint.root = excluded.root AND ledger_checkpoint.cosignatures = $5 RETURNING size";
 const WITNESSES: &str = "SELECT vkey, size, dispute FROM ledger_witness ORDER BY vkey";
 const KEEP_WITNESS: &str = "INSERT INTO ledger_witness (vkey, size, dispute) VALUES ($1, $2, $3) \
-     ON CONFLICT (vkey) DO UPDATE SET size = excluded.size, dispute = excluded.dispute";
-const LEASE: &str = "UPDATE ledger_publisher SET holder = $1, expires = $2 WHERE one = 1 AND (holder = $1 OR expires <= $3)";
+     ON CONFLICT (vkey) DO UPDATE SET size = excluded.size, dispute = excluded.dispute RETURNING size";
+const LEASE: &str =
+    "UPDATE ledger_publisher SET holder = $1, expires = $2 WHERE one = 1 AND (holder = $1 OR expires <= $3) RETURNING expires";
