@@ -11,9 +11,20 @@ use tsunagi::{
 };
 
 use crate::{
-    ledger_stage::{START, Stage, committed, draft},
+    ledger_stage::{START, Stage, committed, draft, on_both},
     witness_stage::{Manner, WitnessServer},
 };
+
+on_both!(
+    a_head_is_cosigned_by_all_witnesses_and_opens_with_a_quorum,
+    a_witness_that_is_further_than_we_remember_is_asked_again_from_there,
+    hostile_answers_give_no_cosignature_and_stop_nothing,
+    a_running_gateway_stops_when_a_witness_knows_more_than_is_stored,
+    a_kept_head_that_the_stored_ledger_does_not_continue_is_a_dispute_and_a_forged_one_is_not,
+    one_of_several_gateways_publishes_and_another_takes_over,
+    a_gateway_that_reads_an_old_head_while_another_publishes_is_in_no_dispute,
+    cosignatures_of_one_head_are_collected_over_time_and_never_lost,
+);
 
 const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_secs(60), patience: Duration::from_secs(3600), stop: false };
 
@@ -37,9 +48,7 @@ fn cosigned(ledger: &SequencerHandle) -> Option<u64> {
     ledger.standing().now().cosigned.map(|cosigned| cosigned.size)
 }
 
-#[tokio::test]
-async fn a_head_is_cosigned_by_all_witnesses_and_opens_with_a_quorum() {
-    let stage = Stage::new().await;
+async fn a_head_is_cosigned_by_all_witnesses_and_opens_with_a_quorum(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let (a, b) = (WitnessServer::start("a.example/w", 31).await, WitnessServer::start("b.example/w", 32).await);
     let publisher = publisher(&stage, &ledger, &[&a, &b], Settings { quorum: 2, ..SETTINGS }, "one");
@@ -58,9 +67,7 @@ async fn a_head_is_cosigned_by_all_witnesses_and_opens_with_a_quorum() {
     assert_eq!((kept.kept, kept.cosigned, kept.newest, kept.wrong), (2, 2, Some(301), Vec::new()));
 }
 
-#[tokio::test]
-async fn a_witness_that_is_further_than_we_remember_is_asked_again_from_there() {
-    let stage = Stage::new().await;
+async fn a_witness_that_is_further_than_we_remember_is_asked_again_from_there(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let server = WitnessServer::start("a.example/w", 31).await;
     let publisher = publisher(&stage, &ledger, &[&server], SETTINGS, "one");
@@ -77,9 +84,7 @@ async fn a_witness_that_is_further_than_we_remember_is_asked_again_from_there() 
     }
 }
 
-#[tokio::test]
-async fn hostile_answers_give_no_cosignature_and_stop_nothing() {
-    let stage = Stage::new().await;
+async fn hostile_answers_give_no_cosignature_and_stop_nothing(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let server = WitnessServer::start("a.example/w", 31).await;
     let good = WitnessServer::start("b.example/w", 32).await;
@@ -205,9 +210,7 @@ async fn a_forked_ledger_is_found_by_its_witness_at_the_same_and_at_a_larger_siz
     }
 }
 
-#[tokio::test]
-async fn a_running_gateway_stops_when_a_witness_knows_more_than_is_stored() {
-    let stage = Stage::new().await;
+async fn a_running_gateway_stops_when_a_witness_knows_more_than_is_stored(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let server = WitnessServer::start("a.example/w", 31).await;
     let publisher = publisher(&stage, &ledger, &[&server], SETTINGS, "one");
@@ -227,9 +230,7 @@ async fn a_running_gateway_stops_when_a_witness_knows_more_than_is_stored() {
     assert_eq!(stage.store.witnesses().await.unwrap()[0].dispute, None);
 }
 
-#[tokio::test]
-async fn a_kept_head_that_the_stored_ledger_does_not_continue_is_a_dispute_and_a_forged_one_is_not() {
-    let mut stage = Stage::new().await;
+async fn a_kept_head_that_the_stored_ledger_does_not_continue_is_a_dispute_and_a_forged_one_is_not(mut stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     grow(&ledger, 4).await;
     let publish = |ledger: &SequencerHandle| publisher(&stage, ledger, &[], Settings { quorum: 0, ..SETTINGS }, "one");
@@ -246,9 +247,7 @@ async fn a_kept_head_that_the_stored_ledger_does_not_continue_is_a_dispute_and_a
     stage.reopen().await;
 }
 
-#[tokio::test]
-async fn one_of_several_gateways_publishes_and_another_takes_over() {
-    let stage = Stage::new().await;
+async fn one_of_several_gateways_publishes_and_another_takes_over(stage: Stage) {
     let server = WitnessServer::start("a.example/w", 31).await;
     let (one, _task) = stage.ledger().await;
     let (two, _task) = stage.ledger().await;
@@ -272,9 +271,7 @@ async fn one_of_several_gateways_publishes_and_another_takes_over() {
     assert!(!stage.store.lease("one", stage.clock.now(), stage.clock.now().plus_secs(60)).await.unwrap());
 }
 
-#[tokio::test]
-async fn a_gateway_that_reads_an_old_head_while_another_publishes_is_in_no_dispute() {
-    let stage = Stage::new().await;
+async fn a_gateway_that_reads_an_old_head_while_another_publishes_is_in_no_dispute(stage: Stage) {
     let server = WitnessServer::start("a.example/w", 31).await;
     let (ledger, _task) = stage.ledger().await;
     grow(&ledger, 1).await;
@@ -317,9 +314,7 @@ async fn witnesses_that_stay_away_are_shown_and_stop_only_who_wants_that() {
     }
 }
 
-#[tokio::test]
-async fn cosignatures_of_one_head_are_collected_over_time_and_never_lost() {
-    let stage = Stage::new().await;
+async fn cosignatures_of_one_head_are_collected_over_time_and_never_lost(stage: Stage) {
     let (a, b) = (WitnessServer::start("a.example/w", 31).await, WitnessServer::start("b.example/w", 32).await);
     let (ledger, _task) = stage.ledger().await;
     let publisher = publisher(&stage, &ledger, &[&a, &b], Settings { quorum: 2, ..SETTINGS }, "one");
