@@ -7,6 +7,7 @@ use tsunagi::{
     ledger::{Dispute, LedgerError, SequencerHandle},
     store::{CheckpointRow, WitnessRow},
     tlog::{Quorum, TlogError},
+    tls::authority::{SandboxAuthority, Validity},
     witness::{Away, Outcome, Publisher, Settings, Witness, WitnessError, ask, audit},
 };
 
@@ -128,6 +129,33 @@ async fn hostile_answers_give_no_cosignature_and_stop_nothing(stage: Stage) {
     }
     let row = stage.store.newest_published().await.unwrap().unwrap();
     assert!(row.cosignatures.contains("b.example/w") && !row.cosignatures.contains("a.example/w"));
+}
+
+#[tokio::test]
+async fn a_witness_behind_tls_is_believed_with_a_certificate_of_its_authority_only() {
+    let stage = Stage::new().await;
+    let (ledger, _task) = stage.ledger().await;
+    let head = ledger.signed_head().await.unwrap();
+    let (own, other) = (SandboxAuthority::create(START).unwrap(), SandboxAuthority::create(START).unwrap());
+    let server = WitnessServer::start_as("a.example/w", 31, Some(&own.issue_server(Validity::days(START, 1)).unwrap())).await;
+    let clock = || Arc::clone(&stage.clock) as Arc<dyn Clock>;
+    let with = |url: &str, ca: Option<&[u8]>| Witness::new(&server.vkey(), url, ca, clock());
+    let trusting = with(&server.url, Some(own.ca_pem().as_bytes())).unwrap();
+    let outcome = ask(&trusting, &ledger, &head, 0, stage.clock.now()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Cosigned(_)), "{outcome:?}");
+    server.asked();
+    let doubting = with(&server.url, Some(other.ca_pem().as_bytes())).unwrap();
+    let another_name = with(&server.url.replace("localhost", "127.0.0.2"), Some(own.ca_pem().as_bytes())).unwrap();
+    for witness in [doubting, another_name] {
+        let outcome = ask(&witness, &ledger, &head, 0, stage.clock.now()).await.unwrap();
+        assert!(matches!(outcome, Outcome::Away(Away::Unreachable(_))), "{outcome:?}");
+    }
+    stage.clock.advance(Duration::from_hours(48));
+    let outcome = ask(&trusting, &ledger, &head, 0, stage.clock.now()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Away(Away::Unreachable(_))), "the certificate has expired: {outcome:?}");
+    assert!(server.asked().is_empty());
+    assert!(matches!(with(&server.url, None), Err(WitnessError::NoAuthority)));
+    assert!(matches!(with("http://10.0.0.1/", None), Err(WitnessError::Connection(_))));
 }
 
 #[tokio::test]

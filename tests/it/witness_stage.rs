@@ -8,8 +8,17 @@ use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tsunagi::tlog::{Checkpoint, CosignerKey, Hash, Note, verify_consistency};
+use tokio_rustls::TlsAcceptor;
+use tsunagi::{
+    clock::{Clock as _, SystemClock},
+    tlog::{Checkpoint, CosignerKey, Hash, Note, verify_consistency},
+    tls::authority::Issued,
+};
 
 /// What the witness does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +78,15 @@ impl Drop for WitnessServer {
 
 impl WitnessServer {
     pub(crate) async fn start(name: &str, seed: u8) -> Self {
+        Self::start_as(name, seed, None).await
+    }
+
+    /// Behind TLS, with this certificate.
+    pub(crate) async fn start_as(name: &str, seed: u8, certificate: Option<&Issued>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let port = listener.local_addr().unwrap().port();
+        let url = certificate.map_or_else(|| format!("http://127.0.0.1:{port}"), |_| format!("https://localhost:{port}"));
+        let acceptor = certificate.map(acceptor);
         let (manner, held) = (Arc::new(Mutex::new(Manner::Honest)), Arc::<Mutex<Held>>::default());
         let (name, shared) = (name.to_owned(), (Arc::clone(&manner), Arc::clone(&held)));
         let own = name.clone();
@@ -78,10 +94,17 @@ impl WitnessServer {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (manner, held, name) = (Arc::clone(&shared.0), Arc::clone(&shared.1), own.clone());
+                let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(request, name.clone(), seed, Arc::clone(&manner), Arc::clone(&held)));
                     // A client that gives up ends the connection: that is what some tests want.
-                    let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ended = match acceptor {
+                        None => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                        Some(acceptor) => match acceptor.accept(stream).await {
+                            Ok(stream) => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                            Err(_) => Ok(()),
+                        },
+                    };
                 });
             }
         });
@@ -108,6 +131,13 @@ impl WitnessServer {
     pub(crate) fn size(&self) -> u64 {
         self.held.lock().unwrap().size
     }
+}
+
+fn acceptor(certificate: &Issued) -> TlsAcceptor {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.cert_pem.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 fn pair(seed: u8) -> Ed25519KeyPair {
@@ -150,9 +180,8 @@ async fn answer(
     let checkpoint = Checkpoint::parse(&text).unwrap();
     let manner = *manner.lock().unwrap();
     held.lock().unwrap().asked.push(old);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
     // Tests with a manual clock live at its start, those with a real gateway now.
-    let now = if checkpoint.origin() == crate::ledger_stage::ORIGIN { NOW } else { now };
+    let now = if checkpoint.origin() == crate::ledger_stage::ORIGIN { NOW } else { SystemClock.now().secs() };
     let key = cosigner(&name, seed);
     let cosign = |seed, time| line(&name, seed, &key, time, &text);
     let size = |size: u64| reply(409, "text/x.tlog.size", format!("{size}\n"));
@@ -165,10 +194,7 @@ async fn answer(
         Manner::OtherKey => reply(200, "text/plain", cosign(seed ^ 1, now)),
         Manner::Replay => reply(200, "text/plain", held.lock().unwrap().first.clone().unwrap()),
         Manner::Dated(apart) => reply(200, "text/plain", cosign(seed, now + apart)),
-        Manner::Endless => {
-            let endless = futures_endless();
-            Response::builder().status(200).body(endless).unwrap()
-        }
+        Manner::Endless => Response::builder().status(200).body(endless()).unwrap(),
         Manner::Silent => std::future::pending().await,
         Manner::Loop => size(old.checked_sub(1).unwrap_or(checkpoint.size())),
         Manner::Names(named) => size(named),
@@ -205,7 +231,7 @@ fn reply(status: u16, kind: &str, body: String) -> Response<Body> {
 }
 
 /// A body without an end.
-fn futures_endless() -> Body {
+fn endless() -> Body {
     struct Endless;
     impl hyper::body::Body for Endless {
         type Data = Bytes;
