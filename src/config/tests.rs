@@ -119,7 +119,7 @@ fn an_origin_has_no_schema_space_or_plus() {
 
 #[test]
 fn a_ledger_in_memory_is_refused() {
-    for bad in ["sqlite::memory:", "sqlite:", "sqlite:x?mode=memory", "postgres://u:hunter2@h/d"] {
+    for bad in ["sqlite::memory:", "sqlite:", "sqlite:x?mode=memory", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d"] {
         let said = message("sqlite:ledger.db", bad);
         assert!(said.contains("database.url") && !said.contains("hunter2"), "{bad}: {said}");
     }
@@ -153,7 +153,46 @@ fn a_private_file_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn a_configuration_with_a_password_is_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tsunagi.toml");
+    for (url, mode, accepted) in [
+        ("postgres://app:secret@localhost/t", 0o600, true),
+        ("postgres://app:secret@localhost/t", 0o644, false),
+        ("postgres://app@localhost/t", 0o644, true),
+    ] {
+        std::fs::write(&file, WHOLE.replace("sqlite:ledger.db", url)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(Config::load(&file).is_ok(), accepted, "{url} {mode:o}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let said = Config::load(Path::new("/nonexistent/tsunagi.toml")).unwrap_err().to_string();
     assert!(said.starts_with("/nonexistent/tsunagi.toml: "), "{said}");
+}
+
+#[test]
+fn witnesses_are_read_and_wrong_ones_are_named() {
+    let base = |more: &str| parse(&format!("{WHOLE}\n{more}"));
+    assert!(parse(WHOLE).unwrap().witness.is_empty() && parse(WHOLE).unwrap().checkpoints.is_none());
+    let one = "[[witness]]\nvkey = \"w+1+x\"\nurl = \"https://w.example/x\"\nca = \"w.pem\"\n";
+    let config = base(one).unwrap();
+    assert_eq!(config.witness[0].ca.as_deref(), Some(Path::new("/srv/gateway/w.pem")));
+    let config = base(&format!("[checkpoints]\nquorum = 1\naway = \"stop\"\n{one}")).unwrap().checkpoints.unwrap();
+    assert_eq!((config.away, config.interval_seconds.get(), config.patience_minutes.get()), (WitnessesAway::Stop, 60, 60));
+    for (text, key) in [
+        (format!("[checkpoints]\nquorum = 2\n{one}"), "checkpoints.quorum"),
+        ("[checkpoints]\nquorum = 1\n".to_owned(), "checkpoints.quorum"),
+        (one.replace("https", "ftp"), "witness.url"),
+        (one.replace("https", "http"), "witness.ca"),
+        (one.replace("ca = \"w.pem\"", ""), "witness.ca"),
+        (one.replace("vkey", "key"), "key"),
+        ("[checkpoints]\naway = \"ignore\"\n".to_owned(), "away"),
+        ("[checkpoints]\ninterval_seconds = 0\n".to_owned(), "interval_seconds"),
+    ] {
+        let message = base(&text).unwrap_err().to_string();
+        assert!(message.contains(&format!("`{key}`")), "{text}: {message}");
+    }
 }

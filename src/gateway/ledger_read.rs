@@ -1,18 +1,41 @@
 //! The open side of the ledger: checkpoint, hash tiles, consistency. Hashes only; not recorded.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Gateway, failure::Failure};
 use crate::{
     domain::refusal::RefusalCode,
+    ledger::{SequencerHandle, Stand},
     tlog::{self, Hash, TILE_WIDTH, TileId, TileRow},
 };
 
 impl Gateway {
-    /// `GET /v1/ledger/checkpoint`.
+    /// The ledger.
     #[must_use]
-    pub fn checkpoint(&self) -> std::sync::Arc<str> {
-        self.ledger.checkpoint()
+    pub const fn ledger(&self) -> &SequencerHandle {
+        &self.ledger
+    }
+
+    /// How the ledger stands beside what others hold of it.
+    #[must_use]
+    pub fn standing(&self) -> Stand {
+        self.ledger.standing().now()
+    }
+
+    /// `GET /v1/ledger/checkpoint`: the newest head, with its cosignatures as soon as it has a quorum of them.
+    #[must_use]
+    pub fn checkpoint(&self) -> Arc<str> {
+        let cosigned = self.ledger.standing().now().cosigned;
+        let (size, note) = (self.ledger.size(), self.ledger.checkpoint());
+        cosigned.filter(|cosigned| cosigned.size == size).map_or(note, |cosigned| cosigned.note)
+    }
+
+    /// `GET /v1/ledger/checkpoint/cosigned`: the newest head with a quorum of cosignatures.
+    pub fn cosigned_checkpoint(&self) -> Result<Arc<str>, Failure> {
+        let cosigned = self.ledger.standing().now().cosigned;
+        Ok(cosigned.ok_or(RefusalCode::NotFound)?.note)
     }
 
     /// Number of entries.

@@ -40,7 +40,7 @@ use crate::{
     },
     store::{LedgerTable, Sealed, Store, StoreError, Tag},
     text::audit::Finding,
-    tlog::{Checkpoint, Hash, VerifierKey, leaf_hash, open_checkpoint},
+    tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash, open_checkpoint},
 };
 
 /// What the inspection trusts.
@@ -50,6 +50,8 @@ pub struct Anchors<'a> {
     pub key: &'a VerifierKey,
     /// A checkpoint note that was kept elsewhere.
     pub kept: Option<&'a str>,
+    /// Witnesses of the configuration. Those the database names are known besides.
+    pub witnesses: &'a [CosignerKey],
     /// Bases that rest on a consent.
     pub consent_bases: &'a [LegalBasis],
     /// The policy set of the configuration: in force where no entry says otherwise.
@@ -100,7 +102,7 @@ pub async fn inspect(store: &dyn Store, openings: &dyn Openings, anchors: &Ancho
         problems,
         tree: Tree::new(store, kept.as_ref().map(Checkpoint::size)),
         index: Index::new(head.size)?,
-        checkpoints: Checkpoints::new(store, anchors.key),
+        checkpoints: Checkpoints::new(store, anchors).await?,
         order: Order::new(anchors.consent_bases),
         course: Course::default(),
         walk: Walk::default(),
@@ -354,7 +356,18 @@ fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problem
         0 => Vec::new(),
         untold => vec![(crate::text::audit::Remark::IndexUntold, Some(untold.to_string()))],
     };
-    Report { checkpoint: head, types: walk.types, span: walk.span, openings: walk.count, order: walk.order, continues, problems, further, remarks }
+    Report {
+        checkpoint: head,
+        types: walk.types,
+        span: walk.span,
+        openings: walk.count,
+        order: walk.order,
+        continues,
+        cosignatures: None,
+        problems,
+        further,
+        remarks,
+    }
 }
 
 /// Says in the log what the store said.

@@ -13,6 +13,7 @@ pub mod inspect;
 mod leaf;
 mod open;
 mod sequencer;
+mod standing;
 mod tree;
 pub mod verify;
 
@@ -21,6 +22,7 @@ pub use self::{
     draft::{Answer, Committed, Draft, Ground, Once},
     entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
     error::LedgerError,
-    handle::{Proven, SequencerHandle, Turn},
+    handle::{Proven, SequencerHandle, SignedHead, Turn},
     open::{Parts, open_ledger},
+    standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };

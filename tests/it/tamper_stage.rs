@@ -128,7 +128,7 @@ impl Ledger {
         let store = open(url).await.unwrap();
         let vault = Vault::new(&Kek::from_hex(&self.kek).unwrap()).unwrap();
         let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin().unwrap());
-        let anchors = Anchors { key: self.signer.verifier(), kept, consent_bases: CONSENT_BASES, policy: POLICY };
+        let anchors = Anchors { key: self.signer.verifier(), kept, witnesses: &[], consent_bases: CONSENT_BASES, policy: POLICY };
         let report = inspect(&*store, &insight, &anchors).await.unwrap();
         store.close().await;
         report
