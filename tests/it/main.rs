@@ -66,6 +66,8 @@ mod schema_rows;
 mod schema_rules;
 mod stolen_keys;
 mod store_contract;
+mod tamper_matrix;
+mod tamper_stage;
 mod store_roles;
 mod tlog_oracles;
 mod tlog_properties;
