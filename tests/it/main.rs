@@ -27,6 +27,8 @@ mod faults_races;
 mod faults_rows;
 mod faults_store;
 mod faults_zero_grace;
+mod foreign_export;
+mod inspect_command;
 mod layering;
 mod ledger_faults;
 mod ledger_properties;

@@ -2,7 +2,8 @@
 //! database who goes past triggers and constraints. `tsunagi audit inspect` finds each, and names the first bad index.
 //!
 //! The cases come from the schema: a table or a column that is added later is in the matrix, or this test fails. Each case shows that the database
-//! did change. What nobody can find is said where it is left out. `TSUNAGI_TAMPER_ENTRIES=70000` writes a ledger with tiles of the second level.
+//! did change. What nobody can find is said where it is left out. Each kind of change of a column is made in one of its rows, the first, one in the
+//! middle or the last, in turn; with `TSUNAGI_TAMPER_ALL=1` in all three. `TSUNAGI_TAMPER_ENTRIES=70000` writes a ledger with tiles of the second level.
 
 use std::{path::Path, sync::Arc};
 
@@ -86,7 +87,7 @@ async fn matrix(ledger: &Ledger, store: &Arc<dyn Store>, admin: &mut dyn Superus
     assert!(report.holds(), "what was taken back is still found: {:?}", report.problems.first());
     println!("{number} changes of the database, {} not found as they should be", wrong.len());
     assert!(wrong.is_empty(), "{} of {number}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(number >= 300, "only {number} changes");
+    assert!(number >= 180, "only {number} changes");
 }
 
 #[tokio::test]
@@ -157,6 +158,10 @@ fn epoch(entries: &[Cells]) -> i64 {
         ["party", "policy", "consent_end"].contains(&kind.as_str()) || supersedes
     };
     i64::try_from(entries.iter().filter(moves).count()).unwrap()
+}
+
+fn all() -> bool {
+    std::env::var_os("TSUNAGI_TAMPER_ALL").is_some()
 }
 
 fn size() -> u64 {
@@ -248,12 +253,12 @@ impl Of {
     /// Flips, cuts, lengthens, empties, voids and exchanges the values of a column.
     fn column(&self, admin: &dyn Superuser, column: &str, nullable: bool, key: bool, cases: &mut Vec<Case>) {
         let filled: Vec<&Cells> = self.rows.iter().filter(|row| row[column] != Value::Null).collect();
-        for row in [filled.first(), filled.get(filled.len() / 2), filled.last()].into_iter().flatten() {
+        for (place, row) in [filled.first(), filled.get(filled.len() / 2), filled.last()].into_iter().flatten().enumerate() {
             let mut values = changed(&row[column], key, self.size);
             if nullable {
                 values.push(("voided", Value::Null));
             }
-            for (how, value) in values {
+            for (_, (how, value)) in values.into_iter().enumerate().filter(|(n, _)| n % 3 == place || all()) {
                 let expected = self.expected(column, row, &value);
                 let name = format!("{column} {how} where {}", self.place(admin, row));
                 self.add(cases, name, vec![self.set(admin, row, column, &value)], expected);
