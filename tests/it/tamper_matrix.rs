@@ -61,8 +61,9 @@ async fn every_change_by_the_superuser_of_postgresql_is_found() {
 
 /// Makes every change, shows that it was made, asks what is found, and takes it back.
 async fn matrix(ledger: &Ledger, store: &Arc<dyn Store>, admin: &mut dyn Superuser) {
+    let insight = ledger.insight(store);
     store_checkpoints(ledger, store, admin).await;
-    let report = ledger.inspect(store, Some(&ledger.kept)).await;
+    let report = ledger.inspect(store, &insight, Some(&ledger.kept)).await;
     assert!(report.holds() && report.remarks.is_empty(), "{:?} {:?}", report.problems.first(), report.remarks);
     let (mut number, mut wrong) = (0, Vec::new());
     for table in tables(admin).await {
@@ -73,7 +74,7 @@ async fn matrix(ledger: &Ledger, store: &Arc<dyn Store>, admin: &mut dyn Superus
                 admin.run(sql.clone()).await;
             }
             assert_ne!(admin.rows(&table).await, original, "{}: nothing changed", case.name);
-            let report = ledger.inspect(store, None).await;
+            let report = ledger.inspect(store, &insight, None).await;
             if !found(&report, case.expected) {
                 let said = &report.problems[..report.problems.len().min(4)];
                 wrong.push(format!("{}: wanted {:?}, found {said:?}", case.name, case.expected));
@@ -83,7 +84,7 @@ async fn matrix(ledger: &Ledger, store: &Arc<dyn Store>, admin: &mut dyn Superus
         }
         assert_eq!(admin.rows(&table).await, original, "{table} is not what it was");
     }
-    let report = ledger.inspect(store, Some(&ledger.kept)).await;
+    let report = ledger.inspect(store, &insight, Some(&ledger.kept)).await;
     assert!(report.holds(), "what was taken back is still found: {:?}", report.problems.first());
     println!("{number} changes of the database, {} not found as they should be", wrong.len());
     assert!(wrong.is_empty(), "{} of {number}:\n{}", wrong.len(), wrong.join("\n"));
@@ -98,17 +99,18 @@ async fn a_history_that_was_rewritten_as_a_whole_is_found_by_a_kept_checkpoint()
         let file = folder.path().join("t.db");
         let store = create(&*url(&file), ORIGIN, POLICY).await.unwrap();
         let ledger = Ledger::write(&store, 40).await;
+        let insight = ledger.insight(&store);
         let mut admin = SqliteAdmin::open(&file).await;
         rewrite.run(&mut admin).await;
-        let alone = ledger.inspect(&store, None).await;
+        let alone = ledger.inspect(&store, &insight, None).await;
         assert!(alone.holds(), "nothing in the database can tell: {:?}", alone.problems);
-        let kept = ledger.inspect(&store, Some(&ledger.kept)).await;
+        let kept = ledger.inspect(&store, &insight, Some(&ledger.kept)).await;
         let finding = if matches!(rewrite, Rewrite::CutTo(_)) { Finding::KeptNewer } else { Finding::HistoryForked };
         assert!(kept.has(finding), "{:?}", kept.problems);
         // What the gateway signed and stored before the change tells too, as long as it is there.
         if let Rewrite::Change(_) = rewrite {
             store_checkpoint(&ledger.kept, 40, &mut admin).await;
-            assert!(ledger.inspect(&store, None).await.first_bad() == Some(39));
+            assert!(ledger.inspect(&store, &insight, None).await.first_bad() == Some(39));
         }
     }
 }
@@ -277,7 +279,19 @@ impl Of {
     /// Two rows exchange a value.
     fn exchange(&self, admin: &dyn Superuser, column: &str, key: bool, filled: &[&Cells], cases: &mut Vec<Case>) {
         let one = filled.get(filled.len() / 3).expect("a row");
-        let Some(other) = filled.iter().rev().find(|row| row[column] != one[column]) else {
+        let with = |row: &Cells, value: &Value| {
+            let mut row = row.clone();
+            row.insert(column.to_owned(), value.clone());
+            row
+        };
+        let same_key = |a: &Cells, b: &Cells| self.keys.iter().all(|key| a[key] == b[key]);
+        // Not such that two rows would have one key afterwards.
+        let can = |other: &&&Cells| {
+            let after = [with(one, &other[column]), with(other, &one[column])];
+            let taken = |row: &Cells| self.rows.iter().any(|r| same_key(r, row) && !same_key(r, one) && !same_key(r, other));
+            other[column] != one[column] && !(key && after.iter().any(taken))
+        };
+        let Some(other) = filled.iter().rev().find(can) else {
             assert!(["index", "checkpoint", "tile"].contains(&self.name()), "{}.{column}: all rows have the same value", self.table);
             return;
         };
@@ -291,18 +305,11 @@ impl Of {
             Value::Text(_) => Value::Text("aside".to_owned()),
             _ => Value::Blob(vec![7; 7]),
         };
-        let moved = |row: &Cells, value: &Value| {
-            let mut row = row.clone();
-            if key {
-                row.insert(column.to_owned(), value.clone());
-            }
-            row
-        };
         // Past unique indexes: one steps aside first.
         let sql = vec![
             self.set(admin, one, column, &aside),
             self.set(admin, other, column, mine),
-            self.set(admin, &moved(one, &aside), column, theirs),
+            self.set(admin, &if key { with(one, &aside) } else { (*one).clone() }, column, theirs),
         ];
         self.add(cases, format!("{column} exchanged: {} and {}", self.place(admin, one), self.place(admin, other)), sql, expected);
     }

@@ -122,12 +122,16 @@ impl Ledger {
         Checkpoint::new(ORIGIN, size, frontier.root()).unwrap().sign(&self.signer).unwrap()
     }
 
-    /// What the inspection of a database says.
-    pub(crate) async fn inspect(&self, store: &Arc<dyn Store>, kept: Option<&str>) -> Report {
+    /// What opens its openings. Its keys are read once, its schemas compiled once.
+    pub(crate) fn insight(&self, store: &Arc<dyn Store>) -> Insight {
         let vault = Vault::new(&Kek::from_hex(&self.kek).unwrap()).unwrap();
-        let insight = Insight::new(Arc::clone(store), vault, SchemaSet::builtin().unwrap());
+        Insight::new(Arc::clone(store), vault, SchemaSet::builtin().unwrap())
+    }
+
+    /// What the inspection of a database says.
+    pub(crate) async fn inspect(&self, store: &Arc<dyn Store>, insight: &Insight, kept: Option<&str>) -> Report {
         let anchors = Anchors { key: self.signer.verifier(), kept, witnesses: &[], consent_bases: CONSENT_BASES, policy: POLICY };
-        inspect(&**store, &insight, &anchors).await.unwrap()
+        inspect(&**store, insight, &anchors).await.unwrap()
     }
 }
 
