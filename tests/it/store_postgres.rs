@@ -170,6 +170,46 @@ async fn an_outage_is_an_error_within_seconds_and_ends_by_itself() {
     assert_eq!(store_entries(&*store).await, 2);
 }
 
+/// What the server was asked since, one line for each round trip.
+fn asked(cluster: &postgres_stage::cluster::Cluster, since: usize) -> (Vec<String>, usize) {
+    let log = std::fs::read_to_string(cluster.log()).unwrap();
+    let lines =
+        log.lines().skip(since).filter_map(|line| Some(line.split_once("  statement: ").or_else(|| line.split_once("  execute "))?.1));
+    (lines.map(str::to_owned).collect(), log.lines().count())
+}
+
+#[tokio::test]
+async fn a_batch_takes_four_round_trips_and_one_for_each_draft_that_changes_rows() {
+    let Some(cluster) = postgres_stage::own(&["log_min_duration_statement = 0"]) else { return };
+    let database = cluster.database();
+    let mut stage = Stage::new().await;
+    stage.store = create(&database.owner(), ORIGIN, POLICY).await.unwrap();
+    let ledger = ledger(&stage, &stage.store).await;
+    committed(ledger.append(draft()).await);
+    let (_, mut seen) = asked(&cluster, 0);
+    let mut next = 1;
+    for (drafts, with_rows, expected) in [(1, false, 4), (40, false, 4), (40, true, 44)] {
+        // A turn holds the lock until all of them are queued. The clock stands, so nothing expires.
+        let turn = ledger.exclusive().await.unwrap();
+        let mut waiting = JoinSet::new();
+        for _ in 0..drafts {
+            let draft = Draft { object: Some(object(next, 1)), writes: if with_rows { new_case(next) } else { Vec::new() }, ..draft() };
+            let ledger = ledger.clone();
+            waiting.spawn(async move { committed(ledger.append(draft).await) });
+            tokio::task::yield_now().await;
+            next += 1;
+        }
+        drop(turn);
+        waiting.join_all().await;
+        let (lines, now) = asked(&cluster, seen);
+        // The turn took the lock and gave it back; the watcher reads the head by itself.
+        let batch = lines.iter().skip_while(|line| !line.contains("ROLLBACK")).skip(1);
+        let batch: Vec<_> = batch.filter(|line| line.contains("FOR UPDATE") || !line.contains("FROM ledger_head")).collect();
+        assert_eq!(batch.len(), expected, "{batch:#?}");
+        seen = now;
+    }
+}
+
 #[tokio::test]
 async fn no_error_repeats_a_value() {
     let Some(stage) = Stage::postgres().await else { return };
