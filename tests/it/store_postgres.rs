@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::task::JoinSet;
 use tsunagi::{
+    clock::{Clock as _, SystemClock},
     ledger::{Answer, Draft, LedgerError, Parts, SequencerHandle, open_ledger},
     store::{Address, Store, StoreError, Write, create, create_by_owner, open},
+    tls::authority::{SandboxAuthority, Validity},
 };
 
 use crate::{
@@ -208,6 +211,39 @@ async fn a_batch_takes_four_round_trips_and_one_for_each_draft_that_changes_rows
         assert_eq!(batch.len(), expected, "{batch:#?}");
         seen = now;
     }
+}
+
+#[tokio::test]
+async fn the_way_to_the_server_is_encrypted_and_the_server_proves_its_name() {
+    let Some(cluster) = postgres_stage::own(&[]) else { return };
+    let database = cluster.database();
+    let (authority, year) = (SandboxAuthority::create(SystemClock.now()).unwrap(), Validity::days(SystemClock.now(), 365));
+    let server = authority.issue_server(year).unwrap();
+    // The server writes its own files, which makes it their owner.
+    for (name, content) in [("server.crt", &*server.cert_pem), ("server.key", &*server.key_pem)] {
+        let content = STANDARD.encode(content);
+        database.sql(&format!("COPY (SELECT '{content}') TO PROGRAM 'umask 077 && base64 -d > {name}'"));
+    }
+    database.sql("ALTER SYSTEM SET ssl = on");
+    database.sql("SELECT pg_reload_conf()");
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = |authority: &SandboxAuthority, name: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, authority.ca_pem()).unwrap();
+        database.owner().replace("127.0.0.1", "localhost") + &format!("?sslmode=verify-full&sslrootcert={}", file.display())
+    };
+    let url = trusted(&authority, "ca.pem");
+    until(async || create(&url, ORIGIN, POLICY).await.is_ok()).await;
+    let store = open(&url).await.unwrap();
+    assert_eq!(store.head().await.unwrap().size, 0);
+    assert_eq!(
+        database.sql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'tsunagi'"),
+        "t"
+    );
+    let stranger = SandboxAuthority::create(SystemClock.now()).unwrap();
+    assert!(matches!(open(&trusted(&stranger, "other.pem")).await, Err(StoreError::Database(_))));
+    let elsewhere = url.replace("@localhost", "@127.0.0.2");
+    assert!(matches!(open(&elsewhere).await, Err(StoreError::Database(_))), "the certificate does not name it");
 }
 
 #[tokio::test]
