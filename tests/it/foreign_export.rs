@@ -50,7 +50,8 @@ fn verify(files: &Files, vkey: &str) -> Result<(), String> {
     }
     let signed = RootHash::<Sha256>::new(root.try_into().map_err(|_| "root")?, size as u64);
     for index in [0, size / 2, size - 1] {
-        let proof = InclusionProof::<Sha256>::try_from_bytes(tree.prove_inclusion(index).as_bytes().to_vec()).map_err(|e| format!("{e:?}"))?;
+        let proof =
+            InclusionProof::<Sha256>::try_from_bytes(tree.prove_inclusion(index).as_bytes().to_vec()).map_err(|e| format!("{e:?}"))?;
         signed.verify_inclusion(&entries[index], index as u64, &proof).map_err(|error| format!("{error:?}"))?;
     }
     Ok(())
@@ -136,7 +137,8 @@ fn mutations(files: &Files, ledger: &Ledger) -> Vec<(String, Files)> {
     let mut state = 1;
     for path in &tree {
         let len = files[*path].len();
-        let places: BTreeSet<(usize, u8)> = (0..80).map(|_| (next(&mut state) % len, u8::try_from(next(&mut state) % 8).unwrap())).collect();
+        let places: BTreeSet<(usize, u8)> =
+            (0..80).map(|_| (next(&mut state) % len, u8::try_from(next(&mut state) % 8).unwrap())).collect();
         for (at, bit) in places.into_iter().chain([(0, 0), (len - 1, 7)]).collect::<BTreeSet<_>>() {
             add(format!("{path}: bit {bit} of byte {at}"), &mut |files| files.get_mut(*path).unwrap()[at] ^= 1 << bit);
         }
@@ -155,7 +157,9 @@ fn mutations(files: &Files, ledger: &Ledger) -> Vec<(String, Files)> {
         });
     }
     for size in [1, SIZE / 2, SIZE - 1] {
-        add(format!("stale checkpoint of {size}"), &mut |files| drop(files.insert("checkpoint".to_owned(), ledger.note(size).into_bytes())));
+        add(format!("stale checkpoint of {size}"), &mut |files| {
+            drop(files.insert("checkpoint".to_owned(), ledger.note(size).into_bytes()))
+        });
     }
     add("signed by another".to_owned(), &mut |files| {
         files.insert("checkpoint".to_owned(), ledger.signed_by_another().note(SIZE).into_bytes());

@@ -147,7 +147,9 @@ impl Rewrite {
         let (size, last) = (frontier.size(), admin.literal(&last));
         let moved: i64 = epoch(&admin.rows("ledger_entry").await);
         admin
-            .run(format!("UPDATE ledger_head SET size = {size}, root = {root}, frontier = {edge}, last_time = {last}, rights_epoch = {moved}"))
+            .run(format!(
+                "UPDATE ledger_head SET size = {size}, root = {root}, frontier = {edge}, last_time = {last}, rights_epoch = {moved}"
+            ))
             .await;
     }
 }
@@ -364,7 +366,9 @@ impl Of {
         let size = u64::try_from(self.size).unwrap();
         match (self.name(), column, value) {
             // A head that is too small hides what is behind it, and its time is not that of the entry it ends with.
-            ("head", "size", Value::Int(n)) => u64::try_from(*n).map_or(Expected::Whole, |n| Expected::At(size.min(n.max(1) - u64::from(n < size)))),
+            ("head", "size", Value::Int(n)) => {
+                u64::try_from(*n).map_or(Expected::Whole, |n| Expected::At(size.min(n.max(1) - u64::from(n < size))))
+            }
             ("head", "last_time", _) => Expected::At(size - 1),
             // A digest of another length is no digest: then the head cannot be read at all.
             ("head", "policy", Value::Blob(bytes)) if bytes.len() == 32 => Expected::At(self.activation),

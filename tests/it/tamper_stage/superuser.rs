@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Database, PgConnection, Row, SqliteConnection, TypeInfo as _,
-    ValueRef as _, postgres::PgRow, sqlite::{SqliteConnectOptions, SqliteRow},
+    ValueRef as _,
+    postgres::PgRow,
+    sqlite::{SqliteConnectOptions, SqliteRow},
 };
 
 /// What a column holds.
