@@ -207,12 +207,11 @@ impl Inspection<'_> {
         {
             self.walk.count.erased += count;
         }
-        match tags(self.openings, entry, &beside).await? {
-            Some(tags) => self.index.expect(idx, &tags),
-            None => {
-                self.walk.untold += 1;
-                self.index.skip(idx);
-            }
+        if let Some(tags) = tags(self.openings, entry, &beside).await? {
+            self.index.expect(idx, &tags);
+        } else {
+            self.walk.untold += 1;
+            self.index.skip(idx);
         }
         let members = beside.opening().map(consent_member);
         self.order.next(idx, entry, members.as_ref(), &mut self.problems);
