@@ -57,8 +57,12 @@ pub(super) async fn against(row: &CheckpointRow, ledger: &SequencerHandle, store
 pub(super) async fn add(store: &dyn Checkpoints, row: &CheckpointRow, key: &CosignerKey, line: &NoteSignature) -> Result<(), StoreError> {
     for _ in 0..ADD_TRIES {
         let before = store.published(row.size).await?.map(|kept| kept.cosignatures).unwrap_or_default();
-        let others = NoteSignature::parse_lines(&before).unwrap_or_default().into_iter().filter(|line| !key.owns(line));
-        let cosignatures = others.chain([line.clone()]).map(|line| format!("{line}\n")).collect();
+        let mut cosignatures = String::new();
+        let others = NoteSignature::parse_lines(&before).unwrap_or_default();
+        for line in others.iter().filter(|line| !key.owns(line)).chain([line]) {
+            cosignatures.push_str(&line.to_string());
+            cosignatures.push('\n');
+        }
         if store.keep_checkpoint(&CheckpointRow { cosignatures, ..row.clone() }, &before).await? {
             return Ok(());
         }
@@ -92,10 +96,8 @@ pub async fn audit(store: Arc<dyn Checkpoints>, ledger: &SequencerHandle, quorum
             let fits = row.size <= ledger.signed_head().await?.size && ledger.root_at(row.size).await? == Hash(row.root);
             match cosigned(&row, ledger, quorum) {
                 Ok(note) if fits => {
-                    if note.is_some() {
-                        audit.cosigned += 1;
-                        audit.newest = Some(row.size);
-                    }
+                    audit.cosigned += u64::from(note.is_some());
+                    audit.newest = note.map(|_| row.size).or(audit.newest);
                 }
                 _ if audit.wrong.len() < MOST_WRONG => audit.wrong.push(row.size),
                 _ => {}

@@ -103,7 +103,9 @@ impl Publisher {
     /// One round: learns what others found, publishes if there is something to publish and nobody else does, and judges how the ledger stands.
     pub async fn round(&self) -> Result<(), WitnessError> {
         let rows = self.configured().await?;
-        rows.iter().for_each(|row| self.learn(row));
+        for row in &rows {
+            self.learn(row);
+        }
         self.compare_kept().await?;
         if self.ledger.standing().now().dispute.is_some() {
             return Ok(());
@@ -211,13 +213,10 @@ impl Publisher {
             stand.overdue = overdue;
             stand.stopped = overdue && self.settings.stop;
         });
-        if overdue != before {
-            match overdue {
-                true => {
-                    tracing::error!(since = %since.unwrap_or_default(), stopped = self.settings.stop, "the ledger's head is not cosigned")
-                }
-                false => tracing::info!(size = covered, "the ledger's head is cosigned again"),
-            }
+        if overdue && !before {
+            tracing::error!(since = %since.unwrap_or_default(), stopped = self.settings.stop, "the ledger's head is not cosigned");
+        } else if before && !overdue {
+            tracing::info!(size = covered, "the ledger's head is cosigned again");
         }
         Ok(())
     }
