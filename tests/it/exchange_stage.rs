@@ -1,8 +1,14 @@
 //! A sandbox made by `tsunagi init`, its gateway as a process of its own, and parties that speak the protocol to it over HTTPS.
 
+pub(crate) mod aftermath;
+pub(crate) mod agreement;
 pub(crate) mod hunt;
+pub(crate) mod inject;
+pub(crate) mod inside;
 pub(crate) mod ledger;
+pub(crate) mod load;
 pub(crate) mod party;
+pub(crate) mod policies;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rights;
@@ -128,6 +134,13 @@ impl Sandbox {
         let mut server = Server::start(self, &file, "admin-2.sock");
         server.ready().await;
         (server, address)
+    }
+
+    /// Starts that other gateway again, at the port it had.
+    pub(crate) async fn resume_another(&self) -> Server {
+        let mut server = Server::start(self, &self.path().join("another.toml"), "admin-2.sock");
+        server.ready().await;
+        server
     }
 
     /// Starts the gateway, which must refuse; gives what it said.

@@ -175,6 +175,12 @@ pub(crate) mod tests {
         Record { index, leaf: serde_json::to_vec(&entry).unwrap(), entry, opening: None }
     }
 
+    /// These records as they would lie in a database.
+    pub(crate) fn stored(records: &[Record]) -> Stored {
+        let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(&record.leaf)).collect();
+        Stored { roots: roots(leaves.iter().copied()), leaves }
+    }
+
     /// A ledger of these records, signed by nobody.
     pub(crate) fn ledger(records: Vec<Record>) -> Ledger {
         let roots = roots(records.iter().map(|record| leaf_hash(&record.leaf)));
