@@ -175,7 +175,9 @@ async fn a_clock_that_steps_back_or_forward_changes_no_order_and_revives_nothing
     let ledger = stage.newest().await;
     let times: Vec<_> = ledger.records.iter().map(|record| record.entry.time).collect();
     assert!(times.is_sorted_by(|earlier, later| earlier < later), "the order changed");
-    let skewed = ledger.records.iter().filter(|record| record.entry.entry_type == EntryType::ClockSkew).count();
+    // The other gateway's clock stands behind the ledger by then, which it records for itself.
+    let skewed = |record: &&Record| record.entry.entry_type == EntryType::ClockSkew && record.entry.gateway.node == "inside";
+    let skewed = ledger.records.iter().filter(skewed).count();
     let late: Vec<_> = ledger.records.iter().filter(|r| r.entry.entry_type == EntryType::Release && r.entry.time >= expires).collect();
     assert_eq!((skewed, late.len()), (1, 0), "{late:?}");
     stage.close().await;
