@@ -18,6 +18,7 @@ pub(crate) mod told;
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -27,6 +28,8 @@ use std::{
 use party::Party;
 use process::Server;
 use tsunagi::domain::party::PartyId;
+
+use crate::postgres_stage::Database;
 
 pub(crate) const CENTRE: &str = "settlement_center:13-1";
 pub(crate) const MUNICIPALITY: &str = "municipality:131016-1";
@@ -57,17 +60,28 @@ impl Default for Settings {
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
     settings: Settings,
+    /// The database, as its superuser reaches it, where it is PostgreSQL.
+    postgres: Option<Database>,
 }
 
 impl Sandbox {
+    /// A sandbox on SQLite.
     pub(crate) fn new(settings: Settings) -> Self {
-        let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings };
-        let made = Command::new(BINARY)
-            .args(["init", "--port", &free_port().to_string()])
-            .arg(sandbox.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        Self::on(settings, None)
+    }
+
+    /// A sandbox on SQLite, or on an empty database of a PostgreSQL server.
+    pub(crate) fn on(settings: Settings, postgres: Option<&Database>) -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings, postgres: postgres.cloned() };
+        let mut init = Command::new(BINARY);
+        init.args(["init", "--port", &free_port().to_string()]).arg(sandbox.path()).stdin(Stdio::null());
+        if let Some(database) = postgres {
+            let owner = sandbox.folder.path().join("owner-url");
+            fs::write(&owner, database.owner()).unwrap();
+            fs::set_permissions(&owner, fs::Permissions::from_mode(0o600)).unwrap();
+            init.args(["--database", &database.application(), "--database-owner-url-file"]).arg(owner);
+        }
+        let made = init.output().unwrap();
         assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
         let config = fs::read_to_string(sandbox.config()).unwrap();
         // A socket in the folder instead of one more port.
@@ -83,7 +97,7 @@ impl Sandbox {
 
     /// The same sandbox again: the same keys, ledger and address. Only one of them can serve at a time.
     pub(crate) fn twin(&self) -> Self {
-        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings };
+        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings, postgres: self.postgres.clone() };
         for file in files(&self.path()) {
             let copy = twin.path().join(file.strip_prefix(self.path()).unwrap());
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
@@ -109,6 +123,18 @@ impl Sandbox {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.path().join("data/tsunagi.sqlite")
+    }
+
+    /// The PostgreSQL database, where it is one.
+    pub(crate) const fn postgres(&self) -> Option<&Database> {
+        self.postgres.as_ref()
+    }
+
+    /// Lets the gateways reach the PostgreSQL server at another port from their next start on: a proxy, a pooler.
+    pub(crate) fn reach(&self, port: u16) {
+        let before = self.postgres.as_ref().unwrap().port;
+        let config = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), config.replace(&format!("127.0.0.1:{before}/"), &format!("127.0.0.1:{port}/"))).unwrap();
     }
 
     /// What every run of the gateway wrote to standard output and standard error.

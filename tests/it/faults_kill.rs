@@ -31,7 +31,7 @@ async fn killed_again_and_again_the_gateway_loses_doubles_and_leaks_nothing() {
         hits += usize::from(load.hits().0 > before);
         server = sandbox.serve().await;
         let told = load.told().clone();
-        assert_eq!(told.missing(&Stored::read(&sandbox.database()).await), Vec::<String>::new(), "kill {cycle}");
+        assert_eq!(told.missing(&Stored::of(&sandbox).await), Vec::<String>::new(), "kill {cycle}");
     }
     load.settle(&sandbox, workers, &format!("{cycles} kills, {hits} into requests in work")).await;
     let told = load.told().clone();

@@ -236,7 +236,7 @@ impl Stage {
 
     /// Size of the stored tree, whole and without a gap, that holds whatever was told.
     async fn size(&self) -> usize {
-        let stored = Stored::read(&self.sandbox.database()).await;
+        let stored = Stored::of(&self.sandbox).await;
         assert_eq!(self.told.missing(&stored), Vec::<String>::new());
         stored.leaves.len()
     }
