@@ -156,6 +156,8 @@ impl Sandbox {
         let config = config.replace(&format!("listen = \"{}\"", self.address()), &format!("listen = \"{address}\""));
         let config = config.replace("sandbox-1", "sandbox-2").replace("admin.sock", "admin-2.sock");
         let file = self.path().join("another.toml");
+        // Private where the first is: it may hold a password.
+        fs::copy(self.config(), &file).unwrap();
         fs::write(&file, config).unwrap();
         let mut server = Server::start(self, &file, "admin-2.sock");
         server.ready().await;

@@ -33,24 +33,36 @@ use tsunagi::{
     tls::client::{ClientError, Response},
 };
 
-use crate::exchange_stage::{
-    CENTRE, MUNICIPALITY, SOON, Sandbox, Settings,
-    aftermath::{Aftermath, pause},
-    agreement::{self, CORE},
-    load::{below, cycles},
-    party::{Accepted, Party, Setback, now},
-    policies,
-    process::Server,
-    rights::{Lapse, Right, resting_on},
-    story::{BENEFIT, Consent, PLACEMENT, Sent, Story},
-    told::Told,
+use crate::{
+    exchange_stage::{
+        CENTRE, MUNICIPALITY, SOON, Sandbox, Settings,
+        aftermath::{Aftermath, pause},
+        agreement::{self, CORE},
+        load::{below, cycles},
+        party::{Accepted, Party, Setback, now},
+        policies,
+        process::Server,
+        rights::{Lapse, Right, resting_on},
+        story::{BENEFIT, Consent, PLACEMENT, Sent, Story},
+        told::Told,
+    },
+    postgres_stage,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_at_any_gateway_follows_the_end_of_its_right() {
+    zero_grace(&policies::sandbox(Settings::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_at_any_gateway_on_postgresql_follows_the_end_of_its_right() {
+    let Some(database) = postgres_stage::database() else { return };
+    zero_grace(&policies::sandbox_on(Settings::default(), Some(&database))).await;
+}
+
+async fn zero_grace(sandbox: &Sandbox) {
     let wanted = cycles("TSUNAGI_GRACE_READS", 1_000);
-    let sandbox = policies::sandbox(Settings { log: "info", ..Settings::default() });
-    let mut stage = Stage::open(&sandbox).await;
+    let mut stage = Stage::open(sandbox).await;
     let mut readers = stage.storm.start();
     let mut rounds = 0;
     while stage.storm.finished() < wanted {

@@ -11,10 +11,16 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::{BINARY, SOON, Sandbox, Settings, process::Server};
+use crate::postgres_stage::Database;
 
 /// A sandbox whose gateway reads its policies from a folder of its own.
 pub(crate) fn sandbox(settings: Settings) -> Sandbox {
-    let sandbox = Sandbox::new(settings);
+    sandbox_on(settings, None)
+}
+
+/// The same on a database of a PostgreSQL server.
+pub(crate) fn sandbox_on(settings: Settings, postgres: Option<&Database>) -> Sandbox {
+    let sandbox = Sandbox::on(settings, postgres);
     copy_published(&policies(&sandbox));
     let config = fs::read_to_string(sandbox.config()).unwrap();
     fs::write(sandbox.config(), format!("policies = \"policies\"\n{config}")).unwrap();
