@@ -32,6 +32,7 @@ mod faults_store;
 mod faults_zero_grace;
 mod layering;
 mod ledger_faults;
+mod ledger_processes;
 mod ledger_properties;
 mod ledger_sequencer;
 mod ledger_stage;
