@@ -11,6 +11,7 @@ pub mod export;
 mod handle;
 mod leaf;
 mod open;
+mod recount;
 mod sequencer;
 mod tree;
 pub mod verify;
@@ -22,4 +23,5 @@ pub use self::{
     error::LedgerError,
     handle::{Proven, SequencerHandle, Turn},
     open::{Parts, open_ledger},
+    recount::TreeRecount,
 };

@@ -6,6 +6,7 @@
 mod address;
 mod append;
 mod apply;
+mod copy;
 mod decode;
 mod find;
 mod migrations;
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    copy::{Copied, Hold, Recount, copy},
     rows::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
         LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
@@ -99,6 +101,15 @@ pub enum StoreError {
     /// A URL that no driver understands. It is not repeated: it may carry a password.
     #[error("the database URL cannot be understood")]
     Address,
+    /// Somebody has the database open, and it is to be had alone.
+    #[error("the database is in use")]
+    InUse,
+    /// What was written into a copy is not what was read; names the table.
+    #[error("table {0} was not copied as it is")]
+    Miscopied(&'static str),
+    /// The leaves, entries and head of a ledger do not belong together; names the first index that is wrong.
+    #[error("the ledger is broken at index {0}")]
+    Broken(u64),
     /// The database server must not be used as it is; says why.
     #[error("the database server cannot be used: {0}")]
     Unsafe(&'static str),

@@ -11,13 +11,16 @@ mod schema;
 use std::{str::FromStr as _, sync::Arc};
 
 use async_trait::async_trait;
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 use self::{
     append::PostgresAppend,
     connections::{Connections, Servers, fault, is_lost},
 };
-pub(super) use self::{connections::plain, schema::create};
+pub(super) use self::{
+    connections::plain,
+    schema::{check, create},
+};
 use super::{
     Address, Append, Appender, StoreError,
     reads::{Columns, Database, SqlStore},
@@ -36,6 +39,11 @@ pub(super) async fn open(address: &Address) -> Result<SqlStore<PostgresDatabase>
     schema::check(&mut servers.connect().await?).await?;
     let database = PostgresDatabase { reads: Connections::new(Arc::clone(&servers), READERS), writer: Connections::new(servers, 1) };
     Ok(SqlStore { database })
+}
+
+/// One connection of one's own, to the server that can be written.
+pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreError> {
+    servers(address)?.connect().await
 }
 
 fn servers(address: &Address) -> Result<Arc<Servers>, StoreError> {

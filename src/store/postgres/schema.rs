@@ -41,7 +41,7 @@ pub(in crate::store) async fn create(address: &Address, origin: &str, policy: Di
 }
 
 /// Every migration of this build is applied, unchanged, and no other; and there is a ledger.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(in crate::store) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await.map_err(fault)?;
     let made: (bool,) = sqlx::query_as(HAS_MIGRATIONS).persistent(false).fetch_one(&mut *transaction).await.map_err(fault)?;
     if !made.0 {
