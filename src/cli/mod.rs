@@ -7,6 +7,7 @@ mod consent;
 mod demo;
 mod failure;
 mod init;
+mod migrate_store;
 mod policy;
 mod serve;
 
@@ -40,6 +41,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Move a SQLite exchange to PostgreSQL, with its ledger intact.
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::MigrateStore(args) => migrate_store::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
