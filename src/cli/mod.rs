@@ -4,6 +4,7 @@ mod acting;
 mod agreement;
 mod audit;
 mod consent;
+mod database;
 mod demo;
 mod failure;
 mod init;
@@ -41,6 +42,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Create or upgrade the tables of a PostgreSQL database, as their owner.
+    Database(database::DatabaseArgs),
     /// Move a SQLite exchange to PostgreSQL, with its ledger intact.
     MigrateStore(migrate_store::MigrateStoreArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Database(args) => database::run(args, voice).await,
             Command::MigrateStore(args) => migrate_store::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,

@@ -78,9 +78,9 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
 
 impl Database {
     /// A database that is named on the command line, with paths from the working directory. What must be written instead where it cannot be used.
-    pub fn named(url: &str, password_file: Option<PathBuf>) -> Result<Self, &'static str> {
+    pub fn named(url: &str) -> Result<Self, &'static str> {
         let url = DatabaseUrl(vec![Zeroizing::new(url.to_owned())]);
-        let mut named = Self { url, password_file, pooler: false };
+        let mut named = Self { url, password_file: None, pooler: false };
         named.resolve(Path::new("")).map_err(|(_, remedy)| remedy)?;
         Ok(named)
     }

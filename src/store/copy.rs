@@ -13,6 +13,8 @@ use async_trait::async_trait;
 
 use self::{
     columns::{Column, Row, Tally},
+    postgres::EmptyDatabase,
+    sqlite::NewFile,
     tables::{TABLES, Table},
 };
 use super::{Address, HeadRow, StoreError, decode};
@@ -44,34 +46,45 @@ pub struct Copied {
     pub rows: Vec<(&'static str, u64)>,
 }
 
-/// Copies `from` into `to`, which must be empty: a file that does not exist, or a PostgreSQL database without tables, as its owner.
-pub async fn copy(from: &Address, to: &Address, hold: Hold, recount: impl Recount) -> Result<Copied, StoreError> {
+/// Copies `from` into `to`, which must be empty: a file that does not exist, or a PostgreSQL database without tables. Its tables belong to `owner`, and the
+/// role of `to` gets what gateways need; without an owner that role owns them.
+pub async fn copy(from: &Address, to: &Address, owner: Option<&Address>, hold: Hold, recount: impl Recount) -> Result<Copied, StoreError> {
     let mut source = open(from, hold).await?;
-    let mut target: Box<dyn Target> = match to.file() {
-        Some(url) => Box::new(sqlite::SqliteTarget::create(url).await?),
-        None if to.is_postgres() => Box::new(postgres::PostgresTarget::create(to).await?),
+    let mut place = match to.file() {
+        Some(url) => Place::File(NewFile::create(url).await?),
+        None if to.is_postgres() => Place::Server(EmptyDatabase::connect(to, owner).await?),
         None => return Err(StoreError::UnknownScheme),
     };
-    match transfer(source.as_mut(), target.as_mut(), recount).await {
-        Ok(copied) => {
-            target.commit().await?;
-            // Held until here, so that nobody wrote to it meanwhile.
-            source.close().await?;
-            Ok(copied)
-        }
-        Err(error) => {
-            if let Err(left) = target.discard().await {
-                tracing::warn!(error = %left, "what was begun of the copy could not be removed");
-            }
-            Err(error)
-        }
+    let filled = fill(source.as_mut(), &mut place, recount).await;
+    match place {
+        Place::File(file) => file.close(filled.is_ok()).await?,
+        Place::Server(server) => server.close().await,
     }
+    // Held until here, so that nobody wrote to it meanwhile.
+    source.end().await?;
+    filled
+}
+
+/// Where a copy is made.
+enum Place {
+    File(NewFile),
+    Server(EmptyDatabase),
+}
+
+async fn fill(source: &mut dyn Source, place: &mut Place, recount: impl Recount) -> Result<Copied, StoreError> {
+    let mut target: Box<dyn Target + '_> = match place {
+        Place::File(file) => Box::new(file.begin().await?),
+        Place::Server(server) => Box::new(server.begin().await?),
+    };
+    let copied = transfer(source, target.as_mut(), recount).await?;
+    target.commit().await?;
+    Ok(copied)
 }
 
 async fn open(from: &Address, hold: Hold) -> Result<Box<dyn Source>, StoreError> {
     match from.file() {
-        Some(url) => Ok(Box::new(sqlite::SqliteSource::open(url, hold).await?)),
-        None if from.is_postgres() => Ok(Box::new(postgres::PostgresSource::open(from, hold).await?)),
+        Some(url) => Ok(Box::new(sqlite::open(url, hold).await?)),
+        None if from.is_postgres() => Ok(Box::new(postgres::open(from, hold).await?)),
         None => Err(StoreError::UnknownScheme),
     }
 }
@@ -148,8 +161,8 @@ trait Source: Send {
     async fn head(&mut self) -> Result<HeadRow, StoreError>;
     /// Leaves from an index on: index, hash and, where it is stored, the entry.
     async fn leaves(&mut self, from: i64, limit: i64) -> Result<Vec<Leaf>, StoreError>;
-    /// Ends the transaction, which wrote nothing.
-    async fn close(self: Box<Self>) -> Result<(), StoreError>;
+    /// Ends the transaction of a source.
+    async fn end(&mut self) -> Result<(), StoreError>;
 }
 
 type Leaf = (i64, Vec<u8>, Option<Vec<u8>>);
@@ -165,8 +178,6 @@ trait Target: Send {
     fn reads(&mut self) -> &mut dyn Source;
     /// Makes it a database, durably.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
-    /// Leaves nothing behind.
-    async fn discard(self: Box<Self>) -> Result<(), StoreError>;
 }
 
 /// The rows of a table, page by page.

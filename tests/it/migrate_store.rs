@@ -247,7 +247,7 @@ async fn filled() -> Filled {
 }
 
 async fn copied(from: &str, to: &str, hold: Hold) -> Result<Copied, StoreError> {
-    copy(&Address::from(from), &Address::from(to), hold, TreeRecount::default()).await
+    copy(&Address::from(from), &Address::from(to), None, hold, TreeRecount::default()).await
 }
 
 fn url(file: &Path) -> String {

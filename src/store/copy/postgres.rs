@@ -1,8 +1,10 @@
 //! A PostgreSQL database as source and as target.
 
+use std::ops::DerefMut;
+
 use async_trait::async_trait;
 use sqlx::{
-    Connection as _, PgConnection, Postgres, QueryBuilder, Row as _,
+    Connection as _, PgConnection, Postgres, QueryBuilder, Row as _, Transaction,
     postgres::{PgArguments, PgRow},
 };
 
@@ -19,22 +21,19 @@ use crate::store::{
     statement::{Value, bind},
 };
 
-/// A database that is read.
-pub(super) struct PostgresSource {
-    connection: PgConnection,
-}
+/// A database that is read, over a connection or a transaction on one.
+pub(super) struct PostgresReader<C>(C);
 
-impl PostgresSource {
-    pub(super) async fn open(address: &Address, hold: Hold) -> Result<Self, StoreError> {
-        let mut connection = postgres::connect(address).await?;
-        postgres::check(&mut connection).await?;
-        simple(&mut connection, BEGIN_SNAPSHOT).await?;
-        if hold == Hold::Alone {
-            // Taken before the snapshot, which the first query takes: the last append is in it, and the next one waits.
-            simple(&mut connection, LOCK_HEAD).await?;
-        }
-        Ok(Self { connection })
+/// Opens a database as a source.
+pub(super) async fn open(address: &Address, hold: Hold) -> Result<PostgresReader<Box<PgConnection>>, StoreError> {
+    let mut connection = postgres::connect(address).await?;
+    postgres::check(&mut connection).await?;
+    simple(&mut connection, BEGIN_SNAPSHOT).await?;
+    if hold == Hold::Alone {
+        // Taken before the snapshot, which the first query takes: the last append is in it, and the next one waits.
+        simple(&mut connection, LOCK_HEAD).await?;
     }
+    Ok(PostgresReader(Box::new(connection)))
 }
 
 async fn simple(connection: &mut PgConnection, sql: &'static str) -> Result<(), StoreError> {
@@ -46,14 +45,14 @@ fn fault(error: sqlx::Error) -> StoreError {
 }
 
 #[async_trait]
-impl Source for PostgresSource {
+impl<C: DerefMut<Target = PgConnection> + Send> Source for PostgresReader<C> {
     async fn tables(&mut self) -> Result<Vec<String>, StoreError> {
-        sqlx::query_scalar(TABLES).persistent(false).fetch_all(&mut self.connection).await.map_err(fault)
+        sqlx::query_scalar(TABLES).persistent(false).fetch_all(&mut *self.0).await.map_err(fault)
     }
 
     async fn columns(&mut self, table: &'static str) -> Result<Vec<Column>, StoreError> {
         let query = sqlx::query_as(COLUMNS).bind(table).persistent(false);
-        let columns: Vec<(String, String)> = query.fetch_all(&mut self.connection).await.map_err(fault)?;
+        let columns: Vec<(String, String)> = query.fetch_all(&mut *self.0).await.map_err(fault)?;
         columns.into_iter().map(|(name, kind)| Column::new(name, &kind)).collect()
     }
 
@@ -63,22 +62,21 @@ impl Source for PostgresSource {
             bind::<Postgres>(&mut arguments, key_of(table, columns, after)).map_err(fault)?;
         }
         let mut query = QueryBuilder::<Postgres>::with_arguments(page_of(table, columns, after.is_some()), arguments);
-        let rows = query.build().persistent(false).fetch_all(&mut self.connection).await.map_err(fault)?;
+        let rows = query.build().persistent(false).fetch_all(&mut *self.0).await.map_err(fault)?;
         rows.iter().map(|row| columns.iter().enumerate().map(|(n, column)| value(row, n, column.kind)).collect()).collect()
     }
 
     async fn head(&mut self) -> Result<HeadRow, StoreError> {
-        read::head(sqlx::query_as(sql::HEAD).persistent(false).fetch_optional(&mut self.connection).await.map_err(fault)?)
+        read::head(sqlx::query_as(sql::HEAD).persistent(false).fetch_optional(&mut *self.0).await.map_err(fault)?)
     }
 
     async fn leaves(&mut self, from: i64, limit: i64) -> Result<Vec<Leaf>, StoreError> {
         let query = sqlx::query_as(LEAVES).bind(from).bind(limit).persistent(false);
-        query.fetch_all(&mut self.connection).await.map_err(fault)
+        query.fetch_all(&mut *self.0).await.map_err(fault)
     }
 
-    async fn close(mut self: Box<Self>) -> Result<(), StoreError> {
-        simple(&mut self.connection, "COMMIT").await?;
-        self.connection.close().await.map_err(fault)
+    async fn end(&mut self) -> Result<(), StoreError> {
+        simple(&mut self.0, "COMMIT").await
     }
 }
 
@@ -92,27 +90,48 @@ fn value(row: &PgRow, n: usize, kind: Kind) -> Result<Value, StoreError> {
 }
 
 /// A database without tables, in the hands of its owner.
-pub(super) struct PostgresTarget {
-    inside: PostgresSource,
+pub(super) struct EmptyDatabase {
+    connection: PgConnection,
+    /// The role that gateways use, where it is not the owner.
+    application: Option<String>,
 }
 
-impl PostgresTarget {
-    pub(super) async fn create(owner: &Address) -> Result<Self, StoreError> {
-        let mut connection = postgres::connect(owner).await?;
-        simple(&mut connection, BEGIN).await?;
-        let empty: bool = sqlx::query_scalar(IS_EMPTY).persistent(false).fetch_one(&mut connection).await.map_err(fault)?;
+impl EmptyDatabase {
+    pub(super) async fn connect(address: &Address, owner: Option<&Address>) -> Result<Self, StoreError> {
+        let application = owner.is_some().then(|| postgres::role(address)).transpose()?;
+        Ok(Self { connection: postgres::connect(owner.unwrap_or(address)).await?, application })
+    }
+
+    /// Begins the one transaction in which tables are made and everything is written.
+    pub(super) async fn begin(&mut self) -> Result<PostgresTarget<'_>, StoreError> {
+        let mut transaction = self.connection.begin().await.map_err(fault)?;
+        simple(&mut transaction, NO_LIMITS).await?;
+        let empty: bool = sqlx::query_scalar(IS_EMPTY).persistent(false).fetch_one(&mut *transaction).await.map_err(fault)?;
         if !empty {
             return Err(StoreError::Exists);
         }
-        POSTGRES.run(&mut connection).await.map_err(|error| StoreError::Schema(error.to_string()))?;
-        Ok(Self { inside: PostgresSource { connection } })
+        POSTGRES.run(&mut *transaction).await.map_err(|error| StoreError::Schema(postgres::refusal(&error)))?;
+        if let Some(role) = &self.application {
+            postgres::grant(&mut transaction, role).await?;
+        }
+        Ok(PostgresTarget(PostgresReader(transaction)))
+    }
+
+    /// Ends the session. What was not committed the server rolls back.
+    pub(super) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::debug!(error = %plain(error), "the connection was gone before it was closed");
+        }
     }
 }
 
+/// A new database while it is written.
+pub(super) struct PostgresTarget<'c>(PostgresReader<Transaction<'c, Postgres>>);
+
 #[async_trait]
-impl Target for PostgresTarget {
+impl Target for PostgresTarget<'_> {
     async fn columns(&mut self, table: &'static str) -> Result<Vec<Column>, StoreError> {
-        self.inside.columns(table).await
+        self.0.columns(table).await
     }
 
     /// One COPY for a table: its references, to itself too, are checked when it is whole. It takes identities as they are.
@@ -120,7 +139,7 @@ impl Target for PostgresTarget {
         let table = pages.table.name;
         let names: Vec<String> = pages.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
         let statement = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", names.join(", "));
-        let mut into = self.inside.connection.copy_in_raw(&statement).await.map_err(fault)?;
+        let mut into = self.0.0.copy_in_raw(&statement).await.map_err(fault)?;
         let mut bytes = HEADER.to_vec();
         loop {
             // Without an end the COPY fails and takes the transaction with it.
@@ -137,31 +156,23 @@ impl Target for PostgresTarget {
             // The next number of its own comes behind those that were copied.
             let mut query = QueryBuilder::<Postgres>::new("SELECT setval(pg_get_serial_sequence(");
             query.push_bind(table).push(", 'seq'), max(seq)) FROM ").push(table).push(" HAVING max(seq) IS NOT NULL");
-            query.build().persistent(false).fetch_optional(&mut self.inside.connection).await.map_err(fault)?;
+            query.build().persistent(false).fetch_optional(&mut *self.0.0).await.map_err(fault)?;
         }
         Ok(())
     }
 
     fn reads(&mut self) -> &mut dyn Source {
-        &mut self.inside
+        &mut self.0
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        let committed = sqlx::raw_sql("COMMIT").execute(&mut self.inside.connection).await;
-        committed.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
-        self.inside.connection.close().await.map_err(fault)
-    }
-
-    async fn discard(self: Box<Self>) -> Result<(), StoreError> {
-        // Without its connection the server rolls back.
-        drop(self);
-        Ok(())
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.0.0.commit().await.map_err(|error| StoreError::CommitUnknown(plain(error)))
     }
 }
 
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
 const LOCK_HEAD: &str = "LOCK TABLE ledger_head IN EXCLUSIVE MODE";
-const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+const NO_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
 const IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
      AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f'))";
 const TABLES: &str = "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') \
