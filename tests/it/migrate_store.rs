@@ -152,7 +152,7 @@ async fn a_ledger_that_is_not_whole_is_not_moved() {
     let Some(database) = postgres_stage::database() else { return };
     for (spoil, index) in [
         ("UPDATE ledger_leaf SET leaf_hash = zeroblob(32) WHERE idx = 3", Some(3)),
-        ("UPDATE ledger_entry SET body = body || x'20' WHERE idx = 5", Some(5)),
+        ("UPDATE ledger_entry SET body = CAST(body || ' ' AS BLOB) WHERE idx = 5", Some(5)),
         ("DELETE FROM ledger_leaf WHERE idx = 4", Some(4)),
         ("DELETE FROM ledger_leaf WHERE idx = (SELECT max(idx) FROM ledger_leaf)", None),
         ("UPDATE ledger_head SET root = zeroblob(32)", None),
