@@ -32,3 +32,25 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "ledger_opening", key: &["idx"] },
     Table { name: "ledger_head", key: &["one"] },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::store::migrations::{POSTGRES, SQLITE};
+
+    #[test]
+    fn every_table_of_either_database_is_copied() {
+        let listed: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
+        assert_eq!(listed.len(), TABLES.len());
+        for migrations in [&SQLITE, &POSTGRES] {
+            let made: BTreeSet<&str> = migrations
+                .iter()
+                .flat_map(|migration| migration.sql.as_str().split("CREATE TABLE ").skip(1))
+                .filter_map(|rest| rest.split_whitespace().next())
+                .collect();
+            assert_eq!(made, listed);
+        }
+    }
+}

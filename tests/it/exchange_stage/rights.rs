@@ -1,11 +1,12 @@
 //! Zero grace (`ledger.md` section 1, promise 6), as any auditor can check it: behind the entry that ended a right, no entry rests on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tsunagi::domain::{
-    entry::{EntryType, Operation, Outcome},
+    digest::Digest,
+    entry::{Act, EntryType, Operation, Outcome},
     field::FieldKey,
-    ids::{AgreementId, Jti},
+    ids::{AgreementId, CaseKey, Jti},
     party::PartyId,
 };
 
@@ -22,7 +23,7 @@ pub(crate) struct Lapse {
 }
 
 /// What disclosures and changes rest on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Right {
     /// A consent. Its collector may still look at it.
     Consent { jti: Jti, collector: PartyId },
@@ -30,8 +31,20 @@ pub(crate) enum Right {
     Rows { consent: Jti, rows: BTreeSet<FieldKey> },
     /// An agreement.
     Agreement(AgreementId),
+    /// A version of an agreement, for what is new: another took its place.
+    Version(AgreementId, u32),
+    /// These rows, under a version of an agreement.
+    Terms { id: AgreementId, ver: u32, rows: BTreeSet<FieldKey> },
     /// To act and to receive, of a party; of its only signer too.
     Party(PartyId),
+    /// To act for another party.
+    Delegation { by: PartyId, to: PartyId },
+    /// To be shown to anybody, of messages whose signer's key was stolen.
+    Messages(BTreeSet<Jti>),
+    /// The relation of a party to a case.
+    Case { case: CaseKey, party: PartyId },
+    /// To decide by, of a policy set.
+    Policy(Digest),
 }
 
 /// Indexes of the entries that rest on a right that had ended.
@@ -49,6 +62,44 @@ pub(crate) fn resting_on(records: &[Record], right: &Right) -> Vec<u64> {
     records.iter().filter(rests).map(|record| record.index).collect()
 }
 
+/// What ended, by the ledger's own words: the other half of a check, for a test might forget to say what it ended. A suspension is taken to end with
+/// the first that resumes.
+pub(crate) fn told_by(records: &[Record]) -> Vec<Lapse> {
+    let mut lapses: Vec<Lapse> = Vec::new();
+    let mut collectors = BTreeMap::new();
+    let mut policy = None;
+    for record in records.iter().filter(|record| record.entry.decision == Outcome::Permit) {
+        let entry = &record.entry;
+        let consent = record.opening.as_ref().and_then(|opening| opening.consent);
+        let actor = entry.actor.as_ref().map(|actor| &actor.party);
+        let agreement = entry.agreement.as_ref().map(|agreement| Right::Agreement(agreement.id.clone()));
+        match (entry.entry_type, entry.act) {
+            (EntryType::Consent, _) => collectors.extend(consent.zip(actor.cloned())),
+            (EntryType::ConsentEnd, Some(Act::End)) => {
+                let right = consent.and_then(|jti| Some(Right::Consent { jti, collector: collectors.get(&jti)?.clone() }));
+                lapses.extend(right.map(|right| Lapse { right, from: record.index, until: None }));
+            }
+            (EntryType::AgreementSignature, Some(Act::Suspend | Act::Revoke)) => {
+                lapses.extend(agreement.map(|right| Lapse { right, from: record.index, until: None }));
+            }
+            (EntryType::AgreementSignature, Some(Act::Resume)) => {
+                for lapse in lapses.iter_mut().filter(|lapse| Some(&lapse.right) == agreement.as_ref()) {
+                    lapse.until.get_or_insert(record.index);
+                }
+            }
+            (EntryType::Policy, _) => {
+                let before = std::mem::replace(&mut policy, entry.policy);
+                for lapse in lapses.iter_mut().filter(|lapse| policy.is_some_and(|policy| lapse.right == Right::Policy(policy))) {
+                    lapse.until.get_or_insert(record.index);
+                }
+                lapses.extend(before.map(|set| Lapse { right: Right::Policy(set), from: record.index, until: None }));
+            }
+            _ => policy = policy.or(entry.policy),
+        }
+    }
+    lapses
+}
+
 impl Right {
     /// Whether an entry could not have been made without it.
     fn carries(&self, record: &Record) -> bool {
@@ -56,19 +107,36 @@ impl Right {
         let acts = |party: &PartyId| entry.actor.as_ref().is_some_and(|actor| actor.party == *party);
         let discloses = entry.entry_type == EntryType::Release;
         let consent = record.opening.as_ref().and_then(|opening| opening.consent);
+        let shows = |rows: &BTreeSet<FieldKey>| {
+            record.opening.as_ref().is_some_and(|opening| opening.disclosed.iter().any(|row| rows.contains(row)))
+        };
         match self {
             Self::Consent { jti, collector } => {
                 let looks_at_its_own = entry.operation == Operation::ConsentRead && acts(collector);
                 consent == Some(*jti) && (discloses || entry.entry_type == EntryType::Submission) && !looks_at_its_own
             }
-            Self::Rows { consent: jti, rows } => {
-                let disclosed = record.opening.as_ref().is_some_and(|opening| opening.disclosed.iter().any(|row| rows.contains(row)));
-                consent == Some(*jti) && discloses && disclosed
-            }
+            Self::Rows { consent: jti, rows } => consent == Some(*jti) && discloses && shows(rows),
             Self::Agreement(id) => {
                 let rests = matches!(entry.entry_type, EntryType::Release | EntryType::Submission);
                 rests && entry.agreement.as_ref().is_some_and(|agreement| agreement.id == *id)
             }
+            Self::Version(id, ver) => {
+                let new = entry.entry_type == EntryType::Submission;
+                new && entry.agreement.as_ref().is_some_and(|agreement| (&agreement.id, &agreement.ver) == (id, ver))
+            }
+            Self::Terms { id, ver, rows } => {
+                let under = entry.agreement.as_ref().is_some_and(|agreement| (&agreement.id, &agreement.ver) == (id, ver));
+                discloses && under && shows(rows)
+            }
+            Self::Delegation { by, to } => {
+                entry.actor.as_ref().is_some_and(|actor| actor.party == *to && actor.acting_for.as_ref() == Some(by))
+            }
+            Self::Messages(stolen) => {
+                let message = record.opening.as_ref().and_then(|opening| opening.message.as_ref());
+                discloses && message.is_some_and(|message| stolen.contains(&message.jti))
+            }
+            Self::Case { case, party } => acts(party) && record.opening.as_ref().and_then(|opening| opening.case) == Some(*case),
+            Self::Policy(set) => entry.entry_type != EntryType::Policy && entry.policy == Some(*set),
             Self::Party(party) => acts(party) || (discloses && entry.recipient.as_ref() == Some(party)),
         }
     }
