@@ -69,6 +69,8 @@ mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;
 mod schema_rules;
+mod several_gateways;
+mod standby;
 mod stolen_keys;
 mod store_contract;
 mod store_roles;

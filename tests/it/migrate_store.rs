@@ -236,7 +236,10 @@ async fn filled() -> Filled {
             server.stop().await;
             let kept = tempfile::tempdir().unwrap();
             let file = kept.path().join("tsunagi.sqlite");
-            // A gateway that ended leaves no write-ahead log behind.
+            // What stands in the write-ahead log moves into the file that is copied.
+            let mut connection = connect(&sandbox.database()).await;
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+            connection.close().await.unwrap();
             std::fs::copy(sandbox.database(), &file).unwrap();
             (kept, file)
         })
