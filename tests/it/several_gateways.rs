@@ -24,7 +24,7 @@ async fn what_one_accepted_the_other_answers_for_and_nothing_is_taken_twice() {
     let sandbox = Sandbox::on(Settings::default(), Some(&database));
     let first = sandbox.serve().await;
     let (second, address) = sandbox.serve_another().await;
-    let (here, there) = (Story::open(&sandbox).await, Story::open(&sandbox).await.at(address));
+    let (there, here) = (Story::open(&sandbox).await, Story::open(&sandbox).await.at(address));
     let mut told = Told::default();
 
     // A message, repeated at the other: the same answer. Its case is read there, and its receipts are.
@@ -55,10 +55,10 @@ async fn what_one_accepted_the_other_answers_for_and_nothing_is_taken_twice() {
     assert_eq!(there.read(&sent.referral.case, PLACEMENT).await.unwrap_err().code(), "consent_ended");
 
     // The one that accepted goes; the other has everything.
-    first.stop().await;
+    second.stop().await;
     repeat(&there, &told).await;
     Aftermath::of(&sandbox, &there, &told, &[]).await;
-    second.stop().await;
+    first.stop().await;
 }
 
 /// `TSUNAGI_RESTARTS` sets how often each gateway is restarted.
