@@ -64,7 +64,7 @@ async fn what_one_accepted_the_other_answers_for_and_nothing_is_taken_twice() {
 /// `TSUNAGI_RESTARTS` sets how often each gateway is restarted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateways_are_restarted_one_after_the_other_and_no_request_fails() {
-    let restarts = cycles("TSUNAGI_RESTARTS", 3);
+    let restarts = cycles("TSUNAGI_RESTARTS", 2);
     let Some(database) = postgres_stage::database() else { return };
     let sandbox = Sandbox::on(Settings { log: "warn", ..Settings::default() }, Some(&database));
     let mut first = sandbox.serve().await;
