@@ -73,6 +73,7 @@ mod several_gateways;
 mod standby;
 mod stolen_keys;
 mod store_contract;
+mod store_postgres;
 mod store_roles;
 mod tlog_oracles;
 mod tlog_properties;
