@@ -30,6 +30,7 @@ mod register;
 mod rights;
 mod standing;
 mod submit;
+mod together;
 
 use std::sync::Arc;
 
@@ -118,6 +119,7 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
+    heads: together::Together<Seen>,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -167,6 +169,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
+            heads: together::Together::default(),
         }
     }
 
@@ -249,9 +252,13 @@ impl Gateway {
 
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
-        let head = self.store.head().await?;
-        self.policy.follow(head.policy, head.rights_epoch);
-        Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        let read = async || {
+            let head = self.store.head().await?;
+            Ok::<_, Failure>(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        };
+        let seen = self.heads.read(read).await?;
+        self.policy.follow(seen.policy, seen.rights_epoch);
+        Ok(seen)
     }
 
     /// Whether the set in use here is the one in force.
