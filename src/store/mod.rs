@@ -16,6 +16,7 @@ mod rows;
 mod sql;
 mod sqlite;
 mod sqlite_append;
+mod sqlite_readers;
 mod sqlite_script;
 mod statement;
 mod write;

@@ -3,11 +3,11 @@
 //! Promises: a database is created by [`create`] and never by opening; its file belongs to its owner alone (mode 0600, the WAL takes it over);
 //! what is deleted is overwritten (`secure_delete`; the WAL holds the old page until its next checkpoint).
 
-use std::{borrow::Cow, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{path::Path, str::FromStr as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Pool, QueryBuilder, Sqlite, SqliteConnection,
+    ConnectOptions as _, Connection as _, Pool, Sqlite, SqliteConnection,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -18,6 +18,7 @@ use super::{
     reads::{Columns, Database, SqlStore},
     sql,
     sqlite_append::SqliteAppend,
+    sqlite_readers::Readers,
     statement::{Statement, bind},
 };
 use crate::domain::digest::Digest;
@@ -28,8 +29,7 @@ pub(super) type DbConnection = SqliteConnection;
 /// One SQLite file.
 #[derive(Debug, Clone)]
 pub(super) struct SqliteFile {
-    /// Connections that only read.
-    reads: Pool<Db>,
+    reads: Readers,
     writer: Pool<Db>,
 }
 
@@ -105,6 +105,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         // What a savepoint needs to roll back stays in memory, and so never on disk beside the database.
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .disable_statement_logging())
 }
 
@@ -114,7 +115,7 @@ async fn pools(options: &SqliteConnectOptions) -> Result<SqlStore<SqliteFile>, S
     let reader = options.clone().pragma("cache_size", "-8192").pragma("query_only", "ON");
     let database = SqliteFile {
         writer: pool().max_connections(1).connect_with(writer).await.map_err(StoreError::Database)?,
-        reads: pool().max_connections(READERS).connect_with(reader).await.map_err(StoreError::Database)?,
+        reads: Readers::open(reader, READERS, PATIENCE).await.map_err(StoreError::Database)?,
     };
     Ok(SqlStore { database })
 }
@@ -144,11 +145,7 @@ impl Database for SqliteFile {
         let mut arguments = SqliteArguments::default();
         let (sql, values) = statement.into_parts();
         bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
-        match sql {
-            Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(&self.reads).await,
-            Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(&self.reads).await,
-        }
-        .map_err(StoreError::Database)
+        self.reads.all(sql, arguments).await.map_err(StoreError::Database)
     }
 
     fn appender(&self) -> Arc<dyn Appender> {
@@ -163,7 +160,10 @@ impl Database for SqliteFile {
 
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const BEGIN: &str = "BEGIN IMMEDIATE";
-const PAGE_SIZE: u32 = 16 * 1024;
+/// Small: what a batch changes lies scattered over the pages of the indexes, and each of them goes into the WAL whole.
+const PAGE_SIZE: u32 = 4 * 1024;
+/// Pages in the WAL after which they are written into the database: 16 MB, a few batches under load.
+const CHECKPOINT: &str = "4096";
 const READERS: u32 = 8;
 /// How long a lock or a connection is waited for: a caller behind it has given up by then.
 const PATIENCE: Duration = Duration::from_secs(5);
