@@ -44,9 +44,6 @@ impl Options {
                 file => options.program = Some(file.to_owned()),
             }
         }
-        if options.gateways > 1 && options.database.is_none() {
-            return Err("several gateways need a --database that they can share".to_owned());
-        }
         Ok(options)
     }
 
