@@ -88,6 +88,12 @@ impl Batch {
         &self.frontier
     }
 
+    /// The leaves behind the first `from` ones, before this batch.
+    pub(super) async fn leaves(&mut self, from: u64) -> Result<impl Iterator<Item = Hash> + use<>, LedgerError> {
+        let hashes = self.append.leaf_hashes(from, self.frontier.size()).await.map_err(|error| unavailable(&error))?;
+        Ok(hashes.into_iter().map(Hash))
+    }
+
     /// Whether there is anything to commit.
     pub(super) const fn touched(&self) -> bool {
         self.touched

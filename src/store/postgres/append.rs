@@ -130,6 +130,12 @@ impl Append for PostgresAppend {
         self.lease()?.execute(sql::FORGET_EXPIRED, arguments.0).await.map_err(fault)
     }
 
+    async fn leaf_hashes(&mut self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
+        let statement = Statement::new(sql::LEAF_HASHES).int(integer(from)).int(integer(to));
+        let rows: Vec<(Vec<u8>,)> = self.lease()?.rows(statement).await.map_err(fault)?;
+        rows.iter().map(|(hash,)| decode::hash("ledger_leaf.leaf_hash", hash)).collect()
+    }
+
     async fn foresee(&mut self, cases: &[CaseKey], consents: &[Jti]) -> Result<(), StoreError> {
         if !cases.is_empty() {
             let mut arguments = Columns::default();
