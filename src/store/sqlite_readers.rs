@@ -104,3 +104,52 @@ impl Drop for Lease<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    async fn readers(folder: &tempfile::TempDir, most: u32) -> Readers {
+        let options = SqliteConnectOptions::new().filename(folder.path().join("readers.sqlite")).create_if_missing(true);
+        Readers::open(options, most, Duration::from_secs(20)).await.unwrap()
+    }
+
+    async fn read(readers: &Readers, sql: &'static str) -> Result<Vec<(i64,)>, sqlx::Error> {
+        readers.all(Cow::Borrowed(sql), SqliteArguments::default()).await
+    }
+
+    #[tokio::test]
+    async fn no_more_connections_are_opened_than_may_be_and_each_is_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(&folder, 2).await;
+        let mut tasks = JoinSet::new();
+        for _ in 0..50 {
+            let readers = readers.clone();
+            tasks.spawn(async move { read(&readers, "SELECT 7").await.unwrap() });
+        }
+        for rows in tasks.join_all().await {
+            assert_eq!(rows, [(7,)]);
+        }
+        assert!((1..=2).contains(&readers.0.free().len()));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_failed_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(&folder, 1).await;
+        assert!(read(&readers, "SELECT nothing").await.is_err());
+        assert!(readers.0.free().is_empty());
+        assert_eq!(read(&readers, "SELECT 1").await.unwrap(), [(1,)]);
+        assert_eq!(readers.0.free().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_after_closing() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(&folder, 2).await;
+        readers.close().await;
+        assert!(matches!(read(&readers, "SELECT 1").await, Err(sqlx::Error::PoolClosed)));
+    }
+}
