@@ -8,8 +8,10 @@ use super::{CliError, Voice};
 use crate::{
     clock::SystemClock,
     config::Config,
+    ledger::LedgerError,
     startup::{self, StartupError},
     telemetry,
+    witness::WitnessError,
 };
 
 /// Run the gateway until SIGTERM or SIGINT. SIGHUP reads certificates, revocation lists and policies again.
@@ -67,6 +69,16 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
         StartupError::Tls(_) => (
             "Check the certificates, keys and revocation lists that the section [tls] names.",
             "[tls] が指す証明書、鍵、失効リストを確かめてください。",
+        ),
+        StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. })) => (
+            "The stored ledger is not the one that was signed before: an older copy was restored, or entries were lost or changed. Find the newest copy. Where there \
+             is none, keep this one as evidence and begin a new ledger with a new origin. Only if the witness itself is known to be wrong, take it out of the configuration.",
+            "保存されている台帳が、以前に署名されたものと違います。古い控えを戻したか、記録が失われたか、書き換えられています。最新の控えを探してください。\
+             なければ、これを証拠として残し、新しい origin で台帳を始めてください。立会人の側が誤っていると分かっているときに限り、設定から外してください。",
+        ),
+        StartupError::Witness(..) => (
+            "Correct the [[witness]] table with that URL, or [checkpoints]; README lists every key.",
+            "その URL の [[witness]]、または [checkpoints] を直してください。キーの一覧は README にあります。",
         ),
         StartupError::Io(..) => (
             "Another program may hold that address, or this user may not use it.",

@@ -9,9 +9,11 @@ mod entry;
 mod error;
 pub mod export;
 mod handle;
+pub mod inspect;
 mod leaf;
 mod open;
 mod sequencer;
+mod standing;
 mod tree;
 pub mod verify;
 mod watcher;
@@ -21,6 +23,7 @@ pub use self::{
     draft::{Answer, Committed, Draft, Ground, Once},
     entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
     error::LedgerError,
-    handle::{Proven, SequencerHandle, Turn},
+    handle::{Proven, SequencerHandle, SignedHead, Turn},
     open::{Parts, open_ledger},
+    standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };

@@ -3,7 +3,7 @@
 //! Promises: a database is created by [`create`] and never by opening; its file belongs to its owner alone (mode 0600, the WAL takes it over);
 //! what is deleted is overwritten (`secure_delete`; the WAL holds the old page until its next checkpoint).
 
-use std::{path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::Path, str::FromStr as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -18,7 +18,7 @@ use super::{
     reads::{Columns, Database, SqlStore},
     sql,
     sqlite_append::SqliteAppend,
-    sqlite_readers::Readers,
+    sqlite_readers::{Readers, rows},
     statement::{Statement, bind},
 };
 use crate::domain::digest::Digest;
@@ -142,10 +142,13 @@ impl Appender for SqliteFile {
 #[async_trait]
 impl Database for SqliteFile {
     async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        let mut arguments = SqliteArguments::default();
-        let (sql, values) = statement.into_parts();
-        bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
+        let (sql, arguments) = bound(statement)?;
         self.reads.all(sql, arguments).await.map_err(StoreError::Database)
+    }
+
+    async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        let (sql, arguments) = bound(statement)?;
+        rows(&self.writer, sql, arguments).await.map_err(StoreError::Database)
     }
 
     fn appender(&self) -> Arc<dyn Appender> {
@@ -156,6 +159,13 @@ impl Database for SqliteFile {
         self.reads.close().await;
         self.writer.close().await;
     }
+}
+
+fn bound(statement: Statement) -> Result<(Cow<'static, str>, SqliteArguments), StoreError> {
+    let mut arguments = SqliteArguments::default();
+    let (sql, values) = statement.into_parts();
+    bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
+    Ok((sql, arguments))
 }
 
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";

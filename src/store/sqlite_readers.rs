@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, QueryBuilder,
+    ConnectOptions as _, Connection as _, Executor, QueryBuilder,
     sqlite::{SqliteArguments, SqliteConnectOptions},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -45,10 +45,7 @@ impl Readers {
     pub(super) async fn all<T: Columns>(&self, sql: Cow<'static, str>, arguments: SqliteArguments) -> Result<Vec<T>, sqlx::Error> {
         let mut lease = self.lease().await?;
         let connection = lease.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        let rows = match sql {
-            Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(connection).await,
-            Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(connection).await,
-        };
+        let rows = rows(connection, sql, arguments).await;
         if rows.is_err() {
             // What the connection is good for now is not known.
             lease.connection = None;
@@ -85,6 +82,18 @@ impl Readers {
 impl Shared {
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<DbConnection>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All rows of a statement.
+pub(super) async fn rows<'c, T: Columns>(
+    connection: impl Executor<'c, Database = Db>,
+    sql: Cow<'static, str>,
+    arguments: SqliteArguments,
+) -> Result<Vec<T>, sqlx::Error> {
+    match sql {
+        Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(connection).await,
+        Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(connection).await,
     }
 }
 
