@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     ledger::LedgerError,
     startup::{self, StartupError},
+    store::StoreError,
     telemetry,
     witness::WitnessError,
 };
@@ -31,7 +32,9 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
             return super::policy::unusable(fault);
         }
         let (en, ja) = remedy(&error);
-        CliError::usage(format!("cannot serve: {error}. {en}"), format!("起動できません: {error}。{ja}"))
+        // What a database server says is told, never what was sent to it.
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        CliError::usage(format!("cannot serve: {error}{cause}. {en}"), format!("起動できません: {error}{cause}。{ja}"))
     })
 }
 
@@ -57,6 +60,14 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
         ),
         StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
+        StartupError::Store(StoreError::Schema(_)) => (
+            "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
+            "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
+        ),
+        StartupError::Store(StoreError::Unsafe(_)) => (
+            "Set fsync, full_page_writes and synchronous_commit to on, and let database.url name the server that can be written.",
+            "fsync、full_page_writes、synchronous_commit を on にし、database.url に書き込めるサーバーを書いてください。",
+        ),
         StartupError::Store(_) | StartupError::NoOwnKey => (
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",

@@ -12,6 +12,7 @@ mod handle;
 pub mod inspect;
 mod leaf;
 mod open;
+mod recount;
 mod sequencer;
 mod standing;
 mod tree;
@@ -25,5 +26,6 @@ pub use self::{
     error::LedgerError,
     handle::{Proven, SequencerHandle, SignedHead, Turn},
     open::{Parts, open_ledger},
+    recount::TreeRecount,
     standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };

@@ -15,6 +15,7 @@ mod address;
 mod append;
 mod apply;
 mod checkpoints;
+mod copy;
 mod decode;
 mod find;
 mod inspect;
@@ -39,6 +40,7 @@ pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
     checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
+    copy::{Copied, Hold, Recount, copy},
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
@@ -140,6 +142,15 @@ pub enum StoreError {
     /// A URL that no driver understands. It is not repeated: it may carry a password.
     #[error("the database URL cannot be understood")]
     Address,
+    /// Somebody has the database open, and it is to be had alone.
+    #[error("the database is in use")]
+    InUse,
+    /// What was written into a copy is not what was read; names the table.
+    #[error("table {0} was not copied as it is")]
+    Miscopied(&'static str),
+    /// The leaves, entries and head of a ledger do not belong together; names the first index that is wrong.
+    #[error("the ledger is broken at index {0}")]
+    Broken(u64),
     /// The database server must not be used as it is; says why.
     #[error("the database server cannot be used: {0}")]
     Unsafe(&'static str),

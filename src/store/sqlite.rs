@@ -34,14 +34,20 @@ pub(super) struct SqliteFile {
 }
 
 pub(super) async fn open(url: &str) -> Result<SqlStore<SqliteFile>, StoreError> {
-    let options = options(url)?;
-    if !tokio::fs::try_exists(options.get_filename()).await.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))? {
-        return Err(StoreError::Missing);
-    }
+    let options = existing(url).await?;
     let mut connection = options.connect().await.map_err(StoreError::Database)?;
     check_schema(&mut connection).await?;
     connection.close().await.map_err(StoreError::Database)?;
     pools(&options).await
+}
+
+/// How to open a file that is there.
+pub(super) async fn existing(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    let options = options(url)?;
+    if !tokio::fs::try_exists(options.get_filename()).await.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))? {
+        return Err(StoreError::Missing);
+    }
+    Ok(options)
 }
 
 pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<SqlStore<SqliteFile>, StoreError> {
@@ -58,7 +64,7 @@ pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<Sq
     }
 }
 
-async fn new_file(path: &Path) -> Result<(), StoreError> {
+pub(super) async fn new_file(path: &Path) -> Result<(), StoreError> {
     let made = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await;
     match made {
         Ok(_) => Ok(()),
@@ -82,7 +88,7 @@ async fn fill(options: &SqliteConnectOptions, origin: &str, policy: Digest) -> R
 }
 
 /// Every migration of this build is applied, unchanged, and no other.
-async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
+pub(super) async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
     let known: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&mut *connection).await.map_err(StoreError::Database)?;
     if known.is_none() {
         return Err(StoreError::Schema("not a database of this program".to_owned()));
@@ -91,7 +97,7 @@ async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
     applied_are_known(&SQLITE, &applied)
 }
 
-fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     Ok(SqliteConnectOptions::from_str(url)
         .map_err(StoreError::Database)?
         .create_if_missing(false)
@@ -171,7 +177,7 @@ fn bound(statement: Statement) -> Result<(Cow<'static, str>, SqliteArguments), S
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Small: what a batch changes lies scattered over the pages of the indexes, and each of them goes into the WAL whole.
-const PAGE_SIZE: u32 = 4 * 1024;
+pub(super) const PAGE_SIZE: u32 = 4 * 1024;
 /// Pages in the WAL after which they are written into the database: 16 MB, a few batches under load.
 const CHECKPOINT: &str = "4096";
 const READERS: u32 = 8;
