@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Answer, Committed, Draft, Entry, LedgerError, Node,
+    Answer, Committed, Draft, Entry, LedgerError, Node, Standing,
     batch::{Batch, Done, Prepared, Verdict},
     handle::Published,
     tree,
@@ -73,6 +73,8 @@ pub(super) struct Sequencer {
     pub(super) frontier: Option<Frontier>,
     /// Whether the last batch failed: until one succeeds, readiness asks for a probe.
     pub(super) failing: Arc<AtomicBool>,
+    /// How the ledger stands beside what others hold of it.
+    pub(super) standing: Standing,
     /// Whether the clock is behind the ledger and that was recorded.
     pub(super) skewed: bool,
     /// When expired ids are looked for again.
@@ -147,6 +149,7 @@ impl Sequencer {
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
+        self.standing.check()?;
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
         Batch::new(append)
     }

@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rights;
 pub(crate) mod several;
+pub(crate) mod storm;
 pub(crate) mod story;
 pub(crate) mod told;
 

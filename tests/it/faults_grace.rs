@@ -6,16 +6,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::time::timeout;
 use tsunagi::{
     domain::{
         agreement::Side,
@@ -26,11 +21,9 @@ use tsunagi::{
         field::{FieldClass, FieldKey},
     },
     message::{
-        key_binding::Nonce,
         keys::{KeyUse, SigningKey},
         objects::{ConsentGiven, KeyAct, KeyStatement, PartyAct, SignedObject as _},
     },
-    tls::client::{ClientError, Response},
 };
 
 use crate::{
@@ -39,11 +32,12 @@ use crate::{
         aftermath::{Aftermath, pause},
         agreement::{self, CORE},
         load::{below, cycles},
-        party::{Accepted, Party, Setback, now},
+        party::{Accepted, now},
         policies,
         process::Server,
         rights::{Lapse, Right, resting_on},
-        story::{BENEFIT, Consent, PLACEMENT, Sent, Story},
+        storm::{Door, Storm, Target},
+        story::{Consent, PLACEMENT, Sent, Story},
         told::Told,
     },
     postgres_stage,
@@ -381,132 +375,6 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// The readers at one gateway.
-struct Door {
-    municipality: Party,
-    core: Party,
-}
-
-impl Door {
-    fn open(sandbox: &Sandbox, address: SocketAddr) -> Self {
-        Self { municipality: sandbox.party(MUNICIPALITY).at(address), core: sandbox.party(CORE).at(address) }
-    }
-}
-
-/// What may be read.
-#[derive(Clone)]
-struct Target {
-    /// By the core centre, for the municipality.
-    delegate: bool,
-    path: String,
-}
-
-/// Readers that go on reading, whatever they are answered.
-struct Storm {
-    doors: Vec<Door>,
-    targets: Mutex<Vec<Target>>,
-    begun: AtomicUsize,
-    seen: Mutex<Seen>,
-    done: AtomicBool,
-}
-
-/// What they were answered.
-#[derive(Default)]
-struct Seen {
-    /// Index and leaf of every release that arrived.
-    shown: Vec<(u64, Vec<u8>)>,
-    refused: BTreeMap<String, usize>,
-    broken: usize,
-}
-
-impl Storm {
-    fn new(doors: Vec<Door>) -> Self {
-        Self { doors, targets: Mutex::default(), begun: AtomicUsize::new(0), seen: Mutex::default(), done: AtomicBool::new(false) }
-    }
-
-    fn start(self: &Arc<Self>) -> JoinSet<()> {
-        let mut readers = JoinSet::new();
-        for _ in 0..READERS {
-            let storm = Arc::clone(self);
-            readers.spawn(async move {
-                while !storm.done.load(Ordering::SeqCst) {
-                    storm.read().await;
-                }
-            });
-        }
-        readers
-    }
-
-    /// Something else is read from now on, and what was longest ago is not any more.
-    fn aim(&self, target: Target) {
-        let mut targets = self.targets.lock().unwrap();
-        targets.push(target);
-        let old = targets.len().saturating_sub(TARGETS);
-        targets.drain(..old);
-    }
-
-    fn finished(&self) -> usize {
-        let seen = self.seen.lock().unwrap();
-        seen.shown.len() + seen.broken + seen.refused.values().sum::<usize>()
-    }
-
-    fn in_work(&self) -> usize {
-        self.begun.load(Ordering::SeqCst).saturating_sub(self.finished())
-    }
-
-    async fn read(&self) {
-        let target = {
-            let targets = self.targets.lock().unwrap();
-            // The newest as often as all others together: of those, most have ended.
-            let place = if below(2) == 0 { targets.len().saturating_sub(1) } else { pick(targets.len()) };
-            targets.get(place).cloned()
-        };
-        let Some(Target { delegate, path }) = target else { return pause().await };
-        let door = &self.doors[pick(self.doors.len())];
-        let (reader, purpose) = match (delegate, below(2)) {
-            (true, _) => (&door.core, PLACEMENT),
-            (false, 0) => (&door.municipality, PLACEMENT),
-            (false, _) => (&door.municipality, BENEFIT),
-        };
-        self.begun.fetch_add(1, Ordering::SeqCst);
-        let outcome = reader.get(&path, purpose).await;
-        let gone = matches!(outcome, Err(Setback::Broken(ClientError::Unreachable { .. })));
-        self.note(outcome);
-        if gone {
-            // The gateway is not back yet.
-            pause().await;
-        }
-    }
-
-    fn note(&self, outcome: Result<(Response, Nonce), Setback>) {
-        let mut seen = self.seen.lock().unwrap();
-        match outcome {
-            Ok((response, _)) => {
-                let header = |name: &str| response.headers[name].to_str().unwrap();
-                let index = header("tsunagi-ledger-index").parse().unwrap();
-                seen.shown.push((index, URL_SAFE_NO_PAD.decode(header("tsunagi-ledger-leaf")).unwrap()));
-            }
-            Err(Setback::Refused(problem)) => {
-                assert!(REFUSED.contains(&problem.code.as_str()), "{}", problem.text);
-                *seen.refused.entry(problem.code).or_default() += 1;
-            }
-            Err(Setback::Broken(_)) => seen.broken += 1,
-        }
-    }
-}
-
-/// A random place in a list.
-fn pick(length: usize) -> usize {
-    usize::try_from(below(u64::try_from(length.max(1)).unwrap())).unwrap()
-}
-
-/// Reads in work at the same time.
-const READERS: usize = 16;
-/// Cases that are read at the same time.
-const TARGETS: usize = 4;
 /// Reads on either side of the end of a right.
 const WARM: usize = 24;
 const KEYS: &str = "/v1/parties/self/keys";
-/// What a reader may be told whose right ended; and that it should come again.
-const REFUSED: [&str; 7] =
-    ["consent_ended", "agreement_not_in_force", "party_suspended", "key_revoked", "not_found", "policy_mismatch", "ledger_unavailable"];

@@ -1,5 +1,5 @@
 //! What fails at each step of an append on SQLite (`ledger.md` section 5): the gateway killed at every write, at every `fsync`, behind the commit and
-//! at every piece of the answer; `EIO` and `ENOSPC` at every write and `fsync`.
+//! at every piece of the answer; `EIO` and `ENOSPC` at every write and `fsync`, `EROFS` at the first.
 //!
 //! `TSUNAGI_FAULT_STEPS=all` takes every write; by default kills take every fourth, for each costs a restart.
 
@@ -47,12 +47,12 @@ async fn killed_at_any_step_of_an_append_the_entry_is_whole_or_not_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_fails_anywhere_in_an_append_fails_the_request_and_nothing_else() {
     let mut stage = Stage::new().await;
-    for error in ["EIO", "ENOSPC"] {
+    for (error, most) in [("EIO", usize::MAX), ("ENOSPC", usize::MAX), ("EROFS", 1)] {
         for (attempt, call) in
             [(Attempt::Submit, "pwrite64"), (Attempt::Submit, "fsync"), (Attempt::Read, "pwrite64"), (Attempt::Read, "fsync")]
         {
             let mut failed = 0;
-            for nth in 1.. {
+            for nth in 1..=most {
                 let (hit, refused) = stage.fail(attempt, call, error, nth).await;
                 if !hit {
                     break;
