@@ -211,9 +211,10 @@ fn page_of(table: &Table, columns: &[Column], after: bool) -> String {
     let list = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
     let quoted = |name: &str| format!("\"{name}\"");
     let key = list(&mut table.key.iter().map(|name| quoted(name)));
-    let behind = match after {
-        true => format!(" WHERE ({key}) > ({})", list(&mut (1..=table.key.len()).map(|number| format!("${number}")))),
-        false => String::new(),
+    let behind = if after {
+        format!(" WHERE ({key}) > ({})", list(&mut (1..=table.key.len()).map(|number| format!("${number}"))))
+    } else {
+        String::new()
     };
     let all = list(&mut columns.iter().map(|column| quoted(&column.name)));
     format!("SELECT {all} FROM {}{behind} ORDER BY {key} LIMIT {PAGE}", table.name)
