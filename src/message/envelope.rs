@@ -1,23 +1,22 @@
 //! The envelope: compact JWE, ECDH-ES+A256KW with P-256 and A256GCM only (RFC 7516, RFC 7518 section 4.6; protocol sections 2 and 6).
 //!
-//! Promises: five canonical base64url parts and exactly six header members, an ephemeral point on the curve, an encrypted key of 40 bytes, an
-//! initialisation vector of 12 and a tag of 16 are looked at, and nothing else; so nothing is inflated, no `crit` is passed over, no tag is cut.
-//! There is one algorithm and no choice, so the steps of the RFC stand here, on the primitives of AWS-LC; tests hold them against a JOSE library
-//! in both directions. Everything wrong beyond the five parts is the one error [`EnvelopeError::DecryptFailed`].
+//! Promises: five canonical base64url parts and exactly six header members reach the library, an ephemeral point on the curve, an encrypted
+//! key of 40 bytes, an initialisation vector of 12 and a tag of 16; so nothing is inflated, no `crit` is passed over, no tag is cut, and
+//! there is no length on which the library panics. The library sees values this gate has parsed, never the text. Everything wrong beyond
+//! the five parts is the one error [`EnvelopeError::DecryptFailed`]. This is the only file that names josekit.
 //! Not here: who sealed an envelope. Only the signature inside says that.
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    agreement::{self, ECDH_P256, ParsedPublicKey, PrivateKey, UnparsedPublicKey},
-    digest::{Context, SHA256},
-    key_wrap::{AES_256, AesKek, KeyWrap as _},
+use josekit::jwe::{
+    JweContentEncryption as _, JweDecrypter as _, JweEncrypter as _, JweHeader,
+    alg::ecdh_es::{EcdhEsJweAlgorithm, EcdhEsJweDecrypter, EcdhEsJweEncrypter},
+    enc::aesgcm::AesgcmJweEncryption,
 };
 use serde_json::Value;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     base64url, json,
-    keys::{OpeningKey, PublicKey, ephemeral_jwk, ephemeral_point},
+    keys::{OpeningKey, PublicKey},
     profile::{ENVELOPE_TYP, MAX_ENVELOPE, MAX_HEADER},
 };
 use crate::domain::{digest::Digest, refusal::RefusalCode};
@@ -55,14 +54,15 @@ impl EnvelopeError {
 /// Opens envelopes to one key. Building it parses the key, so it is built once and kept.
 pub struct Opener {
     public: PublicKey,
-    private: PrivateKey,
+    decrypter: EcdhEsJweDecrypter,
 }
 
 impl Opener {
     /// For a private key.
     pub fn new(key: &OpeningKey) -> Result<Self, EnvelopeError> {
-        let private = key.agreeing().map_err(|_| EnvelopeError::Failed)?;
-        Ok(Self { public: key.public().clone(), private })
+        let pkcs8 = key.pkcs8().map_err(|_| EnvelopeError::Failed)?;
+        let decrypter = ALGORITHM.decrypter_from_der(pkcs8.as_slice()).map_err(|_| EnvelopeError::Failed)?;
+        Ok(Self { public: key.public().clone(), decrypter })
     }
 
     /// The key it opens for.
@@ -84,38 +84,29 @@ impl Opener {
         self.decrypt(&parts, &epk).ok_or(EnvelopeError::DecryptFailed)
     }
 
-    /// The ephemeral point, when the header is exactly ours.
-    fn read_header(&self, bytes: &[u8], cty: &str) -> Option<[u8; 65]> {
+    /// The ephemeral key, when the header is exactly ours.
+    fn read_header(&self, bytes: &[u8], cty: &str) -> Option<PublicKey> {
         if bytes.len() > MAX_HEADER {
             return None;
         }
         let Ok(Value::Object(header)) = json::parse(bytes) else { return None };
         let kid = self.kid().to_string();
-        let expected = [("alg", ALGORITHM), ("enc", "A256GCM"), ("typ", ENVELOPE_TYP), ("cty", cty), ("kid", kid.as_str())];
+        let expected = [("alg", "ECDH-ES+A256KW"), ("enc", "A256GCM"), ("typ", ENVELOPE_TYP), ("cty", cty), ("kid", kid.as_str())];
         let exact = header.len() == 6 && expected.iter().all(|(name, value)| header.get(*name).and_then(Value::as_str) == Some(value));
-        if exact { ephemeral_point(header.get("epk")?).ok() } else { None }
+        if exact { PublicKey::from_ephemeral(header.get("epk")?).ok() } else { None }
     }
 
-    fn decrypt(&self, parts: &Parts<'_>, epk: &[u8; 65]) -> Option<Zeroizing<Vec<u8>>> {
-        if parts.encrypted_key.len() != WRAPPED || parts.tag.len() != TAG || parts.ciphertext.is_empty() {
+    fn decrypt(&self, parts: &Parts<'_>, epk: &PublicKey) -> Option<Zeroizing<Vec<u8>>> {
+        let sized = parts.encrypted_key.len() == 40 && parts.iv.len() == 12 && parts.tag.len() == 16 && !parts.ciphertext.is_empty();
+        if !sized {
             return None;
         }
-        let nonce: [u8; NONCE_LEN] = parts.iv.as_slice().try_into().ok()?;
-        // The library takes a point of the curve and no other.
-        let kek = agreement::agree(&self.private, UnparsedPublicKey::new(&ECDH_P256, epk), (), |secret| Ok(derive(secret))).ok()?;
-        let mut key = Zeroizing::new([0; KEY]);
-        AesKek::new(&AES_256, kek.as_slice()).ok()?.unwrap(&parts.encrypted_key, key.as_mut_slice()).ok()?;
-        let mut plaintext = Zeroizing::new(vec![0; parts.ciphertext.len()]);
-        content_key(&key)?
-            .open_separate_gather(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(parts.protected),
-                &parts.ciphertext,
-                &parts.tag,
-                plaintext.as_mut_slice(),
-            )
-            .ok()?;
-        Some(plaintext)
+        let mut header = JweHeader::new();
+        header.set_claim("epk", Some(epk.jwk())).ok()?;
+        let mut key = self.decrypter.decrypt(Some(&parts.encrypted_key), &CONTENT, &header).ok()?.into_owned();
+        let plaintext = CONTENT.decrypt(&key, Some(&parts.iv), &parts.ciphertext, parts.protected.as_bytes(), Some(&parts.tag));
+        key.zeroize();
+        plaintext.ok().map(Zeroizing::new)
     }
 }
 
@@ -128,46 +119,38 @@ impl std::fmt::Debug for Opener {
 /// Seals envelopes to one key.
 pub struct Sealer {
     kid: Digest,
-    to: ParsedPublicKey,
+    encrypter: EcdhEsJweEncrypter,
 }
 
 impl Sealer {
     /// To a public key.
     pub fn new(to: &PublicKey) -> Result<Self, EnvelopeError> {
-        let point = UnparsedPublicKey::new(&ECDH_P256, to.point()).try_into().map_err(|_| EnvelopeError::Failed)?;
-        Ok(Self { kid: to.thumbprint(), to: point })
+        let mut info = SPKI_P256.to_vec();
+        info.extend_from_slice(&to.point());
+        let encrypter = ALGORITHM.encrypter_from_der(&info).map_err(|_| EnvelopeError::Failed)?;
+        Ok(Self { kid: to.thumbprint(), encrypter })
     }
 
     /// Seals content of the type `cty`.
     pub fn seal(&self, cty: &str, plaintext: &[u8]) -> Result<String, EnvelopeError> {
-        let mut key = Zeroizing::new([0; KEY]);
-        let mut iv = [0; NONCE_LEN];
+        let mut key = Zeroizing::new([0; 32]);
+        let mut iv = [0; 12];
         aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| EnvelopeError::Failed)?;
         aws_lc_rs::rand::fill(&mut iv).map_err(|_| EnvelopeError::Failed)?;
 
-        let ephemeral = PrivateKey::generate(&ECDH_P256).map_err(|_| EnvelopeError::Failed)?;
-        let point = ephemeral.compute_public_key().map_err(|_| EnvelopeError::Failed)?;
-        let epk = ephemeral_jwk(point.as_ref()).map_err(|_| EnvelopeError::Failed)?;
-        let kek = agreement::agree(&ephemeral, self.to.clone(), EnvelopeError::Failed, |secret| Ok(derive(secret)))?;
-        let mut wrapped = [0; WRAPPED];
-        let kek = AesKek::new(&AES_256, kek.as_slice()).map_err(|_| EnvelopeError::Failed)?;
-        kek.wrap(key.as_slice(), &mut wrapped).map_err(|_| EnvelopeError::Failed)?;
-
+        // The library makes the ephemeral key and hands it back in the header it is given.
+        let mut made = JweHeader::new();
+        let wrapped = self.encrypter.encrypt(key.as_slice(), &JweHeader::new(), &mut made).map_err(|_| EnvelopeError::Failed)?;
+        let (Some(wrapped), Some(epk)) = (wrapped, made.claim("epk")) else { return Err(EnvelopeError::Failed) };
         let header = serde_json::json!({
-            "alg": ALGORITHM, "enc": "A256GCM", "typ": ENVELOPE_TYP, "cty": cty, "kid": self.kid, "epk": epk
+            "alg": "ECDH-ES+A256KW", "enc": "A256GCM", "typ": ENVELOPE_TYP, "cty": cty, "kid": self.kid, "epk": epk
         });
         let header = base64url::encode(json::canonical(&header).map_err(|_| EnvelopeError::Failed)?);
-        let mut content = plaintext.to_vec();
-        let tag = content_key(&key)
-            .ok_or(EnvelopeError::Failed)?
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(iv), Aad::from(header.as_bytes()), &mut content)
-            .map_err(|_| EnvelopeError::Failed)?;
-        let mut envelope = header;
-        envelope.reserve(content.len() / 3 * 4 + ROOM);
-        for part in [wrapped.as_slice(), &iv, &content, tag.as_ref()] {
-            envelope.push('.');
-            base64url::encode_onto(part, &mut envelope);
-        }
+        let (ciphertext, tag) =
+            CONTENT.encrypt(key.as_slice(), Some(&iv), plaintext, header.as_bytes()).map_err(|_| EnvelopeError::Failed)?;
+        let tag = tag.ok_or(EnvelopeError::Failed)?;
+        let envelope =
+            [header, base64url::encode(wrapped), base64url::encode(iv), base64url::encode(ciphertext), base64url::encode(tag)].join(".");
         if envelope.len() > MAX_ENVELOPE { Err(EnvelopeError::TooLarge) } else { Ok(envelope) }
     }
 }
@@ -221,39 +204,13 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The key that wraps, from the agreed secret: one round of Concat KDF with no party's information (RFC 7518 section 4.6.2).
-fn derive(secret: &[u8]) -> Zeroizing<[u8; KEY]> {
-    let text = |part: &[u8]| u32::try_from(part.len()).unwrap_or_default().to_be_bytes();
-    let mut hash = Context::new(&SHA256);
-    hash.update(&1_u32.to_be_bytes());
-    hash.update(secret);
-    hash.update(&text(ALGORITHM.as_bytes()));
-    hash.update(ALGORITHM.as_bytes());
-    // PartyUInfo and PartyVInfo, both empty.
-    hash.update(&text(&[]));
-    hash.update(&text(&[]));
-    hash.update(&KEY_BITS.to_be_bytes());
-    let mut key = Zeroizing::new([0; KEY]);
-    for (to, from) in key.iter_mut().zip(hash.finish().as_ref()) {
-        *to = *from;
-    }
-    key
-}
-
-fn content_key(key: &[u8; KEY]) -> Option<LessSafeKey> {
-    UnboundKey::new(&AES_256_GCM, key).ok().map(LessSafeKey::new)
-}
-
-const ALGORITHM: &str = "ECDH-ES+A256KW";
-/// A 256-bit key.
-const KEY: usize = 32;
-const KEY_BITS: u32 = 256;
-/// The same wrapped (RFC 3394).
-const WRAPPED: usize = 40;
-/// Never shorter (RFC 7518 section 5.3).
-const TAG: usize = 16;
-/// The short parts of an envelope in base64url, and the points between them.
-const ROOM: usize = 128;
+const ALGORITHM: EcdhEsJweAlgorithm = EcdhEsJweAlgorithm::EcdhEsA256kw;
+const CONTENT: AesgcmJweEncryption = AesgcmJweEncryption::A256gcm;
+/// SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point (RFC 5480 section 2).
+const SPKI_P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
+    0x07, 0x03, 0x42, 0x00,
+];
 
 /// Openers and sealers are shared between tasks; this does not compile when they cannot be.
 const fn shared<T: Send + Sync>() {}

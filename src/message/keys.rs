@@ -3,11 +3,8 @@
 //! Promises: a [`PublicKey`] is a point on the curve, its `kid` is its own thumbprint, and its algorithm follows from its kind, never from a token.
 //! Private keys print as `[redacted]` and are wiped when dropped. Not here: whether a key is registered, active or revoked.
 
-use aws_lc_rs::{
-    agreement,
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey},
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Map, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -58,7 +55,7 @@ pub struct PublicKey {
     x: [u8; 32],
     y: [u8; 32],
     thumbprint: Digest,
-    verifying: ParsedPublicKey,
+    decoding: DecodingKey,
 }
 
 impl PublicKey {
@@ -76,25 +73,36 @@ impl PublicKey {
         Self::from_jwk(&json::parse(jwk).map_err(|_| KeyError::Form)?, purpose)
     }
 
+    /// From an ephemeral key (RFC 7518 section 4.6.1.1): exactly `kty`, `crv`, `x`, `y`.
+    pub(super) fn from_ephemeral(jwk: &Value) -> Result<Self, KeyError> {
+        let members = jwk.as_object().filter(|members| members.len() == 4).ok_or(KeyError::Form)?;
+        Self::from_members(members, None)
+    }
+
     fn from_members(members: &Map<String, Value>, purpose: Option<KeyUse>) -> Result<Self, KeyError> {
-        let (x, y) = coordinates(members)?;
-        let key = Self::from_point(x, y)?;
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        if text("kty") != Some("EC") || text("crv") != Some("P-256") {
+            return Err(KeyError::Form);
+        }
+        let coordinate = |name: &str| text(name).and_then(|value| base64url::decode_exact(value).ok()).ok_or(KeyError::Form);
+        let key = Self::from_point(coordinate("x")?, coordinate("y")?)?;
         let agrees = |name: &str, expected: &str| members.get(name).is_none_or(|value| value.as_str() == Some(expected));
         let fits = purpose.is_none_or(|purpose| agrees("use", purpose.as_str()) && agrees("alg", purpose.algorithm()));
         if fits && agrees("kid", &key.thumbprint.to_string()) { Ok(key) } else { Err(KeyError::Disagrees) }
     }
 
     fn from_point(x: [u8; 32], y: [u8; 32]) -> Result<Self, KeyError> {
-        let verifying = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed(&x, &y)).map_err(|_| KeyError::Point)?;
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed(&x, &y)).map_err(|_| KeyError::Point)?;
         let (x64, y64) = (base64url::encode(x), base64url::encode(y));
+        let decoding = DecodingKey::from_ec_components(&x64, &y64).map_err(|_| KeyError::Point)?;
         let thumbprint = sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x64}","y":"{y64}"}}"#).as_bytes());
-        Ok(Self { x, y, thumbprint, verifying })
+        Ok(Self { x, y, thumbprint, decoding })
     }
 
     /// The public JWK: `kty`, `crv`, `x`, `y`.
     #[must_use]
     pub fn jwk(&self) -> Value {
-        public_jwk(&self.x, &self.y)
+        serde_json::json!({"kty": "EC", "crv": "P-256", "x": base64url::encode(self.x), "y": base64url::encode(self.y)})
     }
 
     /// RFC 7638 thumbprint with SHA-256: the `kid`.
@@ -113,7 +121,8 @@ impl PublicKey {
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
         // The length is fixed first, so that only the form of RFC 7518 section 3.4 reaches the library.
-        base64url::decode_exact::<64>(signature).is_ok_and(|signature| self.verifying.verify_sig(message, &signature).is_ok())
+        base64url::decode_exact::<64>(signature).is_ok()
+            && jsonwebtoken::crypto::verify(signature, message, &self.decoding, Algorithm::ES256).unwrap_or(false)
     }
 }
 
@@ -131,10 +140,10 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
-/// A private ES256 key, parsed once.
+/// A private ES256 key.
 pub struct SigningKey {
     private: Private,
-    pair: EcdsaKeyPair,
+    encoding: EncodingKey,
 }
 
 impl SigningKey {
@@ -149,8 +158,8 @@ impl SigningKey {
     }
 
     fn new(private: Private) -> Result<Self, KeyError> {
-        let pair = private.pair()?;
-        Ok(Self { private, pair })
+        let encoding = EncodingKey::from_ec_der(&private.pkcs8()?);
+        Ok(Self { private, encoding })
     }
 
     /// The private JWK. Wiped when dropped.
@@ -167,7 +176,7 @@ impl SigningKey {
 
     /// The ES256 signature over the message, in base64url.
     pub fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
-        self.pair.sign(&SystemRandom::new(), message).map(base64url::encode).map_err(|_| KeyError::Failed)
+        jsonwebtoken::crypto::sign(message, &self.encoding, Algorithm::ES256).map_err(|_| KeyError::Failed)
     }
 }
 
@@ -205,9 +214,9 @@ impl OpeningKey {
         &self.private.public
     }
 
-    /// The library's form, which agrees on secrets.
-    pub(super) fn agreeing(&self) -> Result<agreement::PrivateKey, KeyError> {
-        agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, self.private.scalar.as_slice()).map_err(|_| KeyError::Failed)
+    /// PKCS#8, for the envelope's library.
+    pub(super) fn pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.private.pkcs8()
     }
 }
 
@@ -251,6 +260,11 @@ impl Private {
             .map_err(|_| KeyError::Point)
     }
 
+    fn pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let document = self.pair()?.to_pkcs8v1().map_err(|_| KeyError::Failed)?;
+        Ok(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
     fn to_jwk(&self, purpose: KeyUse) -> Zeroizing<Vec<u8>> {
         let (x, y, kid) = (base64url::encode(self.public.x), base64url::encode(self.public.y), self.public.thumbprint);
         let d = Zeroizing::new(base64url::encode(self.scalar.as_slice()));
@@ -265,33 +279,6 @@ impl Private {
         }
         out
     }
-}
-
-/// The point of an ephemeral key (RFC 7518 section 4.6.1.1), exactly `kty`, `crv`, `x`, `y`. Whether it is on the curve is checked when it is
-/// agreed with.
-pub(super) fn ephemeral_point(jwk: &Value) -> Result<[u8; 65], KeyError> {
-    let members = jwk.as_object().filter(|members| members.len() == 4).ok_or(KeyError::Form)?;
-    let (x, y) = coordinates(members)?;
-    Ok(uncompressed(&x, &y))
-}
-
-/// The ephemeral key of a point in uncompressed form.
-pub(super) fn ephemeral_jwk(point: &[u8]) -> Result<Value, KeyError> {
-    let (Some(x), Some(y), 65) = (point.get(1..33), point.get(33..), point.len()) else { return Err(KeyError::Point) };
-    Ok(public_jwk(x, y))
-}
-
-fn public_jwk(x: &[u8], y: &[u8]) -> Value {
-    serde_json::json!({"kty": "EC", "crv": "P-256", "x": base64url::encode(x), "y": base64url::encode(y)})
-}
-
-fn coordinates(members: &Map<String, Value>) -> Result<([u8; 32], [u8; 32]), KeyError> {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    if text("kty") != Some("EC") || text("crv") != Some("P-256") {
-        return Err(KeyError::Form);
-    }
-    let coordinate = |name: &str| text(name).and_then(|value| base64url::decode_exact(value).ok()).ok_or(KeyError::Form);
-    Ok((coordinate("x")?, coordinate("y")?))
 }
 
 fn uncompressed(x: &[u8; 32], y: &[u8; 32]) -> [u8; 65] {
