@@ -3,6 +3,8 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+mod mark;
+
 use std::{
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
@@ -23,7 +25,7 @@ use crate::{
     domain::digest::Digest,
     gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
-    ledger::{self, LedgerError, Node},
+    ledger::{self, HighWaterError, LedgerError, Node},
     message::{
         disclosed::Pseudonym,
         envelope::{EnvelopeError, Opener},
@@ -81,6 +83,9 @@ pub enum StartupError {
     /// Ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The high-water mark.
+    #[error(transparent)]
+    Mark(#[from] HighWaterError),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -131,7 +136,7 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     if in_force != policy.digest() {
         return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
     }
-    open_by(config, store, clock, policy).await
+    open_by(config, store, clock, policy, false).await
 }
 
 /// The entry that put the configured policies in force, and its index; nothing where they were already.
@@ -142,7 +147,7 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
     let policy = policies(config)?;
     let store = store::open(config.database.url.expose()).await?;
     let (old, new) = (store.head().await?.policy, policy.digest());
-    let opened = open_by(config, store, clock, policy).await?;
+    let opened = open_by(config, store, clock, policy, true).await?;
     let outcome = opened.gateway.activate_policies(by).await;
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
@@ -162,7 +167,14 @@ pub struct Activation {
     pub index: Option<u64>,
 }
 
-async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, policy: PolicySet) -> Result<Opened, StartupError> {
+/// `beside`: another process of this configuration may be serving.
+async fn open_by(
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    policy: PolicySet,
+    beside: bool,
+) -> Result<Opened, StartupError> {
     let signing = |file: &PathBuf| -> Result<SigningKey, StartupError> {
         SigningKey::from_jwk(&config::read_secret(file)?).map_err(|e| StartupError::Key(file.clone(), e))
     };
@@ -181,12 +193,18 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let mark = match mark::hold(&config.ledger.high_water, &signer, &store.head().await?) {
+        // The gateway that holds it watches the ledger; what is done beside it shows no head.
+        Err(StartupError::Mark(HighWaterError::Held(_))) if beside => None,
+        held => Some(held?),
+    };
     let (ledger, sequencer) = ledger::open_ledger(ledger::Parts {
         appender: store.appender(),
         reads: Arc::clone(&store) as Arc<dyn LedgerRead>,
         signer,
         clock: Arc::clone(&clock),
         node: node.clone(),
+        mark,
     })
     .await?;
     let gateway = Gateway::new(Parts {

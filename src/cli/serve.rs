@@ -8,6 +8,7 @@ use super::{CliError, Voice};
 use crate::{
     clock::SystemClock,
     config::Config,
+    ledger::{HighWaterError, LedgerError},
     startup::{self, StartupError},
     telemetry,
 };
@@ -58,6 +59,26 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
         StartupError::Store(_) | StartupError::NoOwnKey => (
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
+        ),
+        StartupError::Mark(HighWaterError::Missing(_) | HighWaterError::Spoilt(_)) => (
+            "Nobody can tell whether this database went back to an older state. If this gateway is new, or you compared the head with another gateway's and \
+             with those that auditors keep, say so once: `tsunagi ledger adopt -c FILE`. If entries were lost: `tsunagi ledger reopen`.",
+            "このデータベースが古い状態に戻っていないことを確かめられません。新しいゲートウェイである場合や、先頭をほかのゲートウェイや監査人の控えと比べて確かめた場合は、\
+             一度だけ `tsunagi ledger adopt -c FILE` を実行してください。記録が失われている場合は `tsunagi ledger reopen` です。",
+        ),
+        StartupError::Mark(HighWaterError::OtherOrigin { .. }) => (
+            "Correct `origin`, or, if the ledger was opened again under a new name, take over with `tsunagi ledger adopt -c FILE`.",
+            "`origin` を直してください。台帳を新しい名前で開き直した場合は `tsunagi ledger adopt -c FILE` で引き継いでください。",
+        ),
+        StartupError::Mark(_) => (
+            "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",
+            "ゲートウェイごとに、その利用者が書き込める最高水位ファイル（`ledger.high_water`）を指定してください。",
+        ),
+        StartupError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => (
+            "The database is older than what this gateway showed, or another one. Put the newest database back. If the entries are lost for good, open a new \
+             origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
+            "データベースが、このゲートウェイがすでに示したものより古いか、別のものです。最新のデータベースに戻してください。記録が失われて戻らない場合は、\
+             断絶を記録して新しい名前で開き直します: `tsunagi ledger reopen -c FILE --origin NAME`。最高水位ファイルを消してはいけません。",
         ),
         StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
         StartupError::Ledger(_) => (

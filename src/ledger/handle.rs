@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Answer, Draft, LedgerError,
     batch::Prepared,
+    heads::Heads,
     sequencer::{Grant, Order, Waiting},
     tree,
 };
 use crate::{
     domain::digest::Digest,
-    store::{LedgerRead, LedgerRow},
-    tlog::{Hash, NoteSigner},
+    store::{HeadRow, LedgerRead, LedgerRow},
+    tlog::Hash,
 };
 
 /// The newest signed head this process knows.
@@ -35,7 +36,7 @@ pub struct SequencerHandle {
     pub(super) published: watch::Receiver<Arc<Published>>,
     pub(super) failing: Arc<AtomicBool>,
     pub(super) reads: Arc<dyn LedgerRead>,
-    pub(super) signer: Arc<NoteSigner>,
+    pub(super) heads: Arc<Heads>,
 }
 
 impl std::fmt::Debug for SequencerHandle {
@@ -103,6 +104,18 @@ impl SequencerHandle {
         Ok(grown.size)
     }
 
+    /// The head as it is stored now, if it goes on from what this process showed.
+    pub async fn head(&self) -> Result<HeadRow, LedgerError> {
+        let before = self.heads.shown();
+        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        if let Err(error) = self.heads.glance(before, &head) {
+            // Readiness looks under the lock, which tells whether entries were lost.
+            self.failing.store(true, Ordering::Relaxed);
+            return Err(error);
+        }
+        Ok(head)
+    }
+
     /// An entry with its proof in the newest tree.
     pub async fn prove(&self, idx: u64) -> Result<Proven, LedgerError> {
         let published = self.covering(idx).await?;
@@ -120,6 +133,7 @@ impl SequencerHandle {
 
     /// Whether entries can be made: when the last batch failed, something is written to see whether that has passed.
     pub async fn writable(&self) -> Result<(), LedgerError> {
+        self.heads.standing()?;
         if self.queue.is_closed() {
             return Err(LedgerError::Closed);
         }
@@ -144,12 +158,13 @@ impl SequencerHandle {
         if idx < newest.size {
             return Ok(newest);
         }
-        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        let before = self.heads.shown();
+        let head = self.head().await?;
         if idx >= head.size {
             return Err(LedgerError::NotInLedger);
         }
         // The signature is a pure function of what is committed: whoever holds the key may sign it.
-        Published::sign(&head, &self.signer).map(Arc::new)
+        self.heads.sign_read(before, &*self.reads, &head).await.map(Arc::new)
     }
 }
 

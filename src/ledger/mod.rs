@@ -9,6 +9,8 @@ mod entry;
 mod error;
 pub mod export;
 mod handle;
+mod heads;
+mod high_water;
 mod leaf;
 mod open;
 mod sequencer;
@@ -21,5 +23,6 @@ pub use self::{
     entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
     error::LedgerError,
     handle::{Proven, SequencerHandle, Turn},
+    high_water::{HighWater, HighWaterError, mark_note, read_mark},
     open::{Parts, open_ledger},
 };

@@ -17,13 +17,14 @@ use super::{
     Answer, Committed, Draft, Entry, LedgerError, Node,
     batch::{Batch, Done, Prepared, Verdict},
     handle::Published,
+    heads::Heads,
     tree,
 };
 use crate::{
-    clock::{Clock, Ids},
+    clock::{Clock, ClockWatch, Ids},
     domain::{entry::EntryType, time::Timestamp},
     store::{Appender, HeadRow, LedgerRead},
-    tlog::{Checkpoint, Hash, NoteSigner, RightEdge},
+    tlog::RightEdge,
 };
 
 /// Where an answer goes.
@@ -58,8 +59,9 @@ pub(super) struct Grant {
 pub(super) struct Sequencer {
     pub(super) appender: Arc<dyn Appender>,
     pub(super) reads: Arc<dyn LedgerRead>,
-    pub(super) signer: Arc<NoteSigner>,
+    pub(super) heads: Arc<Heads>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) watch: ClockWatch,
     pub(super) node: Node,
     pub(super) published: watch::Sender<Arc<Published>>,
     /// The right edge after the last batch of this process. None: read it again.
@@ -104,6 +106,7 @@ impl Sequencer {
                 Order::Close => queue.close(),
             }
         }
+        self.heads.flush().await;
     }
 
     /// Holds the head lock for one caller, who sends one draft or gives up, within the deadline.
@@ -127,14 +130,25 @@ impl Sequencer {
 
     async fn probe(&self) -> Result<(), LedgerError> {
         let jti = Ids::new(Arc::clone(&self.clock)).jti().map_err(|_| LedgerError::NoEntropy)?;
-        self.begin().await?.probe(jti, self.clock.now()).await?;
+        let now = self.now()?;
+        self.begin().await?.probe(jti, now).await?;
         self.failing.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
+        let before = self.heads.shown();
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
-        Batch::new(append)
+        let batch = Batch::new(append)?;
+        self.heads.follow(before, &*self.reads, batch.head()).await?;
+        Ok(batch)
+    }
+
+    fn now(&self) -> Result<Timestamp, LedgerError> {
+        self.watch.now().map_err(|error| {
+            tracing::error!(%error, "nothing is appended until the clock is right again or the gateway is started again");
+            LedgerError::Clock
+        })
     }
 
     async fn append(&mut self, batch: Result<Batch, LedgerError>, waiting: Vec<Waiting>) {
@@ -161,7 +175,7 @@ impl Sequencer {
     }
 
     async fn commit(&mut self, mut batch: Batch, drafts: Vec<Prepared>) -> Result<Vec<Answer>, LedgerError> {
-        let now = self.clock.now();
+        let now = self.now()?;
         batch.set_now(now);
         let edge = match self.edge.take() {
             // Another process may have appended since.
@@ -222,7 +236,7 @@ impl Sequencer {
     /// Signs the checkpoint of a committed head and shows it to everybody.
     fn publish(&self, head: &HeadRow) -> Result<Arc<str>, LedgerError> {
         // The entries are durable whatever happens here; who is told that the outcome is unknown asks again and gets them.
-        let published = Arc::new(Published::sign(head, &self.signer).map_err(|_| LedgerError::OutcomeUnknown)?);
+        let published = Arc::new(self.heads.sign(head).map_err(|_| LedgerError::OutcomeUnknown)?);
         let note = Arc::clone(&published.note);
         self.published.send_replace(published);
         Ok(note)
@@ -249,15 +263,6 @@ async fn or_receive(next: Option<Order>, queue: &mut mpsc::Receiver<Order>) -> O
 fn answer<T>(reply: Reply<T>, given: Result<T, LedgerError>) {
     if reply.send(given).is_err() {
         tracing::debug!("a caller of the ledger stopped waiting");
-    }
-}
-
-impl Published {
-    /// Signs the checkpoint of a head.
-    pub(super) fn sign(head: &HeadRow, signer: &NoteSigner) -> Result<Self, LedgerError> {
-        let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
-        let note = checkpoint.sign(signer).map_err(|_| LedgerError::Signer)?;
-        Ok(Self { note: note.into(), size: head.size, rights_epoch: head.rights_epoch, policy: head.policy })
     }
 }
 

@@ -68,6 +68,7 @@ impl Stage {
             signer: Arc::clone(&self.signer),
             clock: Arc::clone(&self.clock) as _,
             node: node(),
+            mark: None,
         })
         .await
     }

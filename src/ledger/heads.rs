@@ -1,0 +1,135 @@
+//! The heads this process shows: each is signed here, after it was remembered outside the database, and only if it goes on from the one before.
+//!
+//! Promises: nobody is shown a head that the high-water mark does not hold; a database that went back behind a shown head, or went on another way, is
+//! found out when its head is next read under the lock, and from then on nothing is served until the process is started again (`ledger.md` section 5).
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::{HighWater, LedgerError, handle::Published, high_water, tree};
+use crate::{
+    store::{HeadRow, LedgerRead},
+    tlog::{Checkpoint, Hash, NoteSigner, verify_consistency},
+};
+
+/// Signs heads and remembers them.
+pub(super) struct Heads {
+    signer: Arc<NoteSigner>,
+    mark: Option<Arc<HighWater>>,
+    shown: Mutex<Shown>,
+    /// Why nothing is served any more.
+    lost: OnceLock<LedgerError>,
+}
+
+/// Size and root of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    size: u64,
+    root: Hash,
+}
+
+impl Heads {
+    /// Checks the stored head against the mark. `None` remembers nothing outside the database.
+    pub(super) async fn open(
+        signer: Arc<NoteSigner>,
+        mark: Option<Arc<HighWater>>,
+        reads: &dyn LedgerRead,
+        head: &HeadRow,
+    ) -> Result<Self, LedgerError> {
+        let shown = Shown { size: head.size, root: Hash(head.root) };
+        let heads = Self { signer, mark, shown: Mutex::new(shown), lost: OnceLock::new() };
+        if let Some(mark) = &heads.mark {
+            let marked = mark.head();
+            goes_on(Shown { size: marked.size(), root: marked.root() }, reads, head).await?;
+        }
+        Ok(heads)
+    }
+
+    /// The newest head that was signed. Take it before reading a head that is to be compared with it.
+    pub(super) fn shown(&self) -> Shown {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anything is served.
+    pub(super) fn standing(&self) -> Result<(), LedgerError> {
+        self.lost.get().copied().map_or(Ok(()), Err)
+    }
+
+    /// A head that was read under the lock must go on from what was shown before it was read. If it does not, that stays so.
+    pub(super) async fn follow(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
+        self.standing()?;
+        if head.origin != self.signer.verifier().name().as_str() {
+            return Err(LedgerError::Signer);
+        }
+        let followed = goes_on(before, reads, head).await;
+        if let Err(error @ (LedgerError::RolledBack { .. } | LedgerError::Forked { .. })) = followed {
+            tracing::error!(%error, "nothing is served any more: find out what happened to the database, then start again");
+            return Err(*self.lost.get_or_init(|| error));
+        }
+        followed
+    }
+
+    /// A head that was read beside the lock. The reader may stand behind, so a smaller one is no proof; whether a larger one goes on is looked at when it
+    /// is signed or locked.
+    pub(super) fn glance(&self, before: Shown, head: &HeadRow) -> Result<(), LedgerError> {
+        self.standing()?;
+        let behind = head.size < before.size || (head.size == before.size && Hash(head.root) != before.root);
+        if behind { Err(LedgerError::Unavailable) } else { Ok(()) }
+    }
+
+    /// Signs a head that was read beside the lock, if it goes on from what was shown.
+    pub(super) async fn sign_read(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<Published, LedgerError> {
+        match goes_on(before, reads, head).await {
+            Ok(()) => self.sign(head),
+            Err(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => Err(LedgerError::Unavailable),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Signs a committed head that goes on from what was shown, and remembers it.
+    pub(super) fn sign(&self, head: &HeadRow) -> Result<Published, LedgerError> {
+        self.standing()?;
+        let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
+        let note = checkpoint.sign(&self.signer).map_err(|_| LedgerError::Signer)?;
+        if let Some(mark) = &self.mark {
+            mark.remember(&checkpoint, &note).map_err(|error| {
+                tracing::error!(%error, "the newest head is not shown");
+                LedgerError::Mark
+            })?;
+        }
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if head.size > shown.size {
+            *shown = Shown { size: head.size, root: Hash(head.root) };
+        }
+        drop(shown);
+        Ok(Published { note: note.into(), size: head.size, rights_epoch: head.rights_epoch, policy: head.policy })
+    }
+
+    /// Flushes the mark, once a second as long as this lives, or now.
+    pub(super) fn start_flushing(&self) {
+        if let Some(mark) = &self.mark {
+            tokio::spawn(HighWater::keep_flushed(Arc::downgrade(mark)));
+        }
+    }
+
+    pub(super) async fn flush(&self) {
+        if let Some(mark) = &self.mark {
+            high_water::flush(Arc::clone(mark)).await;
+        }
+    }
+}
+
+/// Whether a stored head contains the tree of another.
+async fn goes_on(from: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
+    let root = Hash(head.root);
+    if head.size < from.size {
+        return Err(LedgerError::RolledBack { shown: from.size, found: head.size });
+    }
+    if head.size == from.size {
+        return if root == from.root { Ok(()) } else { Err(LedgerError::Forked { shown: from.size }) };
+    }
+    if from.size == 0 {
+        return Ok(());
+    }
+    let proof = tree::consistency(reads, from.size, head.size).await?;
+    verify_consistency(from.size, head.size, &from.root, &root, &proof).map_err(|_| LedgerError::Forked { shown: from.size })
+}
