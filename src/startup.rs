@@ -86,6 +86,14 @@ pub enum StartupError {
     /// The high-water mark.
     #[error(transparent)]
     Mark(#[from] HighWaterError),
+    /// The database went back.
+    #[error("the database holds {stored} entries, this gateway has shown a head of {shown}")]
+    Behind {
+        /// Entries of the newest head that was shown.
+        shown: u64,
+        /// Entries stored.
+        stored: u64,
+    },
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),

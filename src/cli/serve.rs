@@ -74,7 +74,7 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",
             "ゲートウェイごとに、その利用者が書き込める最高水位ファイル（`ledger.high_water`）を指定してください。",
         ),
-        StartupError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => (
+        StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack | LedgerError::Forked) => (
             "The database is older than what this gateway showed, or another one. Put the newest database back. If the entries are lost for good, open a new \
              origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
             "データベースが、このゲートウェイがすでに示したものより古いか、別のものです。最新のデータベースに戻してください。記録が失われて戻らない場合は、\

@@ -8,16 +8,16 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Answer, Draft, LedgerError,
+    Answer, Draft, LedgerError, Standing,
     batch::Prepared,
     heads::Heads,
     sequencer::{Grant, Order, Waiting},
     tree,
 };
 use crate::{
-    domain::digest::Digest,
+    domain::{digest::Digest, time::Timestamp},
     store::{HeadRow, LedgerRead, LedgerRow},
-    tlog::Hash,
+    tlog::{Hash, VerifierKey},
 };
 
 /// The newest signed head this process knows.
@@ -35,6 +35,7 @@ pub struct SequencerHandle {
     pub(super) queue: mpsc::Sender<Order>,
     pub(super) published: watch::Receiver<Arc<Published>>,
     pub(super) failing: Arc<AtomicBool>,
+    pub(super) standing: Standing,
     pub(super) reads: Arc<dyn LedgerRead>,
     pub(super) heads: Arc<Heads>,
 }
@@ -43,6 +44,17 @@ impl std::fmt::Debug for SequencerHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SequencerHandle").field("size", &self.size()).finish_non_exhaustive()
     }
+}
+
+/// The head of the stored ledger, signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// The signed note.
+    pub note: Arc<str>,
+    /// Number of entries.
+    pub size: u64,
+    /// Root of the tree.
+    pub root: Hash,
 }
 
 /// A stored entry with its proof in the tree of a signed checkpoint.
@@ -79,6 +91,38 @@ impl SequencerHandle {
         Arc::clone(&self.published.borrow().note)
     }
 
+    /// How the ledger stands beside what others hold of it.
+    #[must_use]
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The key that opens the checkpoints.
+    #[must_use]
+    pub fn verifier(&self) -> &VerifierKey {
+        self.heads.verifier()
+    }
+
+    /// The head as it is stored now, whichever process appended last, signed.
+    pub async fn head(&self) -> Result<SignedHead, LedgerError> {
+        let before = self.heads.shown();
+        let head = self.stored_head().await?;
+        let Published { note, size, .. } = self.heads.sign_read(before, &*self.reads, &head).await?;
+        Ok(SignedHead { note, size, root: Hash(head.root) })
+    }
+
+    /// The root of the stored tree when it had `size` entries.
+    pub async fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        tree::root(&*self.reads, size).await
+    }
+
+    /// When an entry was made; none: it is not stored.
+    pub async fn time_of(&self, idx: u64) -> Result<Option<Timestamp>, LedgerError> {
+        let Some(row) = self.reads.entry(idx).await.map_err(|error| tree::unavailable(&error))? else { return Ok(None) };
+        let entry: super::Entry = serde_json::from_slice(&row.body).map_err(|_| LedgerError::Broken("an entry"))?;
+        Ok(Some(entry.time))
+    }
+
     /// Size of the tree of the newest checkpoint.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -105,7 +149,7 @@ impl SequencerHandle {
     }
 
     /// The head as it is stored now, if it goes on from what this process showed.
-    pub async fn head(&self) -> Result<HeadRow, LedgerError> {
+    pub async fn stored_head(&self) -> Result<HeadRow, LedgerError> {
         let before = self.heads.shown();
         let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
         if let Err(error) = self.heads.glance(before, &head) {
@@ -133,10 +177,10 @@ impl SequencerHandle {
 
     /// Whether entries can be made: when the last batch failed, something is written to see whether that has passed.
     pub async fn writable(&self) -> Result<(), LedgerError> {
-        self.heads.standing()?;
         if self.queue.is_closed() {
             return Err(LedgerError::Closed);
         }
+        self.standing.check()?;
         if !self.failing.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -159,7 +203,7 @@ impl SequencerHandle {
             return Ok(newest);
         }
         let before = self.heads.shown();
-        let head = self.head().await?;
+        let head = self.stored_head().await?;
         if idx >= head.size {
             return Err(LedgerError::NotInLedger);
         }

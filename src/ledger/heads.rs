@@ -3,12 +3,12 @@
 //! Promises: nobody is shown a head that the high-water mark does not hold; a database that went back behind a shown head, or went on another way, is
 //! found out when its head is next read under the lock, and from then on nothing is served until the process is started again (`ledger.md` section 5).
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{HighWater, LedgerError, handle::Published, high_water, tree};
+use super::{Dispute, HighWater, LedgerError, Standing, handle::Published, high_water, tree};
 use crate::{
     store::{HeadRow, LedgerRead},
-    tlog::{Checkpoint, Hash, NoteSigner, verify_consistency},
+    tlog::{Checkpoint, Hash, NoteSigner, VerifierKey, verify_consistency},
 };
 
 /// Signs heads and remembers them.
@@ -16,8 +16,7 @@ pub(super) struct Heads {
     signer: Arc<NoteSigner>,
     mark: Option<Arc<HighWater>>,
     shown: Mutex<Shown>,
-    /// Why nothing is served any more.
-    lost: OnceLock<LedgerError>,
+    standing: Standing,
 }
 
 /// Size and root of a head.
@@ -36,10 +35,11 @@ impl Heads {
         head: &HeadRow,
     ) -> Result<Self, LedgerError> {
         let shown = Shown { size: head.size, root: Hash(head.root) };
-        let heads = Self { signer, mark, shown: Mutex::new(shown), lost: OnceLock::new() };
+        let heads = Self { signer, mark, shown: Mutex::new(shown), standing: Standing::new() };
         if let Some(mark) = &heads.mark {
             let marked = mark.head();
-            goes_on(Shown { size: marked.size(), root: marked.root() }, reads, head).await?;
+            let marked = Shown { size: marked.size(), root: marked.root() };
+            heads.latch(goes_on(marked, reads, head).await)?;
         }
         Ok(heads)
     }
@@ -49,29 +49,37 @@ impl Heads {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether anything is served.
-    pub(super) fn standing(&self) -> Result<(), LedgerError> {
-        self.lost.get().copied().map_or(Ok(()), Err)
+    /// The key that opens the heads.
+    pub(super) fn verifier(&self) -> &VerifierKey {
+        self.signer.verifier()
+    }
+
+    /// Where a dispute latches.
+    pub(super) const fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// A head that was read under the lock must go on from what was shown before it was read. If it does not, that stays so.
     pub(super) async fn follow(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
-        self.standing()?;
         if head.origin != self.signer.verifier().name().as_str() {
             return Err(LedgerError::Signer);
         }
-        let followed = goes_on(before, reads, head).await;
-        if let Err(error @ (LedgerError::RolledBack { .. } | LedgerError::Forked { .. })) = followed {
-            tracing::error!(%error, "nothing is served any more: find out what happened to the database, then start again");
-            return Err(*self.lost.get_or_init(|| error));
-        }
-        followed
+        self.latch(goes_on(before, reads, head).await)
+    }
+
+    fn latch(&self, followed: Result<(), Broke>) -> Result<(), LedgerError> {
+        followed.map_err(|broke| {
+            if let Broke::Dispute(dispute) = broke {
+                self.standing.dispute(dispute);
+            }
+            broke.error()
+        })
     }
 
     /// A head that was read beside the lock. The reader may stand behind, so a smaller one is no proof; whether a larger one goes on is looked at when it
     /// is signed or locked.
     pub(super) fn glance(&self, before: Shown, head: &HeadRow) -> Result<(), LedgerError> {
-        self.standing()?;
+        self.standing.undisputed()?;
         let behind = head.size < before.size || (head.size == before.size && Hash(head.root) != before.root);
         if behind { Err(LedgerError::Unavailable) } else { Ok(()) }
     }
@@ -80,14 +88,14 @@ impl Heads {
     pub(super) async fn sign_read(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<Published, LedgerError> {
         match goes_on(before, reads, head).await {
             Ok(()) => self.sign(head),
-            Err(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => Err(LedgerError::Unavailable),
-            Err(error) => Err(error),
+            Err(Broke::Dispute(_)) => Err(LedgerError::Unavailable),
+            Err(Broke::Read(error)) => Err(error),
         }
     }
 
     /// Signs a committed head that goes on from what was shown, and remembers it.
     pub(super) fn sign(&self, head: &HeadRow) -> Result<Published, LedgerError> {
-        self.standing()?;
+        self.standing.undisputed()?;
         let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
         let note = checkpoint.sign(&self.signer).map_err(|_| LedgerError::Signer)?;
         if let Some(mark) = &self.mark {
@@ -118,18 +126,42 @@ impl Heads {
     }
 }
 
+/// Whether a stored head contains the tree of a signed one.
+pub(super) async fn continues(held: &Checkpoint, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
+    goes_on(Shown { size: held.size(), root: held.root() }, reads, head).await.map_err(Broke::error)
+}
+
+/// Why a head does not go on from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broke {
+    Dispute(Dispute),
+    /// It could not be found out.
+    Read(LedgerError),
+}
+
+impl Broke {
+    const fn error(self) -> LedgerError {
+        match self {
+            Self::Dispute(Dispute::RolledBack { .. }) => LedgerError::RolledBack,
+            Self::Dispute(Dispute::Forked { .. }) => LedgerError::Forked,
+            Self::Read(error) => error,
+        }
+    }
+}
+
 /// Whether a stored head contains the tree of another.
-async fn goes_on(from: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
+async fn goes_on(from: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), Broke> {
     let root = Hash(head.root);
+    let forked = Broke::Dispute(Dispute::Forked { held: from.size });
     if head.size < from.size {
-        return Err(LedgerError::RolledBack { shown: from.size, found: head.size });
+        return Err(Broke::Dispute(Dispute::RolledBack { held: from.size, stored: head.size }));
     }
     if head.size == from.size {
-        return if root == from.root { Ok(()) } else { Err(LedgerError::Forked { shown: from.size }) };
+        return if root == from.root { Ok(()) } else { Err(forked) };
     }
     if from.size == 0 {
         return Ok(());
     }
-    let proof = tree::consistency(reads, from.size, head.size).await?;
-    verify_consistency(from.size, head.size, &from.root, &root, &proof).map_err(|_| LedgerError::Forked { shown: from.size })
+    let proof = tree::consistency(reads, from.size, head.size).await.map_err(Broke::Read)?;
+    verify_consistency(from.size, head.size, &from.root, &root, &proof).map_err(|_| forked)
 }

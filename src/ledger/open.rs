@@ -48,8 +48,15 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
     let (published, newest) = watch::channel(Arc::new(heads.sign(&head)?));
     let (queue, orders) = mpsc::channel(QUEUE);
     let failing = Arc::new(AtomicBool::new(false));
-    let handle =
-        SequencerHandle { queue, published: newest, failing: Arc::clone(&failing), reads: Arc::clone(&reads), heads: Arc::clone(&heads) };
+    let standing = heads.standing().clone();
+    let handle = SequencerHandle {
+        queue,
+        published: newest,
+        failing: Arc::clone(&failing),
+        standing: standing.clone(),
+        reads: Arc::clone(&reads),
+        heads: Arc::clone(&heads),
+    };
     let first =
         Entry::of_gateway(Ids::new(Arc::clone(&clock)).v7().map_err(|_| LedgerError::NoEntropy)?, node.clone(), EntryType::LedgerOpened);
     let sequencer = Sequencer {
@@ -62,6 +69,7 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         published,
         edge: Some(edge),
         failing,
+        standing,
         skewed: false,
         forget_at: Timestamp::default(),
     };

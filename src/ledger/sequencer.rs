@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Answer, Committed, Draft, Entry, LedgerError, Node,
+    Answer, Committed, Draft, Entry, LedgerError, Node, Standing,
     batch::{Batch, Done, Prepared, Verdict},
     handle::Published,
     heads::Heads,
@@ -68,6 +68,8 @@ pub(super) struct Sequencer {
     pub(super) edge: Option<RightEdge>,
     /// Whether the last batch failed: until one succeeds, readiness asks for a probe.
     pub(super) failing: Arc<AtomicBool>,
+    /// How the ledger stands beside what others hold of it.
+    pub(super) standing: Standing,
     /// Whether the clock is behind the ledger and that was recorded.
     pub(super) skewed: bool,
     /// When expired ids are looked for again.
@@ -137,6 +139,7 @@ impl Sequencer {
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
+        self.standing.check()?;
         let before = self.heads.shown();
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
         let batch = Batch::new(append)?;

@@ -22,6 +22,12 @@ pub(super) async fn consistency(reads: &dyn LedgerRead, from: u64, to: u64) -> R
     prove(reads, to, &plan).await
 }
 
+/// The root of the tree of the first `size` leaves, from stored hashes.
+pub(super) async fn root(reads: &dyn LedgerRead, size: u64) -> Result<Hash, LedgerError> {
+    let hashes = fetch(reads, size, Frontier::nodes(size)).await?;
+    Ok(Frontier::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)?.root())
+}
+
 /// The right edge of the stored tree, checked against the frontier of the head.
 pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<RightEdge, LedgerError> {
     let size = frontier.size();

@@ -12,10 +12,15 @@ use crate::{
 /// Takes hold of the mark at `path`. An empty ledger has shown nothing, so its mark is made; with entries in the ledger a missing mark is an error:
 /// nobody could tell whether the database went back.
 pub(super) fn hold(path: &Path, signer: &NoteSigner, head: &HeadRow) -> Result<HighWater, StartupError> {
-    match HighWater::open(path, signer.verifier()) {
-        Err(HighWaterError::Missing(_)) if head.size == 0 => make(path, signer, head),
-        opened => Ok(opened?),
+    let mark = match HighWater::open(path, signer.verifier()) {
+        Err(HighWaterError::Missing(_)) if head.size == 0 => return make(path, signer, head),
+        opened => opened?,
+    };
+    let shown = mark.head().size();
+    if shown > head.size {
+        return Err(StartupError::Behind { shown, stored: head.size });
     }
+    Ok(mark)
 }
 
 /// Makes the mark with the head that is stored.
