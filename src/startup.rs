@@ -3,6 +3,8 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+pub mod keeping;
+
 mod mark;
 
 use std::{
@@ -94,6 +96,15 @@ pub enum StartupError {
         /// Entries stored.
         stored: u64,
     },
+    /// The ledger was to be opened again, and nothing shows that it lost anything.
+    #[error("the ledger goes on from every head that is known: nothing is lost")]
+    NothingLost,
+    /// The ledger was to be opened again, and nobody brought a head from before.
+    #[error("no head of the ledger is known from before")]
+    NothingKnown,
+    /// A note is no head of this ledger.
+    #[error("{0}: not a checkpoint that this ledger's key signed")]
+    NoHead(PathBuf),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -188,16 +199,9 @@ async fn open_by(
     };
     let (enc_retired, kb_retired) = retired(&config.keys.retired)?;
     let enc = OpeningKey::from_jwk(&config::read_secret(&config.keys.enc)?).map_err(|e| StartupError::Key(config.keys.enc.clone(), e))?;
-    let signer = Arc::new(NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?);
+    let signer = Arc::new(signer(config, &config.origin)?);
     let vkey = signer.verifier().to_string();
-    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
-    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
-    match store.data_key(&GATEWAY_KEY).await? {
-        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?),
-        // It is made with the first party.
-        None if store.parties(None, 1).await?.is_empty() => {}
-        None => return Err(StartupError::NoOwnKey),
-    }
+    let vault = vault(config, &*store).await?;
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -237,6 +241,25 @@ async fn open_by(
         ids,
     });
     Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
+}
+
+/// The ledger's key under a name.
+fn signer(config: &Config, origin: &str) -> Result<NoteSigner, StartupError> {
+    Ok(NoteSigner::from_seed(origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?)
+}
+
+/// The key-encryption key, if it is the one that the database was made with.
+async fn vault(config: &Config, store: &dyn Store) -> Result<Vault, StartupError> {
+    let kek = |error| StartupError::Kek(config.keys.kek.clone(), error);
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(kek)?)?;
+    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
+    match store.data_key(&GATEWAY_KEY).await? {
+        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(kek)?),
+        // It is made with the first party.
+        None if store.parties(None, 1).await?.is_empty() => {}
+        None => return Err(StartupError::NoOwnKey),
+    }
+    Ok(vault)
 }
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads certificates, revocation lists and policies again.

@@ -3,11 +3,14 @@
 mod acting;
 mod agreement;
 mod audit;
+mod backup;
 mod consent;
 mod demo;
 mod failure;
 mod init;
+mod ledger;
 mod policy;
+mod restore;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -40,6 +43,12 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Copy the database while the gateway serves, and verify the copy.
+    Backup(backup::BackupArgs),
+    /// Put a verified copy where the database was. Never writes over one.
+    Restore(restore::RestoreArgs),
+    /// The operator's word about the ledger: adopt it on a new gateway, open it again under another name after a loss.
+    Ledger(ledger::LedgerArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
@@ -76,6 +85,9 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Backup(args) => backup::run(args, voice).await,
+            Command::Restore(args) => restore::run(args, voice).await,
+            Command::Ledger(args) => ledger::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,

@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     ledger::{HighWaterError, LedgerError},
     startup::{self, StartupError},
+    store::StoreError,
     telemetry,
 };
 
@@ -25,17 +26,24 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
     let usage = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot serve: {error}"), format!("起動できません: {error}"));
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     telemetry::start_logging(config.log).map_err(|e| usage(&e))?;
-    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| {
-        if let StartupError::Policy(fault) = &error {
-            return super::policy::unusable(fault);
-        }
-        let (en, ja) = remedy(&error);
-        CliError::usage(format!("cannot serve: {error}. {en}"), format!("起動できません: {error}。{ja}"))
+    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| match &error {
+        StartupError::Policy(fault) => super::policy::unusable(fault),
+        _ => told(&error, "cannot serve", "起動できません"),
     })
 }
 
+/// The error with what to do about it: what is written in files is usage, what is stored does not verify.
+pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
+    let remedy = remedy(error);
+    let (en, ja) = (format!("{en}: {error}. {}", remedy.0), format!("{ja}: {error}。{}", remedy.1));
+    match error {
+        StartupError::Ledger(_) | StartupError::Behind { .. } => CliError::Unverified { en, ja },
+        _ => CliError::Usage { en, ja },
+    }
+}
+
 /// What to do about it.
-const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
+pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
     match error {
         StartupError::Config(_) | StartupError::Url => {
             ("Correct the configuration file; README lists every key.", "設定ファイルを直してください。キーの一覧は README にあります。")
@@ -56,6 +64,15 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
         ),
         StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
+        StartupError::Store(StoreError::Exists) => (
+            "Nothing is written over. Move what is there away first, with the files -wal and -shm beside it, or name another place.",
+            "上書きはしません。先に、そこにあるものを -wal、-shm のファイルとともに移すか、別の場所を指定してください。",
+        ),
+        StartupError::Store(StoreError::InUse) => (
+            "Make a copy with `tsunagi backup` while the gateway serves; copying the file of a database in use loses what waits in its log.",
+            "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
+        ),
+        StartupError::Store(StoreError::Damaged(_)) => ("Use another backup.", "別の控えを使ってください。"),
         StartupError::Store(_) | StartupError::NoOwnKey => (
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
@@ -79,6 +96,19 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
              origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
             "データベースが、このゲートウェイがすでに示したものより古いか、別のものです。最新のデータベースに戻してください。記録が失われて戻らない場合は、\
              断絶を記録して新しい名前で開き直します: `tsunagi ledger reopen -c FILE --origin NAME`。最高水位ファイルを消してはいけません。",
+        ),
+        StartupError::NothingLost => {
+            ("There is no need for a new name; serve as before.", "新しい名前は要りません。これまでどおり起動してください。")
+        }
+        StartupError::NothingKnown => (
+            "Bring the newest head that another gateway, an auditor or a witness kept (--known FILE), or say with --nothing-known that nobody has one. If \
+             nothing was lost, use `tsunagi ledger adopt`.",
+            "ほかのゲートウェイ、監査人、証人が持つ最新の先頭を --known で渡すか、誰も持っていないことを --nothing-known で示してください。\
+             失われていなければ `tsunagi ledger adopt` を使ってください。",
+        ),
+        StartupError::NoHead(_) => (
+            "Give a checkpoint note of this ledger, or another gateway's high-water mark.",
+            "この台帳のチェックポイントか、ほかのゲートウェイの最高水位ファイルを指定してください。",
         ),
         StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
         StartupError::Ledger(_) => (

@@ -93,6 +93,27 @@ pub fn mark_note(path: &Path) -> Result<String, HighWaterError> {
     notes.max_by_key(|note| claimed(note).map_or(0, |head| head.size())).ok_or_else(|| HighWaterError::Spoilt(path.to_owned()))
 }
 
+/// Gives a mark another name beside its own, for keeping. Gives that name.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn set_aside(path: &Path) -> Result<PathBuf, HighWaterError> {
+    let failed = |source| HighWaterError::File { path: path.to_owned(), source };
+    for number in 1..=MOST_ASIDE {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}.old"));
+        match std::fs::hard_link(path, &name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+            Ok(()) => {
+                std::fs::remove_file(path).and_then(|()| sync_folder(path)).map_err(failed)?;
+                return Ok(name.into());
+            }
+        }
+    }
+    Err(HighWaterError::Exists(path.to_owned()))
+}
+
 impl HighWater {
     /// Takes hold of an existing mark.
     ///
@@ -288,4 +309,5 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 const TITLE: &str = "tsunagi high-water mark 1\n";
 /// A page, so that writing one slot cannot touch the other.
 const SLOT: usize = 4096;
+const MOST_ASIDE: u32 = 1000;
 const FLUSH: Duration = Duration::from_secs(1);

@@ -27,7 +27,7 @@ pub use self::{
     error::LedgerError,
     examine::{Examined, examine, goes_on_from},
     handle::{Proven, SequencerHandle, SignedHead, Turn},
-    high_water::{HighWater, HighWaterError, mark_note, read_mark},
+    high_water::{HighWater, HighWaterError, mark_note, read_mark, set_aside},
     open::{Parts, open_ledger},
     reopen::{Reopen, Reopened, reopen},
     standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
