@@ -311,3 +311,119 @@ const TITLE: &str = "tsunagi high-water mark 1\n";
 const SLOT: usize = 4096;
 const MOST_ASIDE: u32 = 1000;
 const FLUSH: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::tlog::{NoteSigner, leaf_hash};
+
+    const ORIGIN: &str = "ledger.example/tsunagi";
+
+    fn signer(origin: &str, seed: u8) -> NoteSigner {
+        NoteSigner::from_seed(origin.parse().unwrap(), &Zeroizing::new([seed; 32])).unwrap()
+    }
+
+    fn head(origin: &str, size: u64) -> Checkpoint {
+        Checkpoint::new(origin, size, leaf_hash(&size.to_be_bytes())).unwrap()
+    }
+
+    fn note(size: u64) -> String {
+        head(ORIGIN, size).sign(&signer(ORIGIN, 5)).unwrap()
+    }
+
+    /// A folder with a mark that was moved on through these sizes.
+    fn marked(sizes: &[u64]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gw.high-water");
+        let mark = HighWater::create(&path, &note(1), signer(ORIGIN, 5).verifier()).unwrap();
+        for size in sizes {
+            mark.remember(&head(ORIGIN, *size), &note(*size)).unwrap();
+        }
+        mark.flush().unwrap();
+        (folder, path)
+    }
+
+    fn reads(path: &Path) -> Result<u64, HighWaterError> {
+        read_mark(path, signer(ORIGIN, 5).verifier()).map(|head| head.size())
+    }
+
+    fn spoil(path: &Path, at: u64) {
+        OpenOptions::new().write(true).open(path).unwrap().write_all_at(b"#", at).unwrap();
+    }
+
+    #[test]
+    fn the_newest_head_is_read_back_whichever_slot_it_is_in() {
+        for sizes in [&[][..], &[2], &[2, 3], &[2, 3, 900]] {
+            let (_folder, path) = marked(sizes);
+            let newest = sizes.last().copied().unwrap_or(1);
+            assert_eq!(reads(&path).unwrap(), newest);
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let held = HighWater::open(&path, signer(ORIGIN, 5).verifier()).unwrap();
+            assert_eq!(held.head(), head(ORIGIN, newest));
+            held.remember(&head(ORIGIN, newest + 1), &note(newest + 1)).unwrap();
+            assert_eq!(reads(&path).unwrap(), newest + 1);
+            held.remember(&head(ORIGIN, newest), &note(newest)).unwrap();
+            assert_eq!(reads(&path).unwrap(), newest + 1, "it never goes back");
+        }
+    }
+
+    #[test]
+    fn a_torn_write_leaves_the_head_before() {
+        for (sizes, newest_slot) in [(&[7][..], 1), (&[7, 8], 0)] {
+            for at in [0, 40, 200] {
+                let (_folder, path) = marked(sizes);
+                spoil(&path, newest_slot * 4096 + at);
+                let before = if sizes.len() == 1 { 1 } else { 7 };
+                assert_eq!(reads(&path).unwrap(), before, "slot {newest_slot} at {at}");
+                // And the next head goes where the torn one was.
+                let held = HighWater::open(&path, signer(ORIGIN, 5).verifier()).unwrap();
+                held.remember(&head(ORIGIN, 9), &note(9)).unwrap();
+                assert_eq!(reads(&path).unwrap(), 9);
+            }
+        }
+        let (_folder, path) = marked(&[7]);
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(5000).unwrap();
+        assert_eq!(reads(&path).unwrap(), 1, "a file that was cut off");
+    }
+
+    #[test]
+    fn a_mark_that_says_nothing_certain_is_refused() {
+        let (folder, path) = marked(&[7]);
+        spoil(&path, 30);
+        spoil(&path, 4096 + 30);
+        assert!(matches!(reads(&path), Err(HighWaterError::Spoilt(_))));
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(reads(&path), Err(HighWaterError::Spoilt(_))));
+        assert!(matches!(reads(&folder.path().join("none")), Err(HighWaterError::Missing(_))));
+    }
+
+    #[test]
+    fn the_mark_of_another_ledger_or_key_does_not_count() {
+        let (_folder, path) = marked(&[7]);
+        let other = read_mark(&path, signer("other.example/ledger", 5).verifier());
+        assert!(matches!(other, Err(HighWaterError::OtherOrigin { origin, .. }) if origin == ORIGIN));
+        assert!(matches!(read_mark(&path, signer(ORIGIN, 6).verifier()), Err(HighWaterError::Spoilt(_))), "signed by another key");
+        assert_eq!(mark_note(&path).unwrap(), note(7));
+    }
+
+    #[test]
+    fn one_process_holds_a_mark_and_nobody_makes_a_second() {
+        let (folder, path) = marked(&[7]);
+        let key = signer(ORIGIN, 5).verifier().clone();
+        let held = HighWater::open(&path, &key).unwrap();
+        assert!(matches!(HighWater::open(&path, &key), Err(HighWaterError::Held(_))));
+        assert_eq!(reads(&path).unwrap(), 7, "reading it needs no hold");
+        drop(held);
+        assert!(matches!(HighWater::create(&path, &note(9), &key), Err(HighWaterError::Exists(_))));
+        assert_eq!(reads(&path).unwrap(), 7);
+        let aside = set_aside(&path).unwrap();
+        assert_eq!((reads(&aside).unwrap(), path.exists()), (7, false));
+        drop(HighWater::create(&path, &note(9), &key).unwrap());
+        assert_ne!(set_aside(&path).unwrap(), aside);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing unfinished is left");
+    }
+}
