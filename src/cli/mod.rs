@@ -5,6 +5,7 @@ mod agreement;
 mod audit;
 mod backup;
 mod consent;
+mod database;
 mod demo;
 mod failure;
 mod init;
@@ -49,6 +50,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// The operator's word about the ledger: adopt it on a new gateway, open it again under another name after a loss.
     Ledger(ledger::LedgerArgs),
+    /// Create or upgrade the tables of a PostgreSQL database, as their owner.
+    Database(database::DatabaseArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
             Command::Backup(args) => backup::run(args, voice).await,
             Command::Restore(args) => restore::run(args, voice).await,
             Command::Ledger(args) => ledger::run(args, voice).await,
+            Command::Database(args) => database::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,

@@ -45,7 +45,7 @@ pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
 /// What to do about it.
 pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
     match error {
-        StartupError::Config(_) | StartupError::Url => {
+        StartupError::Config(_) | StartupError::Url | StartupError::Password(_) => {
             ("Correct the configuration file; README lists every key.", "設定ファイルを直してください。キーの一覧は README にあります。")
         }
         StartupError::Key(..) | StartupError::Envelope(_) | StartupError::Seed(_) | StartupError::Tlog(_) => {

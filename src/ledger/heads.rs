@@ -26,6 +26,13 @@ pub(super) struct Shown {
     root: Hash,
 }
 
+impl Shown {
+    /// Whether it is this tree.
+    pub(super) fn is(&self, size: u64, root: Hash) -> bool {
+        self.size == size && self.root == root
+    }
+}
+
 impl Heads {
     /// Checks the stored head against the mark. `None` remembers nothing outside the database.
     pub(super) async fn open(
@@ -59,11 +66,17 @@ impl Heads {
         &self.standing
     }
 
-    /// A head that was read under the lock must go on from what was shown before it was read. If it does not, that stays so.
-    pub(super) async fn follow(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
+    /// A head that was read under the lock is no smaller than what was shown before it was read. If it is, that stays so. Whether a larger one goes on is
+    /// for [`Self::follow`].
+    pub(super) fn compare(&self, before: Shown, head: &HeadRow) -> Result<(), LedgerError> {
         if head.origin != self.signer.verifier().name().as_str() {
             return Err(LedgerError::Signer);
         }
+        self.latch(no_smaller(before, head).map_err(Broke::Dispute))
+    }
+
+    /// A head that was read under the lock must go on from what was shown before it was read. If it does not, that stays so.
+    pub(super) async fn follow(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), LedgerError> {
         self.latch(goes_on(before, reads, head).await)
     }
 
@@ -80,8 +93,7 @@ impl Heads {
     /// is signed or locked.
     pub(super) fn glance(&self, before: Shown, head: &HeadRow) -> Result<(), LedgerError> {
         self.standing.undisputed()?;
-        let behind = head.size < before.size || (head.size == before.size && Hash(head.root) != before.root);
-        if behind { Err(LedgerError::Unavailable) } else { Ok(()) }
+        no_smaller(before, head).map_err(|_| LedgerError::Unavailable)
     }
 
     /// Signs a head that was read beside the lock, if it goes on from what was shown.
@@ -149,19 +161,24 @@ impl Broke {
     }
 }
 
+/// Whether a stored head can contain the tree of another, as far as sizes tell.
+fn no_smaller(from: Shown, head: &HeadRow) -> Result<(), Dispute> {
+    if head.size < from.size {
+        return Err(Dispute::RolledBack { held: from.size, stored: head.size });
+    }
+    if head.size == from.size && Hash(head.root) != from.root {
+        return Err(Dispute::Forked { held: from.size });
+    }
+    Ok(())
+}
+
 /// Whether a stored head contains the tree of another.
 async fn goes_on(from: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<(), Broke> {
-    let root = Hash(head.root);
-    let forked = Broke::Dispute(Dispute::Forked { held: from.size });
-    if head.size < from.size {
-        return Err(Broke::Dispute(Dispute::RolledBack { held: from.size, stored: head.size }));
-    }
-    if head.size == from.size {
-        return if root == from.root { Ok(()) } else { Err(forked) };
-    }
-    if from.size == 0 {
+    no_smaller(from, head).map_err(Broke::Dispute)?;
+    if from.size == 0 || from.size == head.size {
         return Ok(());
     }
     let proof = tree::consistency(reads, from.size, head.size).await.map_err(Broke::Read)?;
-    verify_consistency(from.size, head.size, &from.root, &root, &proof).map_err(|_| forked)
+    verify_consistency(from.size, head.size, &from.root, &Hash(head.root), &proof)
+        .map_err(|_| Broke::Dispute(Dispute::Forked { held: from.size }))
 }

@@ -19,6 +19,7 @@ mod sequencer;
 mod standing;
 mod tree;
 pub mod verify;
+mod watcher;
 
 pub use self::{
     commitment::{Salt, SaltedOpening, commit},

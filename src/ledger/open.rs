@@ -7,7 +7,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Answer, Draft, Entry, HighWater, LedgerError, Node, handle::SequencerHandle, heads::Heads, sequencer::Sequencer, tree};
+use super::{
+    Answer, Draft, Entry, HighWater, LedgerError, Node, handle::SequencerHandle, heads::Heads, sequencer::Sequencer, tree, watcher,
+};
 use crate::{
     clock::{Clock, ClockWatch, Ids},
     domain::{entry::EntryType, time::Timestamp},
@@ -68,17 +70,22 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         node,
         published,
         edge: Some(edge),
+        frontier: None,
         failing,
         standing,
         skewed: false,
         forget_at: Timestamp::default(),
     };
     let task = tokio::spawn(sequencer.run(orders));
+    tokio::spawn(watcher::watch(handle.queue.downgrade(), Arc::clone(&handle.reads), handle.published.clone(), Arc::clone(&handle.heads)));
     if head.size == 0 {
-        match handle.append(Draft::of_gateway(first)).await {
-            Ok(Answer::Committed(_)) => {}
-            Ok(_) => return Err(LedgerError::Broken("the first entry")),
-            Err(error) => return Err(error),
+        // Of several processes that open an empty ledger one writes the first entry.
+        let turn = handle.exclusive().await?;
+        if turn.size() == 0 {
+            match turn.append(Draft::of_gateway(first)).await? {
+                Answer::Committed(_) => {}
+                _ => return Err(LedgerError::Broken("the first entry")),
+            }
         }
     }
     Ok((handle, task))

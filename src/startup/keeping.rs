@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{StartupError, mark, signer, vault};
+use super::{StartupError, database, mark, signer, vault};
 use crate::{
     clock::Clock,
     config::{self, Config},
@@ -76,7 +76,7 @@ pub async fn restore(config: &Config, copy: &Path) -> Result<(Copied, MarkState)
     let staged = store::stage(copy, config.database.url.expose()).await?;
     let looked = look(config, &staged.url()?, None).await;
     let copied = settle(staged, looked).await?;
-    let store = store::open(config.database.url.expose()).await?;
+    let store = store::open(database(config)?).await?;
     let state = mark_state(config, &*store).await;
     store.close().await;
     Ok((copied, state?))
@@ -116,7 +116,7 @@ pub struct Adopted {
 /// # Errors
 /// When the mark shows that it is not, or the ledger does not fit together.
 pub async fn adopt(config: &Config) -> Result<Adopted, StartupError> {
-    let store = store::open(config.database.url.expose()).await?;
+    let store = store::open(database(config)?).await?;
     let adopted = adopt_stored(config, &*store).await;
     store.close().await;
     adopted
@@ -167,7 +167,7 @@ pub async fn reopen_ledger(
     unknown: bool,
     clock: Arc<dyn Clock>,
 ) -> Result<Renamed, StartupError> {
-    let store = store::open(config.database.url.expose()).await?;
+    let store = store::open(database(config)?).await?;
     let renamed = reopen_stored(config, origin, known, unknown, clock, &*store).await;
     store.close().await;
     renamed
