@@ -24,12 +24,14 @@ impl Gateway {
         self.ledger.standing().now()
     }
 
-    /// `GET /v1/ledger/checkpoint`: the newest head, with its cosignatures as soon as it has a quorum of them.
-    #[must_use]
-    pub fn checkpoint(&self) -> Arc<str> {
+    /// `GET /v1/ledger/checkpoint`: as new as anything that any gateway of this ledger answered before; with its cosignatures as soon as it has a quorum of
+    /// them.
+    pub async fn checkpoint(&self) -> Result<Arc<str>, Failure> {
+        self.ledger.refresh().await?;
+        let note = self.ledger.checkpoint();
         let cosigned = self.ledger.standing().now().cosigned;
-        let (size, note) = (self.ledger.size(), self.ledger.checkpoint());
-        cosigned.filter(|cosigned| cosigned.size == size).map_or(note, |cosigned| cosigned.note)
+        // The signed text of a head is the same with and without cosignatures.
+        Ok(cosigned.filter(|cosigned| cosigned.note.starts_with(&*note)).map_or(note, |cosigned| cosigned.note))
     }
 
     /// `GET /v1/ledger/checkpoint/cosigned`: the newest head with a quorum of cosignatures.
@@ -47,7 +49,7 @@ impl Gateway {
     /// `GET /v1/ledger/consistency?from=&to=`.
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Value, Failure> {
         // From an empty tree there is nothing to prove (RFC 9162 section 2.1.4).
-        if from == 0 || from > to || to > self.ledger.size() {
+        if from == 0 || from > to || !self.ledger.reaches(to).await? {
             return Err(RefusalCode::BadRequest.into());
         }
         let (hashes, checkpoint) = self.ledger.consistency(from, to).await?;
@@ -58,7 +60,7 @@ impl Gateway {
     /// `GET /v1/ledger/tile/<L>/<N>`: a hash tile. Full tiles are immutable.
     pub async fn hash_tile(&self, tile: &TileId) -> Result<Vec<u8>, Failure> {
         let TileRow::Hashes(level) = tile.row() else { return Err(RefusalCode::NotFound.into()) };
-        if !tile.is_within(self.ledger.size()) {
+        if !tile.is_within(self.ledger.size()) && !tile.is_within(self.ledger.refresh().await?) {
             return Err(RefusalCode::NotFound.into());
         }
         if tile.is_full()

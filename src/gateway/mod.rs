@@ -249,7 +249,7 @@ impl Gateway {
 
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
-        let head = self.store.head().await?;
+        let head = self.ledger.stored_head().await?;
         self.policy.follow(head.policy, head.rights_epoch);
         Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
     }

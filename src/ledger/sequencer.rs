@@ -1,7 +1,8 @@
 //! The one task of this process that appends (`ledger.md` section 4): it drains what is queued, commits it as one batch, signs once, answers everybody.
 //!
 //! Promises: nothing is answered before it is durable; a batch that fails fails for all its callers and for nobody else; the task ends only when
-//! it is told to and its queue is empty. Without load it waits without a timer, so a lone caller pays for one commit and nothing more.
+//! it is told to and its queue is empty. Without load it waits without a timer, so a lone caller pays for one commit and nothing more. Other processes
+//! may append to the same ledger at any time: what they committed is seen under the head lock, and shown as soon as anybody here has seen it.
 
 use std::{
     sync::{
@@ -17,13 +18,14 @@ use super::{
     Answer, Committed, Draft, Entry, LedgerError, Node, Standing,
     batch::{Batch, Done, Prepared, Verdict},
     handle::Published,
+    heads::Heads,
     tree,
 };
 use crate::{
-    clock::{Clock, Ids},
+    clock::{Clock, ClockWatch, Ids},
     domain::{entry::EntryType, time::Timestamp},
     store::{Appender, HeadRow, LedgerRead},
-    tlog::{Checkpoint, Hash, NoteSigner, RightEdge},
+    tlog::{Frontier, RightEdge},
 };
 
 /// Where an answer goes.
@@ -37,6 +39,8 @@ pub(super) enum Order {
     Turn(Reply<Grant>),
     /// Try whether anything can be written.
     Probe(Reply<()>),
+    /// Show a head that was read from the store, unless a newer one is shown.
+    Show(Box<HeadRow>, Reply<()>),
     /// Take nothing more, finish what is queued, end.
     Close,
 }
@@ -50,6 +54,8 @@ pub(super) struct Waiting {
 /// The head lock, held for one caller.
 pub(super) struct Grant {
     pub(super) rights_epoch: u64,
+    /// Entries before the draft.
+    pub(super) size: u64,
     /// Takes the one draft. Dropped, the lock is released.
     pub(super) draft: oneshot::Sender<Box<Waiting>>,
 }
@@ -58,12 +64,15 @@ pub(super) struct Grant {
 pub(super) struct Sequencer {
     pub(super) appender: Arc<dyn Appender>,
     pub(super) reads: Arc<dyn LedgerRead>,
-    pub(super) signer: Arc<NoteSigner>,
+    pub(super) heads: Arc<Heads>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) watch: ClockWatch,
     pub(super) node: Node,
     pub(super) published: watch::Sender<Arc<Published>>,
     /// The right edge after the last batch of this process. None: read it again.
     pub(super) edge: Option<RightEdge>,
+    /// The frontier of the tree that the right edge belongs to. None: read the edge again where another process appended.
+    pub(super) frontier: Option<Frontier>,
     /// Whether the last batch failed: until one succeeds, readiness asks for a probe.
     pub(super) failing: Arc<AtomicBool>,
     /// How the ledger stands beside what others hold of it.
@@ -103,9 +112,14 @@ impl Sequencer {
                     let outcome = self.probe().await;
                     answer(reply, outcome);
                 }
+                Order::Show(head, reply) => {
+                    let outcome = self.show_read(&head).await;
+                    answer(reply, outcome);
+                }
                 Order::Close => queue.close(),
             }
         }
+        self.heads.flush().await;
     }
 
     /// Holds the head lock for one caller, who sends one draft or gives up, within the deadline.
@@ -120,8 +134,12 @@ impl Sequencer {
                 return answer(reply, Err(error));
             }
         };
+        let shown = self.heads.shown();
+        if let Err(error) = self.heads.follow(shown, &*self.reads, batch.head()).await.and_then(|()| self.show(batch.head())) {
+            return answer(reply, Err(error));
+        }
         let (draft, wanted) = oneshot::channel();
-        answer(reply, Ok(Grant { rights_epoch: batch.head().rights_epoch, draft }));
+        answer(reply, Ok(Grant { rights_epoch: batch.head().rights_epoch, size: batch.head().size, draft }));
         if let Ok(Ok(waiting)) = tokio::time::timeout(TURN, wanted).await {
             self.append(Ok(batch), vec![*waiting]).await;
         }
@@ -129,15 +147,26 @@ impl Sequencer {
 
     async fn probe(&self) -> Result<(), LedgerError> {
         let jti = Ids::new(Arc::clone(&self.clock)).jti().map_err(|_| LedgerError::NoEntropy)?;
-        self.begin().await?.probe(jti, self.clock.now()).await?;
+        let now = self.now()?;
+        self.begin().await?.probe(jti, now).await?;
         self.failing.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
         self.standing.check()?;
+        let before = self.heads.shown();
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
-        Batch::new(append)
+        let batch = Batch::new(append)?;
+        self.heads.compare(before, batch.head())?;
+        Ok(batch)
+    }
+
+    fn now(&self) -> Result<Timestamp, LedgerError> {
+        self.watch.now().map_err(|error| {
+            tracing::error!(%error, "nothing is appended until the clock is right again or the gateway is started again");
+            LedgerError::Clock
+        })
     }
 
     async fn append(&mut self, batch: Result<Batch, LedgerError>, waiting: Vec<Waiting>) {
@@ -164,13 +193,10 @@ impl Sequencer {
     }
 
     async fn commit(&mut self, mut batch: Batch, drafts: Vec<Prepared>) -> Result<Vec<Answer>, LedgerError> {
-        let now = self.clock.now();
+        let now = self.now()?;
         batch.set_now(now);
-        let edge = match self.edge.take() {
-            // Another process may have appended since.
-            Some(edge) if edge.size() == batch.head().size => edge,
-            _ => tree::edge(&*self.reads, batch.frontier()).await?,
-        };
+        let before = batch.head().clone();
+        let edge = self.edge_of(batch.frontier(), &before).await?;
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
@@ -181,6 +207,7 @@ impl Sequencer {
         let committed = if batch.touched() {
             let Done { head, tree, edge, entries } = batch.commit(edge).await?;
             self.edge = Some(edge);
+            self.frontier = Some(tree.frontier().clone());
             self.failing.store(false, Ordering::Relaxed);
             let note = self.publish(&head)?;
             let prove = |mut entry: Committed| {
@@ -191,12 +218,53 @@ impl Sequencer {
             };
             entries.into_iter().map(prove).collect::<Result<Vec<_>, _>>()?
         } else {
+            self.frontier = Some(batch.frontier().clone());
             self.edge = Some(edge);
+            // Who is handed back decides again by what another process changed.
+            self.show(&before)?;
             Vec::new()
         };
         self.skewed = skew;
         self.forget_at = forget_at;
         place(verdicts, committed)
+    }
+
+    /// The right edge of the tree under the lock, which goes on from what was shown. Where another process appended since, the leaves in between are
+    /// enough for both.
+    async fn edge_of(&mut self, frontier: &Frontier, head: &HeadRow) -> Result<RightEdge, LedgerError> {
+        let shown = self.heads.shown();
+        let edge = match (self.edge.take(), self.frontier.take()) {
+            (Some(edge), _) if edge.size() == frontier.size() => Ok(edge),
+            (Some(edge), Some(before)) if edge.size() < frontier.size() && frontier.size() - edge.size() <= CATCH_UP => {
+                let shown_is_before = shown.is(before.size(), before.root());
+                let caught_up = tree::catch_up(&*self.reads, edge, before, frontier).await;
+                if caught_up.is_ok() && shown_is_before {
+                    return caught_up;
+                }
+                caught_up
+            }
+            _ => tree::edge(&*self.reads, frontier).await,
+        };
+        // A tree that went another way spoils the edge too, and says here what it is.
+        self.heads.follow(shown, &*self.reads, head).await?;
+        edge
+    }
+
+    /// Shows a head that was read beside the lock.
+    async fn show_read(&self, head: &HeadRow) -> Result<(), LedgerError> {
+        if head.size <= self.published.borrow().size {
+            return Ok(());
+        }
+        let published = self.heads.sign_read(self.heads.shown(), &*self.reads, head).await;
+        let published = published.inspect_err(|_| self.failing.store(true, Ordering::Relaxed))?;
+        self.published.send_replace(Arc::new(published));
+        Ok(())
+    }
+
+    /// Shows a committed head, unless a newer one is shown.
+    fn show(&self, head: &HeadRow) -> Result<(), LedgerError> {
+        let newest = self.published.borrow().size;
+        if head.size > newest { self.publish(head).map(drop) } else { Ok(()) }
     }
 
     /// Records once that the clock is behind the ledger. Order never changes: the time of entries is clamped.
@@ -225,7 +293,7 @@ impl Sequencer {
     /// Signs the checkpoint of a committed head and shows it to everybody.
     fn publish(&self, head: &HeadRow) -> Result<Arc<str>, LedgerError> {
         // The entries are durable whatever happens here; who is told that the outcome is unknown asks again and gets them.
-        let published = Arc::new(Published::sign(head, &self.signer).map_err(|_| LedgerError::OutcomeUnknown)?);
+        let published = Arc::new(self.heads.sign(head).map_err(|_| LedgerError::OutcomeUnknown)?);
         let note = Arc::clone(&published.note);
         self.published.send_replace(published);
         Ok(note)
@@ -255,16 +323,9 @@ fn answer<T>(reply: Reply<T>, given: Result<T, LedgerError>) {
     }
 }
 
-impl Published {
-    /// Signs the checkpoint of a head.
-    pub(super) fn sign(head: &HeadRow, signer: &NoteSigner) -> Result<Self, LedgerError> {
-        let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
-        let note = checkpoint.sign(signer).map_err(|_| LedgerError::Signer)?;
-        Ok(Self { note: note.into(), size: head.size, rights_epoch: head.rights_epoch, policy: head.policy })
-    }
-}
-
 const MAX_BATCH: usize = 1024;
+/// Leaves of other processes that are read one by one; behind more of them the whole edge is.
+const CATCH_UP: u64 = 4096;
 /// How long one caller may hold the head lock.
 const TURN: Duration = Duration::from_secs(2);
 /// Expired ids forgotten in one batch: more than a batch can bring.

@@ -17,6 +17,7 @@ mod rows;
 mod sql;
 mod sqlite;
 mod sqlite_append;
+mod sqlite_file;
 mod sqlite_script;
 mod statement;
 mod write;
@@ -34,6 +35,7 @@ pub use self::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
         LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
+    sqlite_file::{Staged, back_up, sqlite_url, stage},
     write::Write,
 };
 use crate::domain::{
@@ -123,6 +125,12 @@ pub enum StoreError {
     /// The database file cannot be created.
     #[error("the database file cannot be created: {0}")]
     File(std::io::ErrorKind),
+    /// A copy does not pass the database's own checks.
+    #[error("the copy is damaged: {0}")]
+    Damaged(String),
+    /// A file that has changes of its own waiting beside it is no finished copy.
+    #[error("the file has a write-ahead log beside it: it is a database in use, not a finished copy")]
+    InUse,
     /// No backend has this scheme.
     #[error("database URL must start with sqlite: or postgres://")]
     UnknownScheme,

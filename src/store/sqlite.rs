@@ -58,7 +58,7 @@ pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<Sq
     }
 }
 
-async fn new_file(path: &Path) -> Result<(), StoreError> {
+pub(super) async fn new_file(path: &Path) -> Result<(), StoreError> {
     let made = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await;
     match made {
         Ok(_) => Ok(()),
@@ -91,7 +91,7 @@ async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
     applied_are_known(&SQLITE, &applied)
 }
 
-fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     Ok(SqliteConnectOptions::from_str(url)
         .map_err(StoreError::Database)?
         .create_if_missing(false)

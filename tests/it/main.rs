@@ -29,6 +29,7 @@ mod faults_store;
 mod faults_zero_grace;
 mod layering;
 mod ledger_faults;
+mod ledger_processes;
 mod ledger_properties;
 mod ledger_sequencer;
 mod ledger_stage;
@@ -60,6 +61,7 @@ mod refusal_registry;
 mod refusal_routes;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;
+mod rolled_back;
 mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;
