@@ -3,6 +3,9 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+pub mod keeping;
+
+mod mark;
 mod witnesses;
 
 use std::{
@@ -28,7 +31,7 @@ use crate::{
     },
     gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Insight, Parts},
     http::{self, Admin, Limits, Public},
-    ledger::{self, LedgerError, Node},
+    ledger::{self, HighWaterError, LedgerError, Node},
     message::{
         disclosed::Pseudonym,
         envelope::{EnvelopeError, Opener},
@@ -92,6 +95,26 @@ pub enum StartupError {
     /// Ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The high-water mark.
+    #[error(transparent)]
+    Mark(#[from] HighWaterError),
+    /// The database went back.
+    #[error("the database holds {stored} entries, this gateway has shown a head of {shown}")]
+    Behind {
+        /// Entries of the newest head that was shown.
+        shown: u64,
+        /// Entries stored.
+        stored: u64,
+    },
+    /// The ledger was to be opened again, and nothing shows that it lost anything.
+    #[error("the ledger goes on from every head that is known: nothing is lost")]
+    NothingLost,
+    /// The ledger was to be opened again, and nobody brought a head from before.
+    #[error("no head of the ledger is known from before")]
+    NothingKnown,
+    /// A note is no head of this ledger.
+    #[error("{0}: not a checkpoint that this ledger's key signed")]
+    NoHead(PathBuf),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -165,7 +188,7 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     if in_force != policy.digest() {
         return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
     }
-    open_by(config, store, clock, policy).await
+    open_by(config, store, clock, policy, false).await
 }
 
 /// The entry that put the configured policies in force, and its index; nothing where they were already.
@@ -176,7 +199,7 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
     let policy = policies(config)?;
     let store = store::open(database(config)?).await?;
     let (old, new) = (store.head().await?.policy, policy.digest());
-    let opened = open_by(config, store, clock, policy).await?;
+    let opened = open_by(config, store, clock, policy, true).await?;
     let outcome = opened.gateway.activate_policies(by).await;
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
@@ -221,31 +244,37 @@ pub struct Activation {
     pub index: Option<u64>,
 }
 
-async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, policy: PolicySet) -> Result<Opened, StartupError> {
+/// `beside`: another process of this configuration may be serving.
+async fn open_by(
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    policy: PolicySet,
+    beside: bool,
+) -> Result<Opened, StartupError> {
     let signing = |file: &PathBuf| -> Result<SigningKey, StartupError> {
         SigningKey::from_jwk(&config::read_secret(file)?).map_err(|e| StartupError::Key(file.clone(), e))
     };
     let (enc_retired, kb_retired) = retired(&config.keys.retired)?;
     let enc = OpeningKey::from_jwk(&config::read_secret(&config.keys.enc)?).map_err(|e| StartupError::Key(config.keys.enc.clone(), e))?;
-    let signer = Arc::new(NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?);
+    let signer = Arc::new(signer(config, &config.origin)?);
     let vkey = signer.verifier().to_string();
-    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
-    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
-    match store.data_key(&GATEWAY_KEY).await? {
-        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?),
-        // It is made with the first party.
-        None if store.parties(None, 1).await?.is_empty() => {}
-        None => return Err(StartupError::NoOwnKey),
-    }
+    let vault = vault(config, &*store).await?;
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let mark = match mark::hold(&config.ledger.high_water, &signer, &store.head().await?) {
+        // The gateway that holds it watches the ledger; what is done beside it shows no head.
+        Err(StartupError::Mark(HighWaterError::Held(_))) if beside => None,
+        held => Some(held?),
+    };
     let (ledger, sequencer) = ledger::open_ledger(ledger::Parts {
         appender: store.appender(),
         reads: Arc::clone(&store) as Arc<dyn LedgerRead>,
         signer,
         clock: Arc::clone(&clock),
         node: node.clone(),
+        mark,
     })
     .await?;
     let gateway = Gateway::new(Parts {
@@ -270,6 +299,25 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
         ids,
     });
     Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
+}
+
+/// The ledger's key under a name.
+fn signer(config: &Config, origin: &str) -> Result<NoteSigner, StartupError> {
+    Ok(NoteSigner::from_seed(origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?)
+}
+
+/// The key-encryption key, if it is the one that the database was made with.
+async fn vault(config: &Config, store: &dyn Store) -> Result<Vault, StartupError> {
+    let kek = |error| StartupError::Kek(config.keys.kek.clone(), error);
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(kek)?)?;
+    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
+    match store.data_key(&GATEWAY_KEY).await? {
+        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(kek)?),
+        // It is made with the first party.
+        None if store.parties(None, 1).await?.is_empty() => {}
+        None => return Err(StartupError::NoOwnKey),
+    }
+    Ok(vault)
 }
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads certificates, revocation lists and policies again.

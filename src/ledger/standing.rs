@@ -92,6 +92,11 @@ impl Standing {
         self.0.borrow().clone()
     }
 
+    /// Fails when the ledger is in dispute: then nothing is shown either.
+    pub fn undisputed(&self) -> Result<(), LedgerError> {
+        self.0.borrow().dispute.map_or(Ok(()), |dispute| Err(dispute.error()))
+    }
+
     /// Follows the changes.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Stand> {
@@ -100,12 +105,8 @@ impl Standing {
 
     /// Whether entries may be made.
     pub fn check(&self) -> Result<(), LedgerError> {
-        let stand = self.0.borrow();
-        match stand.dispute {
-            Some(dispute) => Err(dispute.error()),
-            None if stand.stopped => Err(LedgerError::Uncosigned),
-            None => Ok(()),
-        }
+        self.undisputed()?;
+        if self.0.borrow().stopped { Err(LedgerError::Uncosigned) } else { Ok(()) }
     }
 }
 
@@ -120,8 +121,8 @@ impl Dispute {
     #[must_use]
     pub const fn error(self) -> LedgerError {
         match self {
-            Self::RolledBack { held, stored } => LedgerError::RolledBack { shown: held, found: stored },
-            Self::Forked { held } => LedgerError::Forked { shown: held },
+            Self::RolledBack { .. } => LedgerError::RolledBack,
+            Self::Forked { .. } => LedgerError::Forked,
         }
     }
 }
@@ -181,7 +182,7 @@ mod tests {
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
         standing.update(|stand| *stand = Stand::default());
         assert_eq!(standing.now().dispute, Some(Dispute::Forked { held: 7 }));
-        assert_eq!(standing.check(), Err(LedgerError::Forked { shown: 7 }));
+        assert_eq!(standing.check(), Err(LedgerError::Forked));
     }
 
     #[test]
@@ -192,7 +193,7 @@ mod tests {
         standing.update(|stand| stand.stopped = false);
         assert_eq!(standing.check(), Ok(()));
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
-        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack { shown: 9, found: 8 }));
+        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack));
     }
 
     #[test]

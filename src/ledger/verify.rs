@@ -15,6 +15,7 @@ pub(in crate::ledger) mod entry;
 mod files;
 mod opening;
 pub(in crate::ledger) mod order;
+mod reopened;
 pub(in crate::ledger) mod report;
 mod tree;
 
@@ -32,6 +33,7 @@ pub use self::{
     files::{Files, Folder, Kind},
     opening::commitment,
     order::CONSENT_BASES,
+    reopened::Break,
     report::{MOST_PROBLEMS, OpeningCount, OrderCount, Problem, Report},
 };
 use super::{Entry, export::layout};
@@ -62,13 +64,15 @@ pub fn verify(files: &dyn Files, anchors: &Anchors<'_>) -> io::Result<Report> {
         return Ok(report(None, None, remarks, problems, Outcome::default()));
     };
     let cosignatures = anchors.quorum.and_then(|quorum| cosigned(&note, quorum, &mut problems));
-    let kept = anchors.kept.and_then(|note| kept(note, anchors.key, &signed, &mut problems));
+    let kept = anchors.kept.and_then(|note| reopened::kept(note, anchors.key, &signed, &mut problems));
     let remarks = strangers(files, signed.size(), remarks, &mut problems)?;
     if signed.size() == 0 {
         problems.whole(Finding::LedgerEmpty);
     }
     let outcome = Outcome { cosignatures, ..walk(files, anchors, &signed, kept.as_ref(), &mut problems)? };
-    Ok(report(Some(signed), kept.as_ref(), remarks, problems, outcome))
+    let remarks = reopened::remarks(&outcome.breaks, kept.as_ref(), remarks);
+    let continued = kept.filter(|kept| reopened::continues(kept, &outcome.breaks));
+    Ok(report(Some(signed), continued.as_ref(), remarks, problems, outcome))
 }
 
 #[derive(Default)]
@@ -77,26 +81,17 @@ struct Outcome {
     openings: OpeningCount,
     order: OrderCount,
     cosignatures: Option<usize>,
+    breaks: Vec<Break>,
 }
 
 type Remarks = Vec<(Remark, Option<String>)>;
 
-fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remarks, problems: Problems, outcome: Outcome) -> Report {
-    let (types, span) = outcome.sequence.finish();
+fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remarks, problems: Problems, mut outcome: Outcome) -> Report {
+    let (types, span) = std::mem::take(&mut outcome.sequence).finish();
     let (problems, further) = problems.finish();
     let continues = kept.map(Checkpoint::size).filter(|_| problems.is_empty());
-    Report {
-        checkpoint: signed,
-        types,
-        span,
-        openings: outcome.openings,
-        order: outcome.order,
-        continues,
-        cosignatures: outcome.cosignatures,
-        problems,
-        further,
-        remarks,
-    }
+    let Outcome { openings, order, cosignatures, breaks, .. } = outcome;
+    Report { checkpoint: signed, types, span, openings, order, breaks, continues, cosignatures, problems, further, remarks }
 }
 
 /// One pass over entries and openings.
@@ -113,6 +108,7 @@ fn walk(
     }
     let mut lines = Lines::new(lines);
     let mut tree = Tree::new(files, signed.size(), kept.map(Checkpoint::size));
+    let mut named = reopened::Named::default();
     let mut order = Order::new(anchors.consent_bases);
     let mut outcome = Outcome::default();
     while let Some((first, leaves)) = tree.next(problems)? {
@@ -122,9 +118,13 @@ fn walk(
             let Some(entry) = entry else { continue };
             let opened = opened(index, &entry, told, &mut outcome.openings, problems);
             order.next(index, &entry, opened.as_ref(), problems);
+            if let Some(reopening) = entry.reopens {
+                named.next(index, reopening, tree.root_before(index), problems);
+            }
         }
     }
-    tree.finish(signed, kept, problems)?;
+    outcome.breaks = named.finish(signed, kept, problems);
+    tree.finish(signed, kept.filter(|kept| reopened::continues(kept, &outcome.breaks)), problems)?;
     lines.finish(signed.size(), problems)?;
     outcome.order = order.finish();
     Ok(outcome)
@@ -201,19 +201,6 @@ fn cosigned(note: &str, quorum: &Quorum, problems: &mut Problems) -> Option<usiz
         problems.file(Finding::CosignaturesMissing, layout::CHECKPOINT);
     }
     Some(count)
-}
-
-/// The kept checkpoint, if it can be compared with this export at all.
-fn kept(note: &str, key: &VerifierKey, signed: &Checkpoint, problems: &mut Problems) -> Option<Checkpoint> {
-    let Ok(kept) = open_checkpoint(note, key) else {
-        problems.whole(Finding::KeptNote);
-        return None;
-    };
-    if kept.size() > signed.size() {
-        problems.whole(Finding::KeptNewer);
-        return None;
-    }
-    Some(kept)
 }
 
 /// Files that belong to no tree of this size are refused below `tile/` and named elsewhere.

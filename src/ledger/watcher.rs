@@ -5,16 +5,22 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{handle::Published, sequencer::Order};
+use super::{handle::Published, heads::Heads, sequencer::Order};
 use crate::store::LedgerRead;
 
 /// Ends when the sequencer takes nothing more.
-pub(super) async fn watch(queue: mpsc::WeakSender<Order>, reads: Arc<dyn LedgerRead>, published: watch::Receiver<Arc<Published>>) {
+pub(super) async fn watch(
+    queue: mpsc::WeakSender<Order>,
+    reads: Arc<dyn LedgerRead>,
+    published: watch::Receiver<Arc<Published>>,
+    heads: Arc<Heads>,
+) {
     loop {
         tokio::time::sleep(PERIOD).await;
         if queue.upgrade().is_none_or(|queue| queue.is_closed()) {
             return;
         }
+        let before = heads.shown();
         let head = match reads.head().await {
             Ok(head) => head,
             // Whoever appends or reads says so where it matters; this comes again.
@@ -23,12 +29,15 @@ pub(super) async fn watch(queue: mpsc::WeakSender<Order>, reads: Arc<dyn LedgerR
                 continue;
             }
         };
-        if head.size <= published.borrow().size {
+        let went_back = heads.glance(before, &head).is_err();
+        if head.size <= published.borrow().size && !went_back {
             continue;
         }
         let Some(queue) = queue.upgrade() else { return };
         let (reply, shown) = oneshot::channel();
-        if queue.send(Order::Show(Box::new(head), reply)).await.is_err() {
+        // Whether entries were lost shows under the lock.
+        let order = if went_back { Order::Probe(reply) } else { Order::Show(Box::new(head), reply) };
+        if queue.send(order).await.is_err() {
             return;
         }
         if let Ok(Err(error)) = shown.await {

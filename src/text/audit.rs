@@ -55,6 +55,8 @@ closed_list! {
         IndexMissing = "index_missing",
         IndexSurplus = "index_surplus",
         IndexDiffers = "index_differs",
+        ReopeningMismatch = "reopening_mismatch",
+        LossConcealed = "loss_concealed",
     }
 }
 
@@ -65,6 +67,8 @@ closed_list! {
         OwnKeyDiffers = "own_key_differs",
         FileBeside = "file_beside",
         IndexUntold = "index_untold",
+        LedgerReopened = "ledger_reopened",
+        EntriesLost = "entries_lost",
     }
 }
 
@@ -150,6 +154,13 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
             "the search index differs somewhere in the 4096 entries from here on",
             "検索用の索引が、ここから 4096 件の記録のどこかで食い違います",
         ],
+        Finding::ReopeningMismatch => {
+            ["the record of a break does not fit the tree or the names of the ledger", "断絶の記録が、木または台帳の名前と合いません"]
+        }
+        Finding::LossConcealed => [
+            "the kept note covers entries that were lost, and the record of the break leaves them out",
+            "保管していたノートには失われた記録が含まれますが、断絶の記録に書かれていません",
+        ],
     };
     lang.of(en, ja)
 }
@@ -170,6 +181,14 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
             "検索用の索引を再計算できない記録の数（様式が手元にないか、上に示した問題があるため）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
+        Remark::LedgerReopened => [
+            "the ledger lost entries here and went on under another name; what was withdrawn or suspended in them may have come back",
+            "ここで記録が失われ、台帳は別の名前で続いています。失われた記録にあった撤回や停止は、効力を失っている場合があります",
+        ],
+        Remark::EntriesLost => [
+            "entries that the kept note covers were lost, as the ledger records; keep the note as evidence",
+            "保管していたノートに含まれる記録が失われたことが、台帳に記録されています。ノートは証拠として保管してください",
+        ],
     };
     lang.of(en, ja)
 }

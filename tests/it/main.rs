@@ -69,6 +69,7 @@ mod refusal_registry;
 mod refusal_routes;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;
+mod rolled_back;
 mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;
