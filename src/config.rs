@@ -4,8 +4,9 @@
 //! refused; no message repeats the contents of a private file or the database URL.
 //! Not here: what the named files contain (each room reads its own), command line arguments, defaults that open a door.
 
+mod database;
+
 use std::{
-    fmt,
     fs::File,
     io::{self, Read as _},
     net::SocketAddr,
@@ -16,6 +17,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use zeroize::Zeroizing;
+
+pub use self::database::{Database, DatabaseUrl};
 
 /// Everything a gateway is told. Whoever may write this file, or a file it names, controls the gateway.
 #[derive(Debug, Clone, Deserialize)]
@@ -88,15 +91,6 @@ pub struct Keys {
     /// Private JWKs of earlier `enc` and `kb` keys: what was bound to them is still opened and released.
     #[serde(default)]
     pub retired: Vec<PathBuf>,
-}
-
-/// The database.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// `sqlite:FILE`, the file relative to this configuration. Whoever can write the database can remove the service, but not change
-    /// the ledger unnoticed nor read the messages.
-    pub url: DatabaseUrl,
 }
 
 /// The admin listener. It serves no data and asks for no certificate, so it must not be reachable from outside.
@@ -174,24 +168,6 @@ pub enum AdminListen {
     Unix(PathBuf),
 }
 
-/// A database URL. It may carry a password, so it prints as `[redacted]`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Zeroizing<String>);
-
-impl DatabaseUrl {
-    /// The URL itself, for the driver.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
 /// What is wrong with a configuration. Each message names the file, the key where there is one, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -251,7 +227,12 @@ impl Config {
             key: String::new(),
             message: "not UTF-8 text".to_owned(),
         })?;
-        Self::parse(text, file)
+        let config = Self::parse(text, file)?;
+        if config.database.url.has_password() {
+            // Read again as what it is: refused where others may read it too.
+            drop(read_secret(file)?);
+        }
+        Ok(config)
     }
 
     /// Checks the text as if it stood in `file`, which gives the paths their base and the errors their name.
@@ -282,12 +263,7 @@ impl Config {
         for path in single.into_iter().chain(&mut tls.crls).chain(&mut keys.retired).chain(policies).chain(socket) {
             *path = base.join(&*path);
         }
-        database.url = sqlite_beside(&database.url, base).ok_or_else(|| ConfigError::Invalid {
-            file: file.to_owned(),
-            key: "database.url",
-            remedy: "write sqlite:FILE with a path in UTF-8; a database in memory would lose the ledger",
-        })?;
-        Ok(())
+        database.resolve(base).map_err(|(key, remedy)| ConfigError::Invalid { file: file.to_owned(), key, remedy })
     }
 
     fn validate(&self, file: &Path) -> Result<(), ConfigError> {
@@ -345,12 +321,6 @@ impl LogLevel {
             Self::Debug => "debug",
             Self::Trace => "trace",
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for DatabaseUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|url| Self(Zeroizing::new(url)))
     }
 }
 
@@ -416,24 +386,6 @@ fn is_gateway_url(text: &str) -> bool {
 /// A key name of C2SP signed-note: no space, no plus.
 fn is_origin(text: &str) -> bool {
     (1..=255).contains(&text.len()) && !text.contains("://") && !text.contains('+') && text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-/// `sqlite:FILE` with the file made relative to `base`. In such a URL `?` begins the options and `%` an escape.
-fn sqlite_beside(url: &DatabaseUrl, base: &Path) -> Option<DatabaseUrl> {
-    let rest = url.expose().strip_prefix("sqlite:")?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (file, options) = rest.split_once('?').map_or((rest, None), |(file, options)| (file, Some(options)));
-    if file.is_empty() || file == ":memory:" || options.is_some_and(|options| options.contains("mode=memory")) {
-        return None;
-    }
-    let place = if Path::new(file).is_absolute() {
-        file.to_owned()
-    } else {
-        let escaped = base.to_str()?.replace('%', "%25").replace('?', "%3F");
-        Path::new(&escaped).join(file).to_str()?.to_owned()
-    };
-    let options = options.map(|options| format!("?{options}")).unwrap_or_default();
-    Some(DatabaseUrl(Zeroizing::new(format!("sqlite://{place}{options}"))))
 }
 
 const fn at_least_one(number: u32) -> NonZeroU32 {

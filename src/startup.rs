@@ -60,6 +60,9 @@ pub enum StartupError {
     /// The file of the ledger's seed is not 64 hexadecimal digits.
     #[error("{0}: expected 64 hexadecimal digits")]
     Seed(PathBuf),
+    /// The file of the database password is not text.
+    #[error("{0}: expected a password, one line of text")]
+    Password(PathBuf),
     /// The gateway's URL is not `https://host:port`.
     #[error("gateway: expected https://host:port")]
     Url,
@@ -124,6 +127,18 @@ pub fn policies(config: &Config) -> Result<PolicySet, StartupError> {
     })
 }
 
+/// The database a configuration names.
+///
+/// # Errors
+/// When the file with its password cannot be read or is not private.
+pub fn database(config: &Config) -> Result<store::Address, StartupError> {
+    let address = store::Address::new(config.database.url.expose_all(), config.database.pooler);
+    let Some(file) = &config.database.password_file else { return Ok(address) };
+    let bytes = config::read_secret(file)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| StartupError::Password(file.clone()))?;
+    Ok(address.with_password(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+}
+
 /// Opens store, ledger and keys and puts the gateway together.
 ///
 /// # Errors
@@ -143,7 +158,7 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
 /// As [`open`], except that the policies may be others than those in force; when the ledger cannot record it.
 pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Option<&Pseudonym>) -> Result<Activation, StartupError> {
     let policy = policies(config)?;
-    let store = store::open(config.database.url.expose()).await?;
+    let store = store::open(database(config)?).await?;
     let (old, new) = (store.head().await?.policy, policy.digest());
     let opened = open_by(config, store, clock, policy).await?;
     let outcome = opened.gateway.activate_policies(by).await;
@@ -165,8 +180,7 @@ pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::veri
     let store = store::open(config.database.url.expose()).await?;
     let consent_bases: Vec<LegalBasis> =
         LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
-    let anchors =
-        ledger::inspect::Anchors { key: signer.verifier(), kept, consent_bases: &consent_bases, policy: policy.digest() };
+    let anchors = ledger::inspect::Anchors { key: signer.verifier(), kept, consent_bases: &consent_bases, policy: policy.digest() };
     let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
     let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
     store.close().await;
@@ -241,7 +255,7 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
 /// What keeps it from starting. Once it serves, it ends only by signal.
 pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartupError> {
     let tls = TlsState::load(&config.tls, config.sandbox, Arc::clone(&clock))?;
-    let store = store::open(config.database.url.expose()).await?;
+    let store = store::open(database(config)?).await?;
     let opened = open(config, store, clock).await?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| StartupError::Io(format!("listen {}", config.listen), e))?;
     let limits = Limits {

@@ -36,7 +36,7 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
 /// What to do about it.
 const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
     match error {
-        StartupError::Config(_) | StartupError::Url => {
+        StartupError::Config(_) | StartupError::Url | StartupError::Password(_) => {
             ("Correct the configuration file; README lists every key.", "設定ファイルを直してください。キーの一覧は README にあります。")
         }
         StartupError::Key(..) | StartupError::Envelope(_) | StartupError::Seed(_) | StartupError::Tlog(_) => {

@@ -119,7 +119,7 @@ fn an_origin_has_no_schema_space_or_plus() {
 
 #[test]
 fn a_ledger_in_memory_is_refused() {
-    for bad in ["sqlite::memory:", "sqlite:", "sqlite:x?mode=memory", "postgres://u:hunter2@h/d"] {
+    for bad in ["sqlite::memory:", "sqlite:", "sqlite:x?mode=memory", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d"] {
         let said = message("sqlite:ledger.db", bad);
         assert!(said.contains("database.url") && !said.contains("hunter2"), "{bad}: {said}");
     }
@@ -149,6 +149,21 @@ fn a_private_file_that_others_can_read_is_refused() {
             Ok(bytes) => assert!(accepted && bytes.as_slice() == b"secret", "{mode:o}"),
             Err(error) => assert!(!accepted && error.to_string().contains("chmod 600"), "{mode:o}: {error}"),
         }
+    }
+}
+
+#[test]
+fn a_configuration_with_a_password_is_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tsunagi.toml");
+    for (url, mode, accepted) in [
+        ("postgres://app:secret@localhost/t", 0o600, true),
+        ("postgres://app:secret@localhost/t", 0o644, false),
+        ("postgres://app@localhost/t", 0o644, true),
+    ] {
+        std::fs::write(&file, WHOLE.replace("sqlite:ledger.db", url)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(Config::load(&file).is_ok(), accepted, "{url} {mode:o}");
     }
 }
 

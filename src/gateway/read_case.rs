@@ -1,9 +1,6 @@
 //! Reading: party -> relation -> classes -> disclosures -> entry -> commit -> key binding -> JWE.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Gateway,

@@ -210,16 +210,7 @@ impl Gateway {
             entry.open_c = Some(commitment);
             Some(sealed)
         };
-        Ok(Draft {
-            entry,
-            opening,
-            tags,
-            writes: Vec::new(),
-            object: None,
-            actor: trail.actor.clone(),
-            ground: None,
-            narrows: false,
-        })
+        Ok(Draft { entry, opening, tags, writes: Vec::new(), object: None, actor: trail.actor.clone(), ground: None, narrows: false })
     }
 
     fn seal_opening(key: &DataKey, shred: DataKeyId, entry: uuid::Uuid, opening: Opening) -> Result<(Sealed, Digest), Failure> {

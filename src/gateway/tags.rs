@@ -9,12 +9,7 @@ use crate::{
 };
 
 /// The tags of an entry with this opening, which discloses rows of these classes. Sorted, each once.
-pub(super) fn tags<'a>(
-    vault: &Vault,
-    entry: &Entry,
-    opening: &Opening,
-    classes: impl IntoIterator<Item = &'a FieldClass>,
-) -> Vec<Tag> {
+pub(super) fn tags<'a>(vault: &Vault, entry: &Entry, opening: &Opening, classes: impl IntoIterator<Item = &'a FieldClass>) -> Vec<Tag> {
     let Opening { case, consent, named, cases, staff, .. } = opening;
     let cases = case.iter().chain(cases).map(|case| vault.tag("case", &case.to_string()));
     let consents = consent.iter().chain(named).map(|consent| vault.tag("consent", &consent.to_string()));

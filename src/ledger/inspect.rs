@@ -353,7 +353,17 @@ fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problem
         0 => Vec::new(),
         untold => vec![(crate::text::audit::Remark::IndexUntold, Some(untold.to_string()))],
     };
-    Report { checkpoint: head, types: walk.types, span: walk.span, openings: walk.count, order: walk.order, continues, problems, further, remarks }
+    Report {
+        checkpoint: head,
+        types: walk.types,
+        span: walk.span,
+        openings: walk.count,
+        order: walk.order,
+        continues,
+        problems,
+        further,
+        remarks,
+    }
 }
 
 /// Says in the log what the store said.

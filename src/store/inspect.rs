@@ -5,7 +5,13 @@
 
 use async_trait::async_trait;
 
-use super::{DataKeyId, Sealed, StoreError, decode, rows::LedgerTable, sql, sqlite::SqlStore};
+use super::{
+    DataKeyId, Sealed, StoreError, decode,
+    reads::{Database, SqlStore},
+    rows::LedgerTable,
+    sql,
+    statement::Statement,
+};
 
 /// A row of `ledger_entry`, column by column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,66 +119,62 @@ type EntryTuple = (
 );
 
 #[async_trait]
-impl Inspect for SqlStore {
+impl<D: Database> Inspect for SqlStore<D> {
     async fn head_rows(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar(sql::HEAD_ROWS).fetch_one(&self.reads).await.map_err(StoreError::Database)
+        Ok(self.cell(Statement::new(sql::HEAD_ROWS)).await?.unwrap_or(0))
     }
 
     async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        let query = sqlx::query_as(sql::INSPECT_LEAVES).bind(decode::integer(from)).bind(decode::integer(to));
-        let rows: Vec<(i64, Vec<u8>)> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_leaf", e))?;
+        let rows: Vec<(i64, Vec<u8>)> = self.all(range(sql::INSPECT_LEAVES, from, to)).await.map_err(|e| unreadable("ledger_leaf", e))?;
         rows.into_iter().map(|(idx, hash)| Ok((decode::count("ledger_leaf.idx", idx)?, hash))).collect()
     }
 
     async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<EntryColumns>, StoreError> {
-        let query = sqlx::query_as(sql::INSPECT_ENTRIES).bind(decode::integer(from)).bind(decode::integer(to));
-        let rows: Vec<EntryTuple> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_entry", e))?;
+        let rows: Vec<EntryTuple> = self.all(range(sql::INSPECT_ENTRIES, from, to)).await.map_err(|e| unreadable("ledger_entry", e))?;
         rows.into_iter().map(entry).collect()
     }
 
     async fn opening_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Sealed)>, StoreError> {
-        let query = sqlx::query_as(sql::INSPECT_OPENINGS).bind(decode::integer(from)).bind(decode::integer(to));
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_opening", e))?;
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
+            self.all(range(sql::INSPECT_OPENINGS, from, to)).await.map_err(|e| unreadable("ledger_opening", e))?;
         rows.into_iter()
-            .map(|(idx, key, sealed)| {
-                Ok((decode::count("ledger_opening.idx", idx)?, decode::sealed("ledger_opening.key", &key, sealed)?))
-            })
+            .map(|(idx, key, sealed)| Ok((decode::count("ledger_opening.idx", idx)?, decode::sealed("ledger_opening.key", &key, sealed)?)))
             .collect()
     }
 
     async fn tile_row(&self, level: u8, n: u64) -> Result<Option<TileColumns>, StoreError> {
-        let query = sqlx::query_as(sql::INSPECT_TILE).bind(i64::from(level)).bind(decode::integer(n));
-        let row: Option<(Vec<u8>, Vec<u8>)> = query.fetch_optional(&self.reads).await.map_err(|e| unreadable("ledger_tile", e))?;
+        let query = Statement::new(sql::INSPECT_TILE).int(i64::from(level)).int(decode::integer(n));
+        let row: Option<(Vec<u8>, Vec<u8>)> = self.one(query).await.map_err(|e| unreadable("ledger_tile", e))?;
         Ok(row.map(|(root, hashes)| TileColumns { root, hashes }))
     }
 
     async fn tile_beyond(&self, level: u8, count: u64) -> Result<Option<i64>, StoreError> {
-        let query = sqlx::query_scalar(sql::TILE_BEYOND).bind(i64::from(level)).bind(decode::integer(count));
-        query.fetch_one(&self.reads).await.map_err(|e| unreadable("ledger_tile", e))
+        let query = Statement::new(sql::TILE_BEYOND).int(i64::from(level)).int(decode::integer(count));
+        let lowest: Option<Option<i64>> = self.cell(query).await.map_err(|e| unreadable("ledger_tile", e))?;
+        Ok(lowest.flatten())
     }
 
     async fn tile_level_beyond(&self, levels: u8) -> Result<Option<i64>, StoreError> {
-        let query = sqlx::query_scalar(sql::TILE_LEVEL_BEYOND).bind(i64::from(levels));
-        query.fetch_one(&self.reads).await.map_err(|e| unreadable("ledger_tile", e))
+        let query = Statement::new(sql::TILE_LEVEL_BEYOND).int(i64::from(levels));
+        let level: Option<Option<i64>> = self.cell(query).await.map_err(|e| unreadable("ledger_tile", e))?;
+        Ok(level.flatten())
     }
 
     async fn checkpoint_rows(&self, after: Option<i64>, limit: u32) -> Result<Vec<CheckpointColumns>, StoreError> {
-        let query = sqlx::query_as(sql::INSPECT_CHECKPOINTS).bind(after.unwrap_or(i64::MIN)).bind(i64::from(limit));
-        let rows: Vec<(i64, Vec<u8>, String, String)> =
-            query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_checkpoint", e))?;
+        let query = Statement::new(sql::INSPECT_CHECKPOINTS).int(after.unwrap_or(i64::MIN)).int(i64::from(limit));
+        let rows: Vec<(i64, Vec<u8>, String, String)> = self.all(query).await.map_err(|e| unreadable("ledger_checkpoint", e))?;
         Ok(rows.into_iter().map(|(size, root, note, cosignatures)| CheckpointColumns { size, root, note, cosignatures }).collect())
     }
 
     async fn index_rows(&self, after: Option<&IndexColumns>, limit: u32) -> Result<Vec<IndexColumns>, StoreError> {
         let (tag, idx) = after.map_or((Vec::new(), i64::MIN), |row| (row.tag.clone(), row.idx));
-        let query = sqlx::query_as(sql::INSPECT_INDEX).bind(tag).bind(idx).bind(i64::from(limit));
-        let rows: Vec<(Vec<u8>, i64)> = query.fetch_all(&self.reads).await.map_err(|e| unreadable("ledger_index", e))?;
+        let query = Statement::new(sql::INSPECT_INDEX).blob(&tag).int(idx).int(i64::from(limit));
+        let rows: Vec<(Vec<u8>, i64)> = self.all(query).await.map_err(|e| unreadable("ledger_index", e))?;
         Ok(rows.into_iter().map(|(tag, idx)| IndexColumns { tag, idx }).collect())
     }
 
     async fn key_row(&self, id: &DataKeyId) -> Result<Option<Option<Vec<u8>>>, StoreError> {
-        let query = sqlx::query_scalar(sql::DATA_KEY).bind(id.0.as_bytes().as_slice());
-        query.fetch_optional(&self.reads).await.map_err(StoreError::Database)
+        self.cell(Statement::new(sql::DATA_KEY).blob(id.0.as_bytes())).await
     }
 
     async fn row_beyond(&self, table: LedgerTable) -> Result<Option<i64>, StoreError> {
@@ -182,8 +184,13 @@ impl Inspect for SqlStore {
             LedgerTable::Opening => sql::OPENING_BEYOND,
             LedgerTable::Index => sql::INDEX_BEYOND,
         };
-        sqlx::query_scalar(statement).fetch_one(&self.reads).await.map_err(|e| unreadable(table.as_str(), e))
+        let lowest: Option<Option<i64>> = self.cell(Statement::new(statement)).await.map_err(|e| unreadable(table.as_str(), e))?;
+        Ok(lowest.flatten())
     }
+}
+
+fn range(statement: &'static str, from: u64, to: u64) -> Statement {
+    Statement::new(statement).int(decode::integer(from)).int(decode::integer(to))
 }
 
 fn entry(row: EntryTuple) -> Result<EntryColumns, StoreError> {
@@ -207,9 +214,9 @@ fn entry(row: EntryTuple) -> Result<EntryColumns, StoreError> {
 }
 
 /// A value of another type than its column's is a finding about the table; everything else is a failure of the database.
-fn unreadable(table: &'static str, error: sqlx::Error) -> StoreError {
+fn unreadable(table: &'static str, error: StoreError) -> StoreError {
     match error {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt(table),
-        other => StoreError::Database(other),
+        StoreError::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => StoreError::Corrupt(table),
+        other => other,
     }
 }

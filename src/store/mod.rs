@@ -3,17 +3,22 @@
 //! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing; reads are one
 //! small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
 
+mod address;
 mod append;
 mod apply;
 mod decode;
 mod find;
 mod inspect;
+mod migrations;
+mod postgres;
 mod read;
+mod reads;
 mod rows;
-mod script;
 mod sql;
 mod sqlite;
 mod sqlite_append;
+mod sqlite_script;
+mod statement;
 mod write;
 
 use std::sync::Arc;
@@ -21,6 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::{
+    address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     rows::{
@@ -36,19 +42,25 @@ use crate::domain::{
     party::PartyId,
 };
 
-/// Opens the database that `url` names (`sqlite:<path>`). Refuses one that does not exist or whose schema is not the one this program writes.
-pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    match url.split_once(':') {
-        Some(("sqlite", _)) => Ok(Arc::new(sqlite::open(url).await?)),
-        _ => Err(StoreError::UnknownScheme),
+/// Opens a database: `sqlite:<path>`, or `postgres://...` once or several times. Refuses one that does not exist or whose schema is not the one this
+/// program writes, and a PostgreSQL server that cannot be written or does not keep what it confirms.
+pub async fn open(address: impl Into<Address>) -> Result<Arc<dyn Store>, StoreError> {
+    let address = address.into();
+    match address.file() {
+        Some(url) => Ok(Arc::new(sqlite::open(url).await?)),
+        None if address.is_postgres() => Ok(Arc::new(postgres::open(&address).await?)),
+        None => Err(StoreError::UnknownScheme),
     }
 }
 
-/// Creates the database that `url` names, with an empty ledger of this origin. Refuses one that exists. Used by `tsunagi init`.
-pub async fn create(url: &str, origin: &str, policy: Digest) -> Result<Arc<dyn Store>, StoreError> {
-    match url.split_once(':') {
-        Some(("sqlite", _)) => Ok(Arc::new(sqlite::create(url, origin, policy).await?)),
-        _ => Err(StoreError::UnknownScheme),
+/// Creates a database with an empty ledger of this origin: the file of SQLite, the tables in a database of PostgreSQL, whose role must own them.
+/// Refuses one that holds a ledger. Used by `tsunagi init`.
+pub async fn create(address: impl Into<Address>, origin: &str, policy: Digest) -> Result<Arc<dyn Store>, StoreError> {
+    let address = address.into();
+    match address.file() {
+        Some(url) => Ok(Arc::new(sqlite::create(url, origin, policy).await?)),
+        None if address.is_postgres() => Ok(Arc::new(postgres::create(&address, origin, policy).await?)),
+        None => Err(StoreError::UnknownScheme),
     }
 }
 
@@ -84,8 +96,24 @@ pub enum StoreError {
     #[error("the database file cannot be created: {0}")]
     File(std::io::ErrorKind),
     /// No backend has this scheme.
-    #[error("database URL must start with sqlite:")]
+    #[error("database URL must start with sqlite: or postgres://")]
     UnknownScheme,
+    /// A URL that no driver understands. It is not repeated: it may carry a password.
+    #[error("the database URL cannot be understood")]
+    Address,
+    /// The database server must not be used as it is; says why.
+    #[error("the database server cannot be used: {0}")]
+    Unsafe(&'static str),
+}
+
+impl StoreError {
+    /// The same without the details of a server's message, which repeat values.
+    fn without_values(self) -> Self {
+        match self {
+            Self::Database(error) => Self::Database(postgres::plain(error)),
+            other => other,
+        }
+    }
 }
 
 /// Parties and their keys.

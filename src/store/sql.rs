@@ -40,6 +40,8 @@ pub(super) const INDEX_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS 
 pub(super) const INSERT_TILE: &str = "INSERT INTO ledger_tile (level, n, root, hashes) VALUES ($1, $2, $3, $4)";
 
 pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE kind = $1 AND iss = $2 AND jti = $3";
+pub(super) const FORGET_EXPIRED: &str = "DELETE FROM used_once WHERE (kind, iss, jti) IN \
+     (SELECT kind, iss, jti FROM used_once WHERE expires < $1 ORDER BY expires LIMIT $2)";
 pub(super) const DATA_KEY: &str = "SELECT wrapped FROM data_key WHERE id = $1";
 pub(super) const INSERT_DATA_KEY: &str = "INSERT INTO data_key (id, wrapped) VALUES ($1, $2)";
 pub(super) const PERSON_KEYS: &str = "SELECT key FROM person_key WHERE subject = $1 ORDER BY key";
@@ -116,3 +118,9 @@ pub(super) const EVIDENCE: &str = "SELECT v.jti, v.digest, v.state, v.receipt, v
      JOIN ledger_leaf l ON l.idx = v.idx WHERE v.case_ = $1 AND v.iss = $2 ORDER BY v.idx, v.seq";
 pub(super) const INSERT_EVIDENCE: &str = "INSERT INTO evidence (case_, iss, jti, digest, state, receipt, time, idx) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+/// SHA-256 of nothing: the root of the empty tree (RFC 6962 section 2.1).
+pub(super) const EMPTY_ROOT: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+    0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];

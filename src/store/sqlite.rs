@@ -3,37 +3,37 @@
 //! Promises: a database is created by [`create`] and never by opening; its file belongs to its owner alone (mode 0600, the WAL takes it over);
 //! what is deleted is overwritten (`secure_delete`; the WAL holds the old page until its next checkpoint).
 
-use std::{
-    path::Path,
-    str::FromStr as _,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{borrow::Cow, path::Path, str::FromStr as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Pool, SqlSafeStr as _, Sqlite, SqliteConnection,
-    migrate::{Migration, MigrationType, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    ConnectOptions as _, Connection as _, Pool, QueryBuilder, Sqlite, SqliteConnection,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Append, Appender, Store, StoreError, read, sql, sqlite_append::SqliteAppend};
+use super::{
+    Append, Appender, StoreError,
+    migrations::{APPLIED, SQLITE, applied_are_known},
+    read,
+    reads::{Columns, Database, SqlStore},
+    sql,
+    sqlite_append::SqliteAppend,
+    statement::{Statement, bind},
+};
 use crate::domain::digest::Digest;
 
-/// The database this build speaks. Reads and writes name it through this alias only.
 pub(super) type Db = Sqlite;
-/// A connection of it.
 pub(super) type DbConnection = SqliteConnection;
 
-/// A store in one SQLite file.
+/// One SQLite file.
 #[derive(Debug, Clone)]
-pub(super) struct SqlStore {
+pub(super) struct SqliteFile {
     /// Connections that only read.
-    pub(super) reads: Pool<Db>,
+    reads: Pool<Db>,
     writer: Pool<Db>,
 }
 
-pub(super) async fn open(url: &str) -> Result<SqlStore, StoreError> {
+pub(super) async fn open(url: &str) -> Result<SqlStore<SqliteFile>, StoreError> {
     let options = options(url)?;
     if !tokio::fs::try_exists(options.get_filename()).await.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))? {
         return Err(StoreError::Missing);
@@ -44,7 +44,7 @@ pub(super) async fn open(url: &str) -> Result<SqlStore, StoreError> {
     pools(&options).await
 }
 
-pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<SqlStore, StoreError> {
+pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<SqlStore<SqliteFile>, StoreError> {
     let options = options(url)?.page_size(PAGE_SIZE);
     let path = options.get_filename().to_owned();
     new_file(&path).await?;
@@ -69,10 +69,10 @@ async fn new_file(path: &Path) -> Result<(), StoreError> {
 
 async fn fill(options: &SqliteConnectOptions, origin: &str, policy: Digest) -> Result<(), StoreError> {
     let mut connection = options.connect().await.map_err(StoreError::Database)?;
-    MIGRATIONS.run(&mut connection).await.map_err(|error| StoreError::Schema(error.to_string()))?;
+    SQLITE.run(&mut connection).await.map_err(|error| StoreError::Schema(error.to_string()))?;
     sqlx::query(sql::INSERT_HEAD)
         .bind(origin)
-        .bind(EMPTY_ROOT.as_slice())
+        .bind(sql::EMPTY_ROOT.as_slice())
         .bind([].as_slice())
         .bind(policy.0.as_slice())
         .execute(&mut connection)
@@ -87,20 +87,8 @@ async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
     if known.is_none() {
         return Err(StoreError::Schema("not a database of this program".to_owned()));
     }
-    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(APPLIED_MIGRATIONS).fetch_all(connection).await.map_err(StoreError::Database)?;
-    for migration in MIGRATIONS.iter() {
-        match applied.iter().find(|(version, _)| *version == migration.version) {
-            None => return Err(StoreError::Schema(format!("migration {} is pending", migration.version))),
-            Some((version, checksum)) if *checksum != *migration.checksum => {
-                return Err(StoreError::Schema(format!("migration {version} was changed after it was applied")));
-            }
-            Some(_) => {}
-        }
-    }
-    match applied.iter().find(|(version, _)| !MIGRATIONS.version_exists(*version)) {
-        Some((version, _)) => Err(StoreError::Schema(format!("migration {version} is of a newer version"))),
-        None => Ok(()),
-    }
+    let applied = sqlx::query_as(APPLIED).fetch_all(connection).await.map_err(StoreError::Database)?;
+    applied_are_known(&SQLITE, &applied)
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
@@ -120,18 +108,19 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .disable_statement_logging())
 }
 
-async fn pools(options: &SqliteConnectOptions) -> Result<SqlStore, StoreError> {
+async fn pools(options: &SqliteConnectOptions) -> Result<SqlStore<SqliteFile>, StoreError> {
     let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None).test_before_acquire(false);
     let writer = options.clone().pragma("cache_size", "-65536");
     let reader = options.clone().pragma("cache_size", "-8192").pragma("query_only", "ON");
-    Ok(SqlStore {
+    let database = SqliteFile {
         writer: pool().max_connections(1).connect_with(writer).await.map_err(StoreError::Database)?,
         reads: pool().max_connections(READERS).connect_with(reader).await.map_err(StoreError::Database)?,
-    })
+    };
+    Ok(SqlStore { database })
 }
 
 #[async_trait]
-impl Appender for SqlStore {
+impl Appender for SqliteFile {
     async fn begin(&self) -> Result<Box<dyn Append>, StoreError> {
         let mut transaction = match self.writer.begin_with(BEGIN).await {
             // SQLite ends a transaction by itself when the disk is full or fails. The driver still counts it and would refuse every further one.
@@ -143,13 +132,25 @@ impl Appender for SqlStore {
             begun => begun,
         }
         .map_err(StoreError::Database)?;
-        let head = read::head(&mut transaction).await?;
+        let head = sqlx::query_as(sql::HEAD).fetch_optional(&mut *transaction).await.map_err(StoreError::Database)?;
+        let head = read::head(head)?;
         Ok(Box::new(SqliteAppend::new(transaction, head)))
     }
 }
 
 #[async_trait]
-impl Store for SqlStore {
+impl Database for SqliteFile {
+    async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        let mut arguments = SqliteArguments::default();
+        let (sql, values) = statement.into_parts();
+        bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
+        match sql {
+            Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(&self.reads).await,
+            Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(&self.reads).await,
+        }
+        .map_err(StoreError::Database)
+    }
+
     fn appender(&self) -> Arc<dyn Appender> {
         Arc::new(self.clone())
     }
@@ -160,20 +161,7 @@ impl Store for SqlStore {
     }
 }
 
-/// The migrations of this build, in order. Listed here, because sqlx's macro for it would be half of what has to be built.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let migration = |version, name: &'static str, sql: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(vec![migration(1, "init", include_str!("migrations/sqlite/0001_init.sql"))])
-});
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
-const APPLIED_MIGRATIONS: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
-/// SHA-256 of nothing: the root of the empty tree (RFC 6962 section 2.1).
-const EMPTY_ROOT: [u8; 32] = [
-    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
-    0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
-];
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const PAGE_SIZE: u32 = 16 * 1024;
 const READERS: u32 = 8;

@@ -7,11 +7,11 @@ use sqlx::{QueryBuilder, Transaction};
 
 use super::{
     Append, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
-    apply::{At, apply},
+    apply::{At, script},
     decode::{self, integer},
-    script::Script,
     sql,
     sqlite::Db,
+    sqlite_script::execute,
 };
 use crate::domain::{
     ids::{AgreementId, CaseKey, Jti},
@@ -57,7 +57,7 @@ impl Append for SqliteAppend {
     }
 
     async fn forget_expired(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let done = sqlx::query(FORGET_EXPIRED).bind(now.micros()).bind(i64::from(limit)).execute(&mut *self.transaction).await;
+        let done = sqlx::query(sql::FORGET_EXPIRED).bind(now.micros()).bind(i64::from(limit)).execute(&mut *self.transaction).await;
         Ok(done.map_err(StoreError::Database)?.rows_affected())
     }
 
@@ -77,15 +77,12 @@ impl Append for SqliteAppend {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut script = Script::default();
-        for row in rows {
-            apply(&mut script, row, At::new(idx, time))?;
-        }
+        let script = script(rows, At::new(idx, time))?;
         // One savepoint, moved from draft to draft. The commit ends it.
         let statement = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
         sqlx::query(statement).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
-        let written = script.execute(&mut self.transaction).await;
+        let written = execute(script, &mut self.transaction).await;
         if matches!(written, Err(StoreError::RowConflict)) {
             sqlx::query(ROLLBACK_TO_SAVEPOINT).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
         }
@@ -233,8 +230,6 @@ const CHUNKS: [usize; 4] = [128, 32, 8, 1];
 const SAVEPOINT: &str = "SAVEPOINT draft";
 const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
 const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";
-const FORGET_EXPIRED: &str = "DELETE FROM used_once WHERE (kind, iss, jti) IN \
-     (SELECT kind, iss, jti FROM used_once WHERE expires < $1 ORDER BY expires LIMIT $2)";
 
 #[cfg(test)]
 mod tests {

@@ -138,9 +138,7 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::IndexMissing => {
             ["a row of the search index is missing: the entry would not be found", "検索用の索引の行がなく、この記録は検索で見つかりません"]
         }
-        Finding::IndexSurplus => {
-            ["a row of the search index that the entry does not give", "記録の内容にない行が検索用の索引にあります"]
-        }
+        Finding::IndexSurplus => ["a row of the search index that the entry does not give", "記録の内容にない行が検索用の索引にあります"],
         Finding::IndexDiffers => [
             "the search index differs somewhere in the 4096 entries from here on",
             "検索用の索引が、ここから 4096 件の記録のどこかで食い違います",

@@ -15,8 +15,37 @@ use tsunagi::{
 use zeroize::Zeroizing;
 
 use crate::ledger_stage::{
-    Faulty, POLICY, START, Stage, actor, case, case_id, center, committed, digest, draft, entry, ground, jti, new_case, object, town,
+    Faulty, POLICY, START, Stage, actor, case, case_id, center, committed, digest, draft, entry, ground, jti, new_case, object, on_both,
+    town,
 };
+
+on_both! {
+    an_empty_ledger_opens_with_its_first_entry,
+    an_answer_carries_a_proof_that_verifies,
+    what_is_queued_together_is_committed_together_and_in_order,
+    every_entry_is_proven_across_the_borders_of_tiles,
+    a_repeated_object_gets_the_first_answer_and_another_one_a_conflict,
+    an_actor_token_is_spent_by_an_entry_and_by_a_repetition,
+    an_expired_actor_token_is_forgotten_and_objects_are_not,
+    what_stands_behind_a_narrowing_in_its_batch_is_handed_back,
+    a_right_that_ended_by_the_time_of_the_entry_is_handed_back,
+    a_decision_on_an_older_revision_of_a_case_is_handed_back,
+    a_consent_that_another_case_took_is_handed_back,
+    a_row_that_somebody_else_took_hands_back_one_draft_and_keeps_the_others,
+    a_turn_keeps_everybody_else_out_until_it_is_used,
+    a_turn_that_is_dropped_or_refused_leaves_nothing,
+    a_turn_that_is_held_too_long_is_over,
+    a_draft_that_is_too_large_fails_alone,
+    a_clock_that_steps_back_is_recorded_once_and_order_holds,
+    a_policy_entry_puts_its_digest_in_force_and_ends_older_decisions,
+    a_restart_continues_the_tree,
+    closing_finishes_what_is_queued_and_takes_nothing_more,
+    who_stops_waiting_before_the_batch_wants_nothing_recorded,
+    waiting_for_growth_ends_with_the_next_entry,
+    everything_of_a_draft_is_stored_with_its_entry,
+    a_signer_of_another_ledger_is_refused,
+    a_head_that_does_not_fit_its_frontier_is_never_written_behind,
+}
 
 /// Appends drafts in this order as one batch: a turn holds the lock until all of them are queued.
 async fn as_one_batch(ledger: &SequencerHandle, drafts: Vec<Draft>) -> Vec<Result<Answer, LedgerError>> {
@@ -38,9 +67,7 @@ async fn as_one_batch(ledger: &SequencerHandle, drafts: Vec<Draft>) -> Vec<Resul
     order.into_iter().map(|id| answers.remove(&id).unwrap()).collect()
 }
 
-#[tokio::test]
-async fn an_empty_ledger_opens_with_its_first_entry() {
-    let stage = Stage::new().await;
+async fn an_empty_ledger_opens_with_its_first_entry(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let entries = stage.entries().await;
     assert_eq!(entries.len(), 1);
@@ -49,9 +76,7 @@ async fn an_empty_ledger_opens_with_its_first_entry() {
     assert_eq!((checkpoint.size(), ledger.size(), ledger.rights_epoch(), ledger.policy()), (1, 1, 0, POLICY));
 }
 
-#[tokio::test]
-async fn an_answer_carries_a_proof_that_verifies() {
-    let stage = Stage::new().await;
+async fn an_answer_carries_a_proof_that_verifies(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let mut wanted = entry();
     wanted.sd_hash = Some(digest(9));
@@ -63,9 +88,7 @@ async fn an_answer_carries_a_proof_that_verifies() {
     assert_eq!(&*ledger.checkpoint(), done.checkpoint());
 }
 
-#[tokio::test]
-async fn what_is_queued_together_is_committed_together_and_in_order() {
-    let stage = Stage::new().await;
+async fn what_is_queued_together_is_committed_together_and_in_order(stage: Stage) {
     let appender = Arc::new(Faulty::new(stage.store.appender()));
     let (ledger, _task) = stage.try_ledger(Arc::clone(&appender) as _).await.unwrap();
     let before = appender.commits();
@@ -81,9 +104,7 @@ async fn what_is_queued_together_is_committed_together_and_in_order() {
     }
 }
 
-#[tokio::test]
-async fn every_entry_is_proven_across_the_borders_of_tiles() {
-    let stage = Stage::new().await;
+async fn every_entry_is_proven_across_the_borders_of_tiles(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let mut notes = vec![ledger.checkpoint()];
     for size in [1, 200, 54, 1, 255, 257, 3] {
@@ -115,9 +136,7 @@ async fn every_entry_is_proven_across_the_borders_of_tiles() {
     assert_eq!(ledger.consistency(1, size + 1).await, Err(LedgerError::NotInLedger));
 }
 
-#[tokio::test]
-async fn a_repeated_object_gets_the_first_answer_and_another_one_a_conflict() {
-    let mut stage = Stage::new().await;
+async fn a_repeated_object_gets_the_first_answer_and_another_one_a_conflict(mut stage: Stage) {
     let (ledger, task) = stage.ledger().await;
     let with = |once| Draft { object: Some(once), ..draft() };
     let done = committed(ledger.append(with(object(1, 1))).await);
@@ -138,9 +157,7 @@ async fn a_repeated_object_gets_the_first_answer_and_another_one_a_conflict() {
     committed(ledger.append(with(tsunagi::ledger::Once { iss: town(), ..object(1, 1) })).await);
 }
 
-#[tokio::test]
-async fn an_actor_token_is_spent_by_an_entry_and_by_a_repetition() {
-    let stage = Stage::new().await;
+async fn an_actor_token_is_spent_by_an_entry_and_by_a_repetition(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let until = START.plus_secs(300);
     let with = |n, who| Draft { object: Some(object(n, 1)), actor: Some(actor(who, until)), ..draft() };
@@ -156,9 +173,7 @@ async fn an_actor_token_is_spent_by_an_entry_and_by_a_repetition() {
     assert_eq!(ledger.size(), 2);
 }
 
-#[tokio::test]
-async fn an_expired_actor_token_is_forgotten_and_objects_are_not() {
-    let stage = Stage::new().await;
+async fn an_expired_actor_token_is_forgotten_and_objects_are_not(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let with = |n| Draft { object: Some(object(n, 1)), actor: Some(actor(n, START.plus_secs(300))), ..draft() };
     committed(ledger.append(with(1)).await);
@@ -168,9 +183,7 @@ async fn an_expired_actor_token_is_forgotten_and_objects_are_not() {
     assert!(stage.store.once(OnceKind::Message, &center(), &jti(1)).await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn what_stands_behind_a_narrowing_in_its_batch_is_handed_back() {
-    let stage = Stage::new().await;
+async fn what_stands_behind_a_narrowing_in_its_batch_is_handed_back(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let grounded = |epoch| Draft { ground: Some(ground(epoch)), ..draft() };
     let narrowing = Draft { narrows: true, ..grounded(0) };
@@ -186,9 +199,7 @@ async fn what_stands_behind_a_narrowing_in_its_batch_is_handed_back() {
     assert!(matches!(ledger.append(grounded(2)).await, Ok(Answer::Stale)), "an epoch that never was");
 }
 
-#[tokio::test]
-async fn a_right_that_ended_by_the_time_of_the_entry_is_handed_back() {
-    let stage = Stage::new().await;
+async fn a_right_that_ended_by_the_time_of_the_entry_is_handed_back(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let until = |valid_until| Draft { ground: Some(Ground { valid_until, ..ground(0) }), ..draft() };
     stage.clock.advance(Duration::from_secs(10));
@@ -199,9 +210,7 @@ async fn a_right_that_ended_by_the_time_of_the_entry_is_handed_back() {
     assert!(matches!(ledger.append(until(now.plus_micros(1))).await, Ok(Answer::Stale)));
 }
 
-#[tokio::test]
-async fn a_decision_on_an_older_revision_of_a_case_is_handed_back() {
-    let stage = Stage::new().await;
+async fn a_decision_on_an_older_revision_of_a_case_is_handed_back(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     committed(ledger.append(Draft { writes: new_case(1), ..draft() }).await);
     let on = |revision| Draft {
@@ -217,9 +226,7 @@ async fn a_decision_on_an_older_revision_of_a_case_is_handed_back() {
     assert!(matches!(ledger.append(Draft { ground: Some(nowhere), ..draft() }).await, Ok(Answer::Stale)));
 }
 
-#[tokio::test]
-async fn a_consent_that_another_case_took_is_handed_back() {
-    let stage = Stage::new().await;
+async fn a_consent_that_another_case_took_is_handed_back(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let sealed = tsunagi::store::Sealed { key: crate::ledger_stage::data_key(1), bytes: vec![1] };
     let consent = Write::Consent { jti: jti(5), collector: center(), sha256: digest(5), subject: tsunagi::store::Tag([5; 16]), sealed };
@@ -238,9 +245,7 @@ async fn a_consent_that_another_case_took_is_handed_back() {
     assert!(matches!(answers[2], Ok(Answer::Committed(_))));
 }
 
-#[tokio::test]
-async fn a_row_that_somebody_else_took_hands_back_one_draft_and_keeps_the_others() {
-    let stage = Stage::new().await;
+async fn a_row_that_somebody_else_took_hands_back_one_draft_and_keeps_the_others(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let opens = |n| Draft { writes: new_case(n), ..draft() };
     let mut half = new_case(3);
@@ -253,9 +258,7 @@ async fn a_row_that_somebody_else_took_hands_back_one_draft_and_keeps_the_others
     assert_eq!(stage.store.case_key(&case(3)).await.unwrap(), None, "nothing of the draft that was handed back");
 }
 
-#[tokio::test]
-async fn a_turn_keeps_everybody_else_out_until_it_is_used() {
-    let stage = Stage::new().await;
+async fn a_turn_keeps_everybody_else_out_until_it_is_used(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let turn = ledger.exclusive().await.unwrap();
     let other = tokio::spawn({
@@ -272,9 +275,7 @@ async fn a_turn_keeps_everybody_else_out_until_it_is_used() {
     assert_eq!(committed(other.await.unwrap()).idx(), 2);
 }
 
-#[tokio::test]
-async fn a_turn_that_is_dropped_or_refused_leaves_nothing() {
-    let stage = Stage::new().await;
+async fn a_turn_that_is_dropped_or_refused_leaves_nothing(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     drop(ledger.exclusive().await.unwrap());
     let turn = ledger.exclusive().await.unwrap();
@@ -286,9 +287,7 @@ async fn a_turn_that_is_dropped_or_refused_leaves_nothing() {
     assert_eq!(committed(ledger.append(draft()).await).idx(), 1);
 }
 
-#[tokio::test]
-async fn a_turn_that_is_held_too_long_is_over() {
-    let stage = Stage::new().await;
+async fn a_turn_that_is_held_too_long_is_over(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let turn = ledger.exclusive().await.unwrap();
     // Waits for the lock, and so for the deadline of the turn.
@@ -297,9 +296,7 @@ async fn a_turn_that_is_held_too_long_is_over() {
     assert_eq!(ledger.size(), 2);
 }
 
-#[tokio::test]
-async fn a_draft_that_is_too_large_fails_alone() {
-    let stage = Stage::new().await;
+async fn a_draft_that_is_too_large_fails_alone(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let mut large = draft();
     large.entry.rules = vec!["r".repeat(4096)];
@@ -309,9 +306,7 @@ async fn a_draft_that_is_too_large_fails_alone() {
     assert!(matches!(answers[2], Ok(Answer::Committed(_))));
 }
 
-#[tokio::test]
-async fn a_clock_that_steps_back_is_recorded_once_and_order_holds() {
-    let stage = Stage::new().await;
+async fn a_clock_that_steps_back_is_recorded_once_and_order_holds(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     stage.clock.set(START.plus_secs(-1));
     let last = committed(ledger.append(draft()).await).time();
@@ -330,9 +325,7 @@ async fn a_clock_that_steps_back_is_recorded_once_and_order_holds() {
     assert_eq!(skews, [2, 7], "one for each occurrence, before what it affects");
 }
 
-#[tokio::test]
-async fn a_policy_entry_puts_its_digest_in_force_and_ends_older_decisions() {
-    let stage = Stage::new().await;
+async fn a_policy_entry_puts_its_digest_in_force_and_ends_older_decisions(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let mut activation = Entry::of_gateway(uuid::Uuid::new_v4(), crate::ledger_stage::node(), EntryType::Policy);
     activation.policy = Some(digest(8));
@@ -346,9 +339,7 @@ async fn a_policy_entry_puts_its_digest_in_force_and_ends_older_decisions() {
     assert_eq!((ledger.policy(), stage.store.head().await.unwrap().policy), (digest(8), digest(8)));
 }
 
-#[tokio::test]
-async fn a_restart_continues_the_tree() {
-    let mut stage = Stage::new().await;
+async fn a_restart_continues_the_tree(mut stage: Stage) {
     let mut before = Vec::new();
     for round in 0..3 {
         let (ledger, task) = stage.ledger().await;
@@ -372,9 +363,7 @@ async fn a_restart_continues_the_tree() {
     }
 }
 
-#[tokio::test]
-async fn closing_finishes_what_is_queued_and_takes_nothing_more() {
-    let stage = Stage::new().await;
+async fn closing_finishes_what_is_queued_and_takes_nothing_more(stage: Stage) {
     let (ledger, task) = stage.ledger().await;
     let turn = ledger.exclusive().await.unwrap();
     let mut waiting = Vec::new();
@@ -395,9 +384,7 @@ async fn closing_finishes_what_is_queued_and_takes_nothing_more() {
     ledger.close().await;
 }
 
-#[tokio::test]
-async fn who_stops_waiting_before_the_batch_wants_nothing_recorded() {
-    let stage = Stage::new().await;
+async fn who_stops_waiting_before_the_batch_wants_nothing_recorded(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let turn = ledger.exclusive().await.unwrap();
     let gone = tokio::spawn({
@@ -412,9 +399,7 @@ async fn who_stops_waiting_before_the_batch_wants_nothing_recorded() {
     assert_eq!(stage.entries().await.len(), 2);
 }
 
-#[tokio::test]
-async fn waiting_for_growth_ends_with_the_next_entry() {
-    let stage = Stage::new().await;
+async fn waiting_for_growth_ends_with_the_next_entry(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     assert_eq!(ledger.grown(0).await, Ok(1));
     let grown = tokio::spawn({
@@ -426,9 +411,7 @@ async fn waiting_for_growth_ends_with_the_next_entry() {
     assert_eq!(grown.await.unwrap(), Ok(2));
 }
 
-#[tokio::test]
-async fn everything_of_a_draft_is_stored_with_its_entry() {
-    let stage = Stage::new().await;
+async fn everything_of_a_draft_is_stored_with_its_entry(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let sealed = tsunagi::store::Sealed { key: crate::ledger_stage::data_key(1), bytes: vec![4, 5] };
     let tag = tsunagi::store::Tag([3; 16]);
@@ -445,16 +428,12 @@ async fn everything_of_a_draft_is_stored_with_its_entry() {
     assert_eq!((row.received, row.updated_idx), (done.time(), done.idx()));
 }
 
-#[tokio::test]
-async fn a_signer_of_another_ledger_is_refused() {
-    let mut stage = Stage::new().await;
+async fn a_signer_of_another_ledger_is_refused(mut stage: Stage) {
     stage.signer = Arc::new(NoteSigner::from_seed("other.example/log".parse().unwrap(), &Zeroizing::new([5; 32])).unwrap());
     assert_eq!(stage.try_ledger(stage.store.appender()).await.unwrap_err(), LedgerError::Signer);
 }
 
-#[tokio::test]
-async fn a_head_that_does_not_fit_its_frontier_is_never_written_behind() {
-    let stage = Stage::new().await;
+async fn a_head_that_does_not_fit_its_frontier_is_never_written_behind(stage: Stage) {
     let (ledger, _task) = stage.ledger().await;
     let append = stage.store.appender().begin().await.unwrap();
     let head = append.head().clone();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::task::JoinHandle;
 use tsunagi::{
     clock::ManualClock,
@@ -27,13 +28,31 @@ use tsunagi::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::postgres_stage;
+
 pub(crate) const ORIGIN: &str = "ledger.example/tsunagi";
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_795_000_000);
 pub(crate) const POLICY: Digest = Digest([7; 32]);
 
-/// A database in a folder that goes with it.
+/// Makes of each `async fn name(stage: Stage)` one test for each database.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $name() { super::$name(crate::ledger_stage::Stage::new().await).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $name() {
+                if let Some(stage) = crate::ledger_stage::Stage::postgres().await { super::$name(stage).await; }
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// A database with an empty ledger. The file of SQLite goes with its folder, a database of PostgreSQL with the cluster.
 pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) postgres: Option<postgres_stage::Database>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) signer: Arc<NoteSigner>,
@@ -41,14 +60,34 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
+        Self::on(None).await
+    }
+
+    /// None: there is no PostgreSQL here, which was said.
+    pub(crate) async fn postgres() -> Option<Self> {
+        Some(Self::on(Some(postgres_stage::database()?)).await)
+    }
+
+    async fn on(postgres: Option<postgres_stage::Database>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = create(&url(&folder), ORIGIN, POLICY).await.unwrap();
+        let store = create(&url(&folder, postgres.as_ref()), ORIGIN, POLICY).await.unwrap();
         let signer = NoteSigner::from_seed(ORIGIN.parse().unwrap(), &Zeroizing::new([5; 32])).unwrap();
-        Self { folder, store, clock: Arc::new(ManualClock::new(START)), signer: Arc::new(signer) }
+        Self { folder, postgres, store, clock: Arc::new(ManualClock::new(START)), signer: Arc::new(signer) }
     }
 
     pub(crate) fn url(&self) -> String {
-        url(&self.folder)
+        url(&self.folder, self.postgres.as_ref())
+    }
+
+    /// Runs SQL past the program, where nothing but the database itself refuses it.
+    pub(crate) async fn sql(&self, statement: &str) -> Result<(), String> {
+        if let Some(database) = &self.postgres {
+            return database.try_sql(statement).map(drop);
+        }
+        let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
+        connection.close().await.unwrap();
+        done.map(drop).map_err(|error| error.to_string())
     }
 
     /// Closes the database and opens it again, as a restart does.
@@ -94,8 +133,8 @@ impl Stage {
     }
 }
 
-fn url(folder: &tempfile::TempDir) -> String {
-    format!("sqlite://{}", folder.path().join("t.db").display())
+fn url(folder: &tempfile::TempDir, postgres: Option<&postgres_stage::Database>) -> String {
+    postgres.map_or_else(|| format!("sqlite://{}", folder.path().join("t.db").display()), postgres_stage::Database::owner)
 }
 
 pub(crate) fn node() -> Node {

@@ -48,6 +48,9 @@ mod policy_matrix;
 mod policy_rulings;
 mod policy_scenarios;
 mod policy_table;
+#[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod postgres_stage;
+mod postgres_stage_tests;
 mod readme;
 mod refusal_gateway;
 mod refusal_messages;

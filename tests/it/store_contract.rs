@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use sqlx::{Connection as _, SqliteConnection};
 use tsunagi::{
     domain::{
         agreement::AgreementAct,
@@ -17,9 +16,33 @@ use tsunagi::{
     },
 };
 
-use crate::ledger_stage::{
-    ORIGIN, POLICY, START, Stage, case, case_id, center, data_key, digest, jti, new_case, party, row, store_entry, town, try_store_entry,
+use crate::{
+    ledger_stage::{
+        ORIGIN, POLICY, START, Stage, case, case_id, center, data_key, digest, jti, new_case, on_both, party, row, store_entry, town,
+        try_store_entry,
+    },
+    postgres_stage,
 };
+
+on_both! {
+    everything_fails_after_closing,
+    a_dropped_append_leaves_nothing_and_a_committed_one_everything,
+    an_entry_that_is_there_already_fails_the_whole_batch,
+    a_write_that_conflicts_leaves_nothing_and_the_append_goes_on,
+    used_ids_are_answered_in_the_order_of_the_question,
+    expired_ids_are_forgotten_in_steps_and_the_others_kept,
+    the_database_refuses_changes_of_what_is_for_ever,
+    parties_are_registered_updated_and_suspended,
+    keys_come_oldest_first_with_the_leaf_that_registered_them,
+    agreements_are_listed_for_who_is_named_and_who_may_accede,
+    a_consent_binds_to_one_case_and_ends_for_good,
+    each_party_knows_a_case_by_its_own_id,
+    cases_are_listed_by_their_last_visible_change,
+    messages_and_evidence_are_found_in_their_case,
+    an_audit_query_finds_exactly_what_passes_in_bounded_pages,
+    a_time_range_is_half_open_and_a_size_pins_the_pages,
+    an_auditor_finds_the_entries_of_its_places_only,
+}
 
 fn registration(id: &PartyId, ja: &str) -> Registration {
     Registration {
@@ -76,24 +99,42 @@ async fn a_database_of_another_schema_is_refused() {
     ] {
         let stage = Stage::new().await;
         stage.store.close().await;
-        let mut connection = SqliteConnection::connect(&stage.url()).await.unwrap();
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        stage.sql(statement).await.unwrap();
         assert!(matches!(open(&stage.url()).await, Err(StoreError::Schema(_))), "{statement}");
     }
 }
 
 #[tokio::test]
-async fn everything_fails_after_closing() {
-    let stage = Stage::new().await;
+async fn a_postgresql_database_is_created_once_and_opened_only_with_its_schema() {
+    let Some(database) = postgres_stage::database() else { return };
+    let url = database.owner();
+    assert!(matches!(open(&url).await, Err(StoreError::Missing)), "opening creates nothing");
+    create(&url, ORIGIN, POLICY).await.unwrap().close().await;
+    assert!(matches!(create(&url, ORIGIN, POLICY).await, Err(StoreError::Exists)));
+    assert_eq!(open(&url).await.unwrap().head().await.unwrap().size, 0);
+    for (spoil, heal) in [
+        ("ALTER TABLE _sqlx_migrations RENAME TO m", "ALTER TABLE m RENAME TO _sqlx_migrations"),
+        ("UPDATE _sqlx_migrations SET success = false", "UPDATE _sqlx_migrations SET success = true"),
+        ("UPDATE _sqlx_migrations SET version = version + 1000", "UPDATE _sqlx_migrations SET version = version - 1000"),
+        (
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', true, '', 0)",
+            "DELETE FROM _sqlx_migrations WHERE version = 9999",
+        ),
+        ("UPDATE _sqlx_migrations SET checksum = ''", "SELECT 1"),
+    ] {
+        database.sql(spoil);
+        assert!(matches!(open(&url).await, Err(StoreError::Schema(_) | StoreError::Missing)), "{spoil}");
+        database.sql(heal);
+    }
+}
+
+async fn everything_fails_after_closing(stage: Stage) {
     stage.store.close().await;
     assert!(matches!(stage.store.head().await, Err(StoreError::Database(_))));
     assert!(matches!(stage.store.appender().begin().await, Err(StoreError::Database(_))));
 }
 
-#[tokio::test]
-async fn a_dropped_append_leaves_nothing_and_a_committed_one_everything() {
-    let stage = Stage::new().await;
+async fn a_dropped_append_leaves_nothing_and_a_committed_one_everything(stage: Stage) {
     let appender = stage.store.appender();
     let key = OnceKey { kind: OnceKind::Object, iss: center(), jti: jti(1) };
     let used = OnceRow { digest: digest(1), idx: Some(0), result: b"{}".to_vec() };
@@ -126,9 +167,7 @@ async fn a_dropped_append_leaves_nothing_and_a_committed_one_everything() {
     }
 }
 
-#[tokio::test]
-async fn an_entry_that_is_there_already_fails_the_whole_batch() {
-    let stage = Stage::new().await;
+async fn an_entry_that_is_there_already_fails_the_whole_batch(stage: Stage) {
     store_entry(&*stage.store, &[]).await;
     let mut append = stage.store.appender().begin().await.unwrap();
     append.write(&new_case(1), 1, START.plus_secs(1)).await.unwrap();
@@ -140,9 +179,7 @@ async fn an_entry_that_is_there_already_fails_the_whole_batch() {
     assert_eq!(stage.store.case_key(&case(1)).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_write_that_conflicts_leaves_nothing_and_the_append_goes_on() {
-    let stage = Stage::new().await;
+async fn a_write_that_conflicts_leaves_nothing_and_the_append_goes_on(stage: Stage) {
     store_entry(&*stage.store, &new_case(1)).await;
     let mut append = stage.store.appender().begin().await.unwrap();
     let mut rows = new_case(2);
@@ -155,9 +192,7 @@ async fn a_write_that_conflicts_leaves_nothing_and_the_append_goes_on() {
     assert_eq!(stage.store.case_key(&case(3)).await.unwrap(), Some(data_key(3)));
 }
 
-#[tokio::test]
-async fn used_ids_are_answered_in_the_order_of_the_question() {
-    let stage = Stage::new().await;
+async fn used_ids_are_answered_in_the_order_of_the_question(stage: Stage) {
     let key = |n| OnceKey { kind: OnceKind::Message, iss: center(), jti: jti(n) };
     let used = |n: u8| OnceRow { digest: digest(n), idx: None, result: vec![n] };
     let mut append = stage.store.appender().begin().await.unwrap();
@@ -179,9 +214,7 @@ async fn used_ids_are_answered_in_the_order_of_the_question() {
     assert_eq!(append.once(&[]).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn expired_ids_are_forgotten_in_steps_and_the_others_kept() {
-    let stage = Stage::new().await;
+async fn expired_ids_are_forgotten_in_steps_and_the_others_kept(stage: Stage) {
     let key = |n| OnceKey { kind: OnceKind::Actor, iss: center(), jti: jti(n) };
     let used = OnceRow { digest: digest(0), idx: None, result: Vec::new() };
     let mut append = stage.store.appender().begin().await.unwrap();
@@ -199,38 +232,36 @@ async fn expired_ids_are_forgotten_in_steps_and_the_others_kept() {
     assert_eq!(left.iter().map(Option::is_some).collect::<Vec<_>>(), [false, false, false, false, false, true, true, true, true, true]);
 }
 
-#[tokio::test]
-async fn the_database_refuses_changes_of_what_is_for_ever() {
-    let stage = Stage::new().await;
+async fn the_database_refuses_changes_of_what_is_for_ever(stage: Stage) {
     let tile = TileRow { level: 0, n: 0, root: [6; 32], hashes: vec![1; 8192] };
     let append = stage.store.appender().begin().await.unwrap();
     let head = HeadRow { size: 1, last_time: START, rights_epoch: 1, ..append.head().clone() };
     append.commit(vec![row(0, START)], vec![tile], head).await.unwrap();
-    let mut connection = SqliteConnection::connect(&stage.url()).await.unwrap();
-    for statement in [
-        "UPDATE ledger_leaf SET leaf_hash = zeroblob(32)",
+    let for_ever = [
+        "UPDATE ledger_leaf SET leaf_hash = leaf_hash",
         "DELETE FROM ledger_leaf",
-        "UPDATE ledger_entry SET body = x''",
+        "UPDATE ledger_entry SET body = body",
         "UPDATE ledger_entry SET actor = 'x'",
         "DELETE FROM ledger_entry",
-        "UPDATE ledger_tile SET hashes = zeroblob(8192)",
+        "UPDATE ledger_tile SET hashes = hashes",
         "DELETE FROM ledger_tile",
         "DELETE FROM ledger_head",
         "UPDATE ledger_head SET size = 0",
         "UPDATE ledger_head SET rights_epoch = 0",
         "UPDATE ledger_head SET last_time = 0",
         "UPDATE ledger_head SET origin = 'other'",
-    ] {
-        let error = sqlx::query(statement).execute(&mut connection).await.unwrap_err();
-        assert!(error.to_string().contains("ledger_"), "{statement}: {error}");
+    ];
+    // With CASCADE a truncated table takes along what refers to it; nothing refers to these.
+    let truncated = ["TRUNCATE ledger_leaf", "TRUNCATE ledger_entry", "TRUNCATE ledger_tile CASCADE", "TRUNCATE ledger_head"];
+    for statement in for_ever.into_iter().chain(truncated.into_iter().filter(|_| stage.postgres.is_some())) {
+        let said = stage.sql(statement).await.unwrap_err();
+        assert!(said.contains("ledger_"), "{statement}: {said}");
     }
     assert_eq!(stage.store.head().await.unwrap().size, 1);
     assert_eq!(stage.store.entry(0).await.unwrap().unwrap().body, b"0");
 }
 
-#[tokio::test]
-async fn parties_are_registered_updated_and_suspended() {
-    let stage = Stage::new().await;
+async fn parties_are_registered_updated_and_suspended(stage: Stage) {
     let store = &*stage.store;
     assert_eq!(store.party(&center()).await.unwrap(), None);
     assert_conflict(&try_store_entry(store, &[Write::PartyState(center(), PartyState::Suspended)]).await);
@@ -251,9 +282,7 @@ async fn parties_are_registered_updated_and_suspended() {
     assert_eq!(ids(store.parties(Some(&town()), 9).await.unwrap()), [center()]);
 }
 
-#[tokio::test]
-async fn keys_come_oldest_first_with_the_leaf_that_registered_them() {
-    let stage = Stage::new().await;
+async fn keys_come_oldest_first_with_the_leaf_that_registered_them(stage: Stage) {
     let store = &*stage.store;
     let key = |n: u8, usage| KeyRow {
         kid: digest(n),
@@ -289,9 +318,7 @@ async fn keys_come_oldest_first_with_the_leaf_that_registered_them() {
     assert_eq!(store.keys(&town()).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn agreements_are_listed_for_who_is_named_and_who_may_accede() {
-    let stage = Stage::new().await;
+async fn agreements_are_listed_for_who_is_named_and_who_may_accede(stage: Stage) {
     let store = &*stage.store;
     let id = "AG-13-0001".parse().unwrap();
     let version = |ver, parties: &[PartyId], acceding: &[PartyKind]| Write::Agreement {
@@ -328,9 +355,7 @@ async fn agreements_are_listed_for_who_is_named_and_who_may_accede() {
     assert_conflict(&try_store_entry(store, &[Write::AgreementSuperseded("AG-13-0001".parse().unwrap(), 3)]).await);
 }
 
-#[tokio::test]
-async fn a_consent_binds_to_one_case_and_ends_for_good() {
-    let stage = Stage::new().await;
+async fn a_consent_binds_to_one_case_and_ends_for_good(stage: Stage) {
     let store = &*stage.store;
     let consent = |n| Write::Consent { jti: jti(n), collector: center(), sha256: digest(2), subject: Tag([9; 16]), sealed: sealed(1) };
     let mut first = new_case(1);
@@ -374,9 +399,7 @@ async fn a_consent_binds_to_one_case_and_ends_for_good() {
     assert_conflict(&try_store_entry(store, &[Write::ConsentEnd { consent: jti(9), whole: true, sealed: sealed(2) }]).await);
 }
 
-#[tokio::test]
-async fn each_party_knows_a_case_by_its_own_id() {
-    let stage = Stage::new().await;
+async fn each_party_knows_a_case_by_its_own_id(stage: Stage) {
     let store = &*stage.store;
     let relation = |n, who: PartyId, id, relation| Write::CaseParty { case: case(n), party: who, id: case_id(id), relation };
     let mut first = new_case(1);
@@ -406,9 +429,7 @@ async fn each_party_knows_a_case_by_its_own_id() {
     assert_conflict(&try_store_entry(store, &[relation(1, party("auditor:x"), 11, Relation::Origin)]).await);
 }
 
-#[tokio::test]
-async fn cases_are_listed_by_their_last_visible_change() {
-    let stage = Stage::new().await;
+async fn cases_are_listed_by_their_last_visible_change(stage: Stage) {
     let store = &*stage.store;
     for n in 1..=4 {
         let mut rows = new_case(n);
@@ -425,9 +446,7 @@ async fn cases_are_listed_by_their_last_visible_change() {
     assert_eq!(ids(store.cases(&center(), None, None, 9).await.unwrap()), []);
 }
 
-#[tokio::test]
-async fn messages_and_evidence_are_found_in_their_case() {
-    let stage = Stage::new().await;
+async fn messages_and_evidence_are_found_in_their_case(stage: Stage) {
     let store = &*stage.store;
     let message = |n, from: PartyId, to: PartyId| {
         Write::Message(MessageRow {
@@ -523,9 +542,7 @@ async fn pages(store: &dyn Store, filter: &LedgerFilter, limit: u32) -> (Vec<u64
     }
 }
 
-#[tokio::test]
-async fn an_audit_query_finds_exactly_what_passes_in_bounded_pages() {
-    let stage = Stage::new().await;
+async fn an_audit_query_finds_exactly_what_passes_in_bounded_pages(stage: Stage) {
     let store = &*stage.store;
     many(store).await;
     let none = LedgerFilter::default();
@@ -551,9 +568,7 @@ async fn an_audit_query_finds_exactly_what_passes_in_bounded_pages() {
     assert_eq!(pages(store, &of_agreement, 7).await, (vec![], 1));
 }
 
-#[tokio::test]
-async fn a_time_range_is_half_open_and_a_size_pins_the_pages() {
-    let stage = Stage::new().await;
+async fn a_time_range_is_half_open_and_a_size_pins_the_pages(stage: Stage) {
     let store = &*stage.store;
     many(store).await;
     let at = |secs| Some(START.plus_secs(secs));
@@ -575,9 +590,7 @@ async fn a_time_range_is_half_open_and_a_size_pins_the_pages() {
     assert_eq!(found(store.entries(5, 8, 2).await.unwrap()), [5, 6]);
 }
 
-#[tokio::test]
-async fn an_auditor_finds_the_entries_of_its_places_only() {
-    let stage = Stage::new().await;
+async fn an_auditor_finds_the_entries_of_its_places_only(stage: Stage) {
     let store = &*stage.store;
     let append = store.appender().begin().await.unwrap();
     let sides = [

@@ -62,7 +62,7 @@ pub(super) async fn make(folder: &Folder, port: u16, admin: u16) -> Result<Made,
     let members = member_files(folder, &authority, &url, now)?;
     let config = Config::load(&folder.path().join("tsunagi.toml")).map_err(inside)?;
     let policy = startup::policies(&config).map_err(inside)?.digest();
-    let store = store::create(config.database.url.expose(), &config.origin, policy).await.map_err(inside)?;
+    let store = store::create(startup::database(&config).map_err(inside)?, &config.origin, policy).await.map_err(inside)?;
     let opened = startup::open(&config, store, Arc::clone(&clock)).await.map_err(inside)?;
     let gateway = Arc::clone(&opened.gateway);
     let pinned = serde_json::to_vec_pretty(&gateway.well_known()).map_err(inside)?;

@@ -4,14 +4,19 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{ids::AgreementId, party::PartyId},
-    store::{AgreementActRow, AgreementRow, Agreements, StoreError, decode, sql, sqlite::SqlStore},
+    store::{
+        AgreementActRow, AgreementRow, Agreements, StoreError, decode,
+        reads::{Database, SqlStore},
+        sql,
+        statement::Statement,
+    },
 };
 
 #[async_trait]
-impl Agreements for SqlStore {
+impl<D: Database> Agreements for SqlStore<D> {
     async fn agreement(&self, id: &AgreementId, ver: u32) -> Result<Option<AgreementRow>, StoreError> {
-        let query = sqlx::query_as(sql::AGREEMENT).bind(id.as_str()).bind(i64::from(ver));
-        let row: Option<AgreementColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::AGREEMENT).text(id.as_str()).int(i64::from(ver));
+        let row: Option<AgreementColumns> = self.one(query).await?;
         match row {
             Some(row) => self.with_acts(row).await.map(Some),
             None => Ok(None),
@@ -19,23 +24,23 @@ impl Agreements for SqlStore {
     }
 
     async fn versions(&self, id: &AgreementId) -> Result<Vec<AgreementRow>, StoreError> {
-        let query = sqlx::query_as(sql::AGREEMENT_VERSIONS).bind(id.as_str());
-        let rows = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::AGREEMENT_VERSIONS).text(id.as_str());
+        let rows = self.all(query).await?;
         self.all_with_acts(rows).await
     }
 
     async fn agreements(&self, party: Option<&PartyId>, after: Option<u64>, limit: u32) -> Result<Vec<AgreementRow>, StoreError> {
         let (after, limit) = (decode::after(after), i64::from(limit));
         let query = match party {
-            None => sqlx::query_as(sql::AGREEMENTS),
-            Some(party) => sqlx::query_as(sql::AGREEMENTS_OF).bind(party.to_string()).bind(party.kind().as_str()),
+            None => Statement::new(sql::AGREEMENTS),
+            Some(party) => Statement::new(sql::AGREEMENTS_OF).text(party.to_string()).text(party.kind().as_str()),
         };
-        let rows = query.bind(after).bind(limit).fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let rows = self.all(query.int(after).int(limit)).await?;
         self.all_with_acts(rows).await
     }
 }
 
-impl SqlStore {
+impl<D: Database> SqlStore<D> {
     async fn all_with_acts(&self, rows: Vec<AgreementColumns>) -> Result<Vec<AgreementRow>, StoreError> {
         let mut agreements = Vec::with_capacity(rows.len());
         for row in rows {
@@ -45,8 +50,7 @@ impl SqlStore {
     }
 
     async fn with_acts(&self, (id, ver, sha256, document, superseded, idx): AgreementColumns) -> Result<AgreementRow, StoreError> {
-        let acts: Vec<ActColumns> =
-            sqlx::query_as(sql::AGREEMENT_ACTS).bind(idx).fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let acts: Vec<ActColumns> = self.all(Statement::new(sql::AGREEMENT_ACTS).int(idx)).await?;
         Ok(AgreementRow {
             id: decode::parse("agreement.id", &id)?,
             ver: decode::version("agreement.ver", ver)?,

@@ -8,32 +8,37 @@ use crate::{
         ids::{CaseId, CaseKey, Jti},
         party::PartyId,
     },
-    store::{CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode, sql, sqlite::SqlStore},
+    store::{
+        CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode,
+        reads::{Database, SqlStore},
+        sql,
+        statement::Statement,
+    },
 };
 
 #[async_trait]
-impl Cases for SqlStore {
+impl<D: Database> Cases for SqlStore<D> {
     async fn case(&self, party: &PartyId, id: &CaseId) -> Result<Option<CaseRow>, StoreError> {
-        let query = sqlx::query_as(sql::CASE).bind(id.uuid().as_bytes().as_slice()).bind(party.to_string());
-        let row: Option<CaseColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::CASE).blob(id.uuid().as_bytes()).text(party.to_string());
+        let row: Option<CaseColumns> = self.one(query).await?;
         row.map(case).transpose()
     }
 
     async fn case_parties(&self, key: &CaseKey) -> Result<Vec<CaseRow>, StoreError> {
-        let query = sqlx::query_as(sql::CASE_PARTIES).bind(key.uuid().as_bytes().as_slice());
-        let rows: Vec<CaseColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::CASE_PARTIES).blob(key.uuid().as_bytes());
+        let rows: Vec<CaseColumns> = self.all(query).await?;
         rows.into_iter().map(case).collect()
     }
 
     async fn case_of_any(&self, id: &CaseId) -> Result<Option<CaseKey>, StoreError> {
-        let query = sqlx::query_scalar(sql::CASE_OF_ANY).bind(id.uuid().as_bytes().as_slice());
-        let row: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::CASE_OF_ANY).blob(id.uuid().as_bytes());
+        let row: Option<Vec<u8>> = self.cell(query).await?;
         row.map(|key| decode::case_key("case_party.case_", &key)).transpose()
     }
 
     async fn case_key(&self, case: &CaseKey) -> Result<Option<DataKeyId>, StoreError> {
-        let query = sqlx::query_scalar(sql::CASE_KEY).bind(case.uuid().as_bytes().as_slice());
-        let row: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::CASE_KEY).blob(case.uuid().as_bytes());
+        let row: Option<Vec<u8>> = self.cell(query).await?;
         row.map(|key| decode::data_key_id("case_.key", &key)).transpose()
     }
 
@@ -52,35 +57,35 @@ impl Cases for SqlStore {
     }
 
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError> {
-        let query = sqlx::query_as(sql::FIRST_MESSAGE).bind(case.uuid().as_bytes().as_slice()).bind(aud.to_string());
-        let row: Option<MessageColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::FIRST_MESSAGE).blob(case.uuid().as_bytes()).text(aud.to_string());
+        let row: Option<MessageColumns> = self.one(query).await?;
         row.map(message).transpose()
     }
 
     async fn message(&self, case: &CaseKey, jti: &Jti) -> Result<Option<MessageRow>, StoreError> {
-        let query = sqlx::query_as(sql::MESSAGE).bind(case.uuid().as_bytes().as_slice()).bind(jti.uuid().as_bytes().as_slice());
-        let row: Option<MessageColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::MESSAGE).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes());
+        let row: Option<MessageColumns> = self.one(query).await?;
         row.map(message).transpose()
     }
 
     async fn messages(&self, case: &CaseKey, party: &PartyId, after: Option<u64>, limit: u32) -> Result<Vec<MessageHead>, StoreError> {
-        let query = sqlx::query_as(sql::MESSAGES)
-            .bind(case.uuid().as_bytes().as_slice())
-            .bind(party.to_string())
-            .bind(decode::after(after))
-            .bind(i64::from(limit));
-        let rows: Vec<HeadColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::MESSAGES)
+            .blob(case.uuid().as_bytes())
+            .text(party.to_string())
+            .int(decode::after(after))
+            .int(i64::from(limit));
+        let rows: Vec<HeadColumns> = self.all(query).await?;
         rows.into_iter().map(message_head).collect()
     }
 
     async fn evidence(&self, case: &CaseKey, iss: &PartyId) -> Result<Vec<EvidenceRow>, StoreError> {
-        let query = sqlx::query_as(sql::EVIDENCE).bind(case.uuid().as_bytes().as_slice()).bind(iss.to_string());
-        let rows: Vec<EvidenceColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::EVIDENCE).blob(case.uuid().as_bytes()).text(iss.to_string());
+        let rows: Vec<EvidenceColumns> = self.all(query).await?;
         rows.into_iter().map(|row| evidence(*case, iss, row)).collect()
     }
 }
 
-impl SqlStore {
+impl<D: Database> SqlStore<D> {
     async fn listed(
         &self,
         statement: &'static str,
@@ -88,12 +93,12 @@ impl SqlStore {
         state: Option<CaseState>,
         (after, limit): (Option<u64>, u32),
     ) -> Result<Vec<CaseRow>, StoreError> {
-        let query = sqlx::query_as(statement)
-            .bind(party.to_string())
-            .bind(decode::after(after))
-            .bind(state.map(CaseState::as_str))
-            .bind(i64::from(limit));
-        let rows: Vec<CaseColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(statement)
+            .text(party.to_string())
+            .int(decode::after(after))
+            .some_text(state.map(CaseState::as_str))
+            .int(i64::from(limit));
+        let rows: Vec<CaseColumns> = self.all(query).await?;
         rows.into_iter().map(case).collect()
     }
 }

@@ -4,14 +4,19 @@ use async_trait::async_trait;
 
 use crate::{
     domain::ids::Jti,
-    store::{ConsentRow, Consents, DataKeyId, StoreError, Tag, decode, sql, sqlite::SqlStore},
+    store::{
+        ConsentRow, Consents, DataKeyId, StoreError, Tag, decode,
+        reads::{Database, SqlStore},
+        sql,
+        statement::Statement,
+    },
 };
 
 #[async_trait]
-impl Consents for SqlStore {
+impl<D: Database> Consents for SqlStore<D> {
     async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError> {
-        let query = sqlx::query_as(sql::CONSENT).bind(jti.uuid().as_bytes().as_slice());
-        let mut rows: Vec<ConsentColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::CONSENT).blob(jti.uuid().as_bytes());
+        let mut rows: Vec<ConsentColumns> = self.all(query).await?;
         let ends = rows.iter_mut().filter_map(|row| Some((row.9.take()?, row.10.take()?)));
         let ends = ends.map(|(key, end)| decode::sealed("consent_end.key", &key, end)).collect::<Result<_, _>>()?;
         let Some((collector, sha256, subject, key, sealed, case, ended, idx, superseded_by, _, _)) = rows.pop() else { return Ok(None) };
@@ -30,8 +35,8 @@ impl Consents for SqlStore {
     }
 
     async fn person_keys(&self, subject: &Tag) -> Result<Vec<DataKeyId>, StoreError> {
-        let query = sqlx::query_scalar(sql::PERSON_KEYS).bind(subject.0.as_slice());
-        let keys: Vec<Vec<u8>> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::PERSON_KEYS).blob(&subject.0);
+        let keys: Vec<Vec<u8>> = self.column(query).await?;
         keys.iter().map(|key| decode::data_key_id("person_key.key", key)).collect()
     }
 }

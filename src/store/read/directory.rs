@@ -4,33 +4,38 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{digest::Digest, party::PartyId, time::Timestamp},
-    store::{Directory, KeyRow, PartyRow, StoreError, decode, sql, sqlite::SqlStore},
+    store::{
+        Directory, KeyRow, PartyRow, StoreError, decode,
+        reads::{Database, SqlStore},
+        sql,
+        statement::Statement,
+    },
 };
 
 #[async_trait]
-impl Directory for SqlStore {
+impl<D: Database> Directory for SqlStore<D> {
     async fn party(&self, id: &PartyId) -> Result<Option<PartyRow>, StoreError> {
-        let query = sqlx::query_as(sql::PARTY).bind(id.to_string());
-        let row: Option<PartyColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::PARTY).text(id.to_string());
+        let row: Option<PartyColumns> = self.one(query).await?;
         row.map(party).transpose()
     }
 
     async fn parties(&self, after: Option<&PartyId>, limit: u32) -> Result<Vec<PartyRow>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
-        let query = sqlx::query_as(sql::PARTIES).bind(after).bind(i64::from(limit));
-        let rows: Vec<PartyColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::PARTIES).text(after).int(i64::from(limit));
+        let rows: Vec<PartyColumns> = self.all(query).await?;
         rows.into_iter().map(party).collect()
     }
 
     async fn key(&self, kid: &Digest) -> Result<Option<KeyRow>, StoreError> {
-        let query = sqlx::query_as(sql::KEY).bind(kid.0.as_slice());
-        let row: Option<KeyColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::KEY).blob(&kid.0);
+        let row: Option<KeyColumns> = self.one(query).await?;
         row.map(key).transpose()
     }
 
     async fn keys(&self, party: &PartyId) -> Result<Vec<KeyRow>, StoreError> {
-        let query = sqlx::query_as(sql::KEYS).bind(party.to_string());
-        let rows: Vec<KeyColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::KEYS).text(party.to_string());
+        let rows: Vec<KeyColumns> = self.all(query).await?;
         rows.into_iter().map(key).collect()
     }
 }

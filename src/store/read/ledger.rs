@@ -5,43 +5,44 @@ use async_trait::async_trait;
 use crate::{
     domain::{ids::Jti, party::PartyId},
     store::{
-        DataKeyId, Found, HeadRow, LedgerFilter, LedgerRead, LedgerRow, OnceKind, OnceRow, StoreError, decode, find, sql, sqlite::SqlStore,
+        DataKeyId, Found, HeadRow, LedgerFilter, LedgerRead, LedgerRow, OnceKind, OnceRow, StoreError, decode, find,
+        reads::{Database, SqlStore},
+        sql,
+        statement::Statement,
     },
 };
 
 #[async_trait]
-impl LedgerRead for SqlStore {
+impl<D: Database> LedgerRead for SqlStore<D> {
     async fn head(&self) -> Result<HeadRow, StoreError> {
-        let mut connection = self.reads.acquire().await.map_err(StoreError::Database)?;
-        super::head(&mut connection).await
+        super::head(self.one(Statement::new(sql::HEAD)).await?)
     }
 
     async fn entry(&self, idx: u64) -> Result<Option<LedgerRow>, StoreError> {
-        let query = sqlx::query_as(sql::ENTRY).bind(decode::integer(idx));
-        let row: Option<find::EntryColumns> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::ENTRY).int(decode::integer(idx));
+        let row: Option<find::EntryColumns> = self.one(query).await?;
         row.map(find::ledger_row).transpose()
     }
 
     async fn entries(&self, from: u64, to: u64, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
-        let query = sqlx::query_as(sql::ENTRIES).bind(decode::integer(from)).bind(decode::integer(to)).bind(i64::from(limit));
-        let rows: Vec<find::EntryColumns> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::ENTRIES).int(decode::integer(from)).int(decode::integer(to)).int(i64::from(limit));
+        let rows: Vec<find::EntryColumns> = self.all(query).await?;
         rows.into_iter().map(find::ledger_row).collect()
     }
 
     async fn find(&self, filter: &LedgerFilter, after: Option<u64>, size: u64, limit: u32) -> Result<Found, StoreError> {
-        let mut connection = self.reads.acquire().await.map_err(StoreError::Database)?;
-        find::find(&mut connection, filter, after, size, limit).await
+        find::find(self, filter, after, size, limit).await
     }
 
     async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
-        let query = sqlx::query_scalar(sql::LEAF_HASHES).bind(decode::integer(from)).bind(decode::integer(to));
-        let rows: Vec<Vec<u8>> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::LEAF_HASHES).int(decode::integer(from)).int(decode::integer(to));
+        let rows: Vec<Vec<u8>> = self.column(query).await?;
         rows.iter().map(|hash| decode::hash("ledger_leaf.leaf_hash", hash)).collect()
     }
 
     async fn tile(&self, level: u8, n: u64) -> Result<Option<Vec<[u8; 32]>>, StoreError> {
-        let query = sqlx::query_scalar(sql::TILE).bind(i64::from(level)).bind(decode::integer(n));
-        let row: Option<Vec<u8>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::TILE).int(i64::from(level)).int(decode::integer(n));
+        let row: Option<Vec<u8>> = self.cell(query).await?;
         let Some(bytes) = row else { return Ok(None) };
         match bytes.as_chunks() {
             (hashes, []) if hashes.len() == 256 => Ok(Some(hashes.to_vec())),
@@ -50,20 +51,20 @@ impl LedgerRead for SqlStore {
     }
 
     async fn tile_roots(&self, level: u8, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
-        let query = sqlx::query_scalar(sql::TILE_ROOTS).bind(i64::from(level)).bind(decode::integer(from)).bind(decode::integer(to));
-        let rows: Vec<Vec<u8>> = query.fetch_all(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::TILE_ROOTS).int(i64::from(level)).int(decode::integer(from)).int(decode::integer(to));
+        let rows: Vec<Vec<u8>> = self.column(query).await?;
         rows.iter().map(|hash| decode::hash("ledger_tile.root", hash)).collect()
     }
 
     async fn once(&self, kind: OnceKind, iss: &PartyId, jti: &Jti) -> Result<Option<OnceRow>, StoreError> {
-        let query = sqlx::query_as(sql::ONCE).bind(kind.as_str()).bind(iss.to_string()).bind(jti.uuid().as_bytes().as_slice());
-        let row: Option<(Vec<u8>, Option<i64>, Vec<u8>)> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::ONCE).text(kind.as_str()).text(iss.to_string()).blob(jti.uuid().as_bytes());
+        let row: Option<(Vec<u8>, Option<i64>, Vec<u8>)> = self.one(query).await?;
         row.map(decode::once).transpose()
     }
 
     async fn data_key(&self, id: &DataKeyId) -> Result<Option<Vec<u8>>, StoreError> {
-        let query = sqlx::query_scalar(sql::DATA_KEY).bind(id.0.as_bytes().as_slice());
-        let row: Option<Option<Vec<u8>>> = query.fetch_optional(&self.reads).await.map_err(StoreError::Database)?;
+        let query = Statement::new(sql::DATA_KEY).blob(id.0.as_bytes());
+        let row: Option<Option<Vec<u8>>> = self.cell(query).await?;
         Ok(row.flatten())
     }
 }

@@ -6,13 +6,11 @@ mod consents;
 mod directory;
 mod ledger;
 
-use super::{HeadRow, StoreError, decode, sql, sqlite::DbConnection};
+use super::{HeadRow, StoreError, decode};
 
-type HeadColumns = (String, i64, Vec<u8>, Vec<u8>, i64, i64, Vec<u8>);
+pub(super) type HeadColumns = (String, i64, Vec<u8>, Vec<u8>, i64, i64, Vec<u8>);
 
-/// The head, as the connection's transaction sees it.
-pub(super) async fn head(connection: &mut DbConnection) -> Result<HeadRow, StoreError> {
-    let row: Option<HeadColumns> = sqlx::query_as(sql::HEAD).fetch_optional(connection).await.map_err(StoreError::Database)?;
+pub(super) fn head(row: Option<HeadColumns>) -> Result<HeadRow, StoreError> {
     let (origin, size, root, frontier, last_time, rights_epoch, policy) = row.ok_or(StoreError::Corrupt("ledger_head"))?;
     Ok(HeadRow {
         origin,

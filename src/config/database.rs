@@ -1,0 +1,225 @@
+//! The section `[database]`: where cases and ledger are stored.
+//!
+//! Promises: a database in memory is refused; a server on another machine is reached without encryption only where that is written down; no message and no
+//! `Debug` output repeats an address.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use zeroize::Zeroizing;
+
+/// The database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:FILE`, the file relative to this configuration; or `postgres://ROLE@HOST:PORT/NAME`, or a list of such URLs: a PostgreSQL database and its
+    /// standbys, of which the one that can be written is used. Whoever can write the database can remove the service, but not change
+    /// the ledger unnoticed nor read the messages. A file with a password in it must have mode 0600.
+    pub url: DatabaseUrl,
+    /// File that holds the password of the PostgreSQL role, mode 0600. Then no URL holds one.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// `true` where the URLs lead to a pooler in transaction mode (PgBouncer): nothing is then kept in a session. It costs three more round trips a read.
+    #[serde(default)]
+    pub pooler: bool,
+}
+
+/// The address of a database: one URL or several. It may carry a password, so it prints as `[redacted]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(Vec<Zeroizing<String>>);
+
+impl DatabaseUrl {
+    /// The first URL, for the driver.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.first().map_or("", |url| url)
+    }
+
+    /// All URLs, for the driver.
+    pub fn expose_all(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|url| url.as_str())
+    }
+
+    /// Whether a URL carries a password.
+    pub(super) fn has_password(&self) -> bool {
+        self.expose_all().any(|url| {
+            let behind = url.split_once("://").map_or("", |(_, rest)| rest);
+            let authority = behind.split(['/', '?']).next().unwrap_or_default();
+            authority.rsplit_once('@').is_some_and(|(role, _)| role.contains(':')) || pairs(url).any(|(key, _)| key == "password")
+        })
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Urls {
+            One(String),
+            Many(Vec<String>),
+        }
+        // The error of the derived reader would be as long and might quote.
+        let urls = Urls::deserialize(deserializer).map_err(|_| D::Error::custom("write one URL or a list of URLs"))?;
+        Ok(Self(match urls {
+            Urls::One(url) => vec![Zeroizing::new(url)],
+            Urls::Many(urls) => urls.into_iter().map(Zeroizing::new).collect(),
+        }))
+    }
+}
+
+impl Database {
+    /// Makes paths relative to the configuration's folder. What must stand there instead, by key, where it cannot be used.
+    pub(super) fn resolve(&mut self, base: &Path) -> Result<(), (&'static str, &'static str)> {
+        let refused = |remedy| ("database.url", remedy);
+        if let [url] = self.url.0.as_slice()
+            && url.starts_with("sqlite:")
+        {
+            if self.pooler || self.password_file.is_some() {
+                return Err(("database.pooler", "leave pooler and password_file out; a SQLite file has neither"));
+            }
+            self.url = sqlite_beside(url, base).ok_or(refused(SQLITE))?;
+            return Ok(());
+        }
+        if let Some(file) = &mut self.password_file {
+            if self.url.has_password() {
+                return Err(("database.password_file", "write the password in the file or in the URL, not in both"));
+            }
+            *file = base.join(&*file);
+        }
+        if self.url.0.is_empty() || self.url.expose_all().any(|url| !url.starts_with("postgres://") && !url.starts_with("postgresql://")) {
+            return Err(refused(SQLITE));
+        }
+        for url in &mut self.url.0 {
+            *url = postgres_beside(url, base).map_err(refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// `sqlite:FILE` with the file made relative to `base`. In such a URL `?` begins the options and `%` an escape.
+fn sqlite_beside(url: &str, base: &Path) -> Option<DatabaseUrl> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (file, options) = rest.split_once('?').map_or((rest, None), |(file, options)| (file, Some(options)));
+    if file.is_empty() || file == ":memory:" || options.is_some_and(|options| options.contains("mode=memory")) {
+        return None;
+    }
+    let place = if Path::new(file).is_absolute() {
+        file.to_owned()
+    } else {
+        let escaped = base.to_str()?.replace('%', "%25").replace('?', "%3F");
+        Path::new(&escaped).join(file).to_str()?.to_owned()
+    };
+    let options = options.map(|options| format!("?{options}")).unwrap_or_default();
+    Some(DatabaseUrl(vec![Zeroizing::new(format!("sqlite://{place}{options}"))]))
+}
+
+/// A PostgreSQL URL with its certificate files made relative to `base`. What the driver would pass over is refused: it would pass over a typing error too.
+fn postgres_beside(url: &str, base: &Path) -> Result<Zeroizing<String>, &'static str> {
+    let (mut host, mut tls) = (host_of(url).to_owned(), false);
+    let mut out = Zeroizing::new(url.split_once('?').map_or(url, |(before, _)| before).to_owned());
+    for (position, (key, value)) in pairs(url).enumerate() {
+        out.push(if position == 0 { '?' } else { '&' });
+        out.push_str(key);
+        out.push('=');
+        match key {
+            "sslmode" => tls = true,
+            "host" => host = value.replace("%2F", "/").replace("%2f", "/"),
+            "sslrootcert" | "sslcert" | "sslkey" if !value.starts_with('/') => {
+                let folder = base.to_str().ok_or(POSTGRES)?;
+                // What would end the value, or be read as an escape.
+                let escaped =
+                    ['%', '&', '#', '+', ' '].iter().fold(folder.to_owned(), |text, c| text.replace(*c, &format!("%{:02X}", *c as u32)));
+                out.push_str(&escaped);
+                out.push('/');
+            }
+            "sslrootcert" | "sslcert" | "sslkey" | "user" | "password" | "dbname" | "port" | "hostaddr" => {}
+            _ => return Err(POSTGRES),
+        }
+        out.push_str(value);
+    }
+    let near = host.is_empty() || host.starts_with('/') || host.starts_with("%2F") || host.starts_with("%2f") || host == "localhost" || {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    if near || tls { Ok(out) } else { Err(REMOTE) }
+}
+
+fn host_of(url: &str) -> &str {
+    let behind = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = behind.split(['/', '?']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    match place.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+        _ => place,
+    }
+}
+
+fn pairs(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+const SQLITE: &str =
+    "write sqlite:FILE with a path in UTF-8 (a database in memory would lose the ledger), or postgres:// URLs of one database";
+const POSTGRES: &str =
+    "write postgres://ROLE@HOST:PORT/NAME; behind ? only host, port, user, password, dbname, sslmode, sslrootcert, sslcert and sslkey";
+const REMOTE: &str =
+    "add sslmode=verify-full and sslrootcert=FILE for a server on another machine; sslmode=disable only where the network itself protects";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Database, (&'static str, &'static str)> {
+        let mut database: Database = toml::from_str(url).unwrap();
+        database.resolve(Path::new("/srv/a b")).map(|()| database)
+    }
+
+    #[test]
+    fn postgresql_is_named_once_or_several_times() {
+        let one = read("url = 'postgres://app@127.0.0.1:5432/tsunagi'").unwrap();
+        assert_eq!(one.url.expose(), "postgres://app@127.0.0.1:5432/tsunagi");
+        let two = read("url = ['postgresql://app@[::1]/t', 'postgres:///t?host=/run/postgresql']\npooler = true").unwrap();
+        assert_eq!(two.url.expose_all().count(), 2);
+        assert!(two.pooler);
+        for bad in ["url = []", "url = ['sqlite:a', 'sqlite:b']", "url = ['postgres:///t', 'sqlite:b']", "url = 'sqlite:x'\npooler = true"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(toml::from_str::<Database>("url = 5").unwrap_err().message().contains("one URL or a list"));
+    }
+
+    #[test]
+    fn a_server_elsewhere_is_not_spoken_to_in_the_clear_by_oversight() {
+        assert_eq!(read("url = 'postgres://app@db.example/t'").unwrap_err(), ("database.url", REMOTE));
+        assert_eq!(read("url = 'postgres://app@127.0.0.1/t?host=db.example'").unwrap_err(), ("database.url", REMOTE));
+        let sure = read("url = 'postgres://app@db.example:5432/t?sslmode=verify-full&sslrootcert=ca.pem'").unwrap();
+        assert_eq!(sure.url.expose(), "postgres://app@db.example:5432/t?sslmode=verify-full&sslrootcert=/srv/a%20b/ca.pem");
+        assert!(read("url = 'postgres://app@10.0.0.5/t?sslmode=disable'").is_ok());
+        assert_eq!(read("url = 'postgres://app@localhost/t?sslmod=verify-full'").unwrap_err(), ("database.url", POSTGRES));
+    }
+
+    #[test]
+    fn a_password_is_seen_and_never_shown() {
+        for (url, has) in [
+            ("postgres://app:secret@localhost/t", true),
+            ("postgres://localhost/t?user=app&password=secret", true),
+            ("postgres://app@localhost:5432/t", false),
+            ("postgres://localhost:5432/t", false),
+        ] {
+            let database = read(&format!("url = '{url}'")).unwrap();
+            assert_eq!(database.url.has_password(), has, "{url}");
+            assert!(!format!("{database:?}").contains("localhost"));
+        }
+    }
+}

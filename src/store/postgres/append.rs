@@ -1,0 +1,264 @@
+//! The append on PostgreSQL: the head row is the lock, and everything of a batch that goes into the ledger is one statement.
+//!
+//! A batch takes five round trips: BEGIN, the head, the used ids, everything that is written, COMMIT. What a draft changes besides comes in between.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sqlx::{Arguments as _, postgres::PgArguments};
+
+use super::{
+    connections::{Connections, Lease, durable, plain},
+    fault,
+};
+use crate::{
+    domain::{
+        ids::{AgreementId, CaseKey, Jti},
+        time::Timestamp,
+    },
+    store::{
+        Append, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
+        apply::{At, script},
+        decode::{self, integer},
+        read, sql,
+        statement::{Statement, bind, is_constraint},
+    },
+};
+
+/// An open transaction that holds the row lock of the head. Dropped, it is rolled back at once.
+pub(super) struct PostgresAppend {
+    /// None once it is committed or dropped.
+    lease: Option<Lease>,
+    head: HeadRow,
+    /// Ids used by this batch, written with the commit.
+    used: HashMap<OnceKey, (OnceRow, Option<Timestamp>)>,
+    /// Whether the savepoint is set.
+    savepoint: bool,
+}
+
+type LockedHead = (String, i64, Vec<u8>, Vec<u8>, i64, i64, Vec<u8>, String, String, String);
+
+impl PostgresAppend {
+    /// Takes the head lock. Whoever waits behind it sees what the one before committed: each statement of READ COMMITTED looks anew.
+    pub(super) async fn begin(writer: &Connections) -> Result<Self, StoreError> {
+        let mut lease = writer.lease().await?;
+        lease.simple(BEGIN).await.map_err(StoreError::Database)?;
+        let row: Option<LockedHead> = lease.rows(Statement::new(LOCK_HEAD)).await.map_err(StoreError::Database)?.pop();
+        let (origin, size, root, frontier, last_time, epoch, policy, fsync, pages, commit) =
+            row.ok_or(StoreError::Corrupt("ledger_head"))?;
+        durable(&fsync, &pages, &commit)?;
+        let head = read::head(Some((origin, size, root, frontier, last_time, epoch, policy)))?;
+        Ok(Self { lease: Some(lease), head, used: HashMap::new(), savepoint: false })
+    }
+
+    fn lease(&mut self) -> Result<&mut Lease, StoreError> {
+        self.lease.as_mut().ok_or(StoreError::Database(sqlx::Error::PoolClosed))
+    }
+
+    async fn one<T>(&mut self, statement: Statement) -> Result<Option<T>, StoreError>
+    where
+        (T,): for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        let rows: Vec<(T,)> = self.lease()?.rows(statement).await.map_err(fault)?;
+        Ok(rows.into_iter().next().map(|(value,)| value))
+    }
+
+    async fn run(&mut self, script: Vec<Statement>) -> Result<(), StoreError> {
+        for statement in script {
+            let (sql, values) = statement.into_parts();
+            let std::borrow::Cow::Borrowed(sql) = sql else { return Err(StoreError::Corrupt("statement")) };
+            let mut arguments = PgArguments::default();
+            bind::<sqlx::Postgres>(&mut arguments, values).map_err(fault)?;
+            match self.lease()?.execute(sql, arguments).await {
+                Ok(1) => {}
+                Ok(_) => return Err(StoreError::RowConflict),
+                Err(error) if is_constraint(&error) => return Err(StoreError::RowConflict),
+                Err(error) => return Err(fault(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PostgresAppend {
+    fn drop(&mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        // Without a runtime the connection is closed, and the server rolls back when it notices.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                match lease.simple("ROLLBACK").await {
+                    Ok(()) => lease.give_back(),
+                    Err(error) => tracing::debug!(error = %plain(error), "a database connection was gone before it was rolled back"),
+                }
+            });
+        }
+    }
+}
+
+#[async_trait]
+impl Append for PostgresAppend {
+    fn head(&self) -> &HeadRow {
+        &self.head
+    }
+
+    async fn once(&mut self, keys: &[OnceKey]) -> Result<Vec<Option<OnceRow>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut arguments = Columns::default();
+        arguments.add(keys.iter().map(|key| key.kind.as_str()).collect::<Vec<_>>())?;
+        arguments.add(keys.iter().map(|key| key.iss.to_string()).collect::<Vec<_>>())?;
+        arguments.add(keys.iter().map(|key| key.jti.uuid().as_bytes().to_vec()).collect::<Vec<_>>())?;
+        let rows: Vec<(i64, Vec<u8>, Option<i64>, Vec<u8>)> = self.lease()?.rows_with(LOOK_UP.into(), arguments.0).await.map_err(fault)?;
+        let mut stored = HashMap::with_capacity(rows.len());
+        for (n, digest, idx, result) in rows {
+            stored.insert(n, decode::once((digest, idx, result))?);
+        }
+        let answer = |(n, key)| self.used.get(key).map(|(row, _)| row.clone()).or_else(|| stored.remove(&n));
+        Ok((1..).zip(keys).map(answer).collect())
+    }
+
+    fn use_once(&mut self, key: OnceKey, row: OnceRow, expires: Option<Timestamp>) {
+        self.used.insert(key, (row, expires));
+    }
+
+    async fn forget_expired(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut arguments = Columns::default();
+        arguments.add(now.micros())?;
+        arguments.add(i64::from(limit))?;
+        self.lease()?.execute(sql::FORGET_EXPIRED, arguments.0).await.map_err(fault)
+    }
+
+    async fn case_revision(&mut self, case: &CaseKey) -> Result<Option<u64>, StoreError> {
+        let found: Option<i64> = self.one(Statement::new(sql::CASE_REVISION).blob(case.uuid().as_bytes())).await?;
+        found.map(|revision| decode::count("case_.revision", revision)).transpose()
+    }
+
+    async fn consent_case(&mut self, consent: &Jti) -> Result<Option<CaseKey>, StoreError> {
+        let found: Option<Option<Vec<u8>>> = self.one(Statement::new(sql::CONSENT_CASE).blob(consent.uuid().as_bytes())).await?;
+        found.flatten().map(|case| decode::case_key("consent.case_", &case)).transpose()
+    }
+
+    async fn write(&mut self, rows: &[Write], idx: u64, time: Timestamp) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let script = script(rows, At::new(idx, time))?;
+        // One savepoint, moved from draft to draft. The commit ends it.
+        let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
+        self.savepoint = true;
+        self.lease()?.simple(savepoint).await.map_err(fault)?;
+        let written = self.run(script).await;
+        if matches!(written, Err(StoreError::RowConflict)) {
+            self.lease()?.simple(ROLLBACK_TO_SAVEPOINT).await.map_err(fault)?;
+        }
+        written
+    }
+
+    async fn commit(mut self: Box<Self>, entries: Vec<EntryRow>, tiles: Vec<TileRow>, head: HeadRow) -> Result<(), StoreError> {
+        let used: Vec<_> = self.used.drain().collect();
+        let arguments = everything(&entries, &tiles, &used, &head, self.head.size)?;
+        match self.lease()?.execute(WRITE_BATCH, arguments).await.map_err(fault)? {
+            1 => {}
+            _ => return Err(StoreError::HeadMoved),
+        }
+        // From here on the server may have committed although we do not hear of it, so the connection is not rolled back but closed.
+        let mut lease = self.lease.take().ok_or(StoreError::Database(sqlx::Error::PoolClosed))?;
+        lease.simple("COMMIT").await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
+        lease.give_back();
+        Ok(())
+    }
+}
+
+/// Arguments of the driver.
+#[derive(Default)]
+struct Columns(PgArguments);
+
+impl Columns {
+    fn add<'t, T: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(&mut self, value: T) -> Result<(), StoreError> {
+        self.0.add(value).map_err(|error| StoreError::Database(sqlx::Error::Encode(error)))
+    }
+
+    /// One array, a value for each row.
+    fn column<'t, R, T>(&mut self, rows: &'t [R], value: impl Fn(&'t R) -> T) -> Result<(), StoreError>
+    where
+        Vec<T>: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        self.add(rows.iter().map(value).collect::<Vec<T>>())
+    }
+}
+
+type Used = (OnceKey, (OnceRow, Option<Timestamp>));
+
+/// The arguments of [`WRITE_BATCH`].
+fn everything(entries: &[EntryRow], tiles: &[TileRow], used: &[Used], head: &HeadRow, before: u64) -> Result<PgArguments, StoreError> {
+    let mut all = Columns::default();
+    all.column(entries, |entry| integer(entry.idx))?;
+    all.column(entries, |entry| entry.leaf_hash.as_slice())?;
+    all.column(entries, |entry| entry.id.as_bytes().as_slice())?;
+    all.column(entries, |entry| entry.time.micros())?;
+    all.column(entries, |entry| entry.entry_type)?;
+    all.column(entries, |entry| entry.operation)?;
+    all.column(entries, |entry| entry.actor.as_ref().map(ToString::to_string))?;
+    all.column(entries, |entry| entry.actor.as_ref().and_then(|party| party.place()))?;
+    all.column(entries, |entry| entry.recipient.as_ref().map(ToString::to_string))?;
+    all.column(entries, |entry| entry.recipient.as_ref().and_then(|party| party.place()))?;
+    all.column(entries, |entry| entry.decision)?;
+    all.column(entries, |entry| entry.reason.as_deref())?;
+    all.column(entries, |entry| entry.agreement.as_ref().map(AgreementId::as_str))?;
+    all.column(entries, |entry| entry.body.as_slice())?;
+    let openings: Vec<_> = entries.iter().filter_map(|entry| Some((entry.idx, entry.opening.as_ref()?))).collect();
+    all.column(&openings, |(idx, _)| integer(*idx))?;
+    all.column(&openings, |(_, sealed)| sealed.key.0.as_bytes().as_slice())?;
+    all.column(&openings, |(_, sealed)| sealed.bytes.as_slice())?;
+    let mut tags: Vec<_> = entries.iter().flat_map(|entry| entry.tags.iter().map(|tag| (*tag, entry.idx))).collect();
+    // A tag given twice is one row.
+    tags.sort_unstable();
+    tags.dedup();
+    all.column(&tags, |(tag, _)| tag.0.as_slice())?;
+    all.column(&tags, |(_, idx)| integer(*idx))?;
+    all.column(used, |(key, _)| key.kind.as_str())?;
+    all.column(used, |(key, _)| key.iss.to_string())?;
+    all.column(used, |(key, _)| key.jti.uuid().as_bytes().to_vec())?;
+    all.column(used, |(_, (row, _))| row.digest.0.as_slice())?;
+    all.column(used, |(_, (row, _))| row.idx.map(integer))?;
+    all.column(used, |(_, (row, _))| row.result.as_slice())?;
+    all.column(used, |(_, (_, expires))| expires.map(Timestamp::micros))?;
+    all.column(tiles, |tile| i64::from(tile.level))?;
+    all.column(tiles, |tile| integer(tile.n))?;
+    all.column(tiles, |tile| tile.root.as_slice())?;
+    all.column(tiles, |tile| tile.hashes.as_slice())?;
+    all.add(integer(head.size))?;
+    all.add(head.root.as_slice())?;
+    all.add(head.frontier.as_slice())?;
+    all.add(head.last_time.micros())?;
+    all.add(integer(head.rights_epoch))?;
+    all.add(head.policy.0.as_slice())?;
+    all.add(integer(before))?;
+    Ok(all.0)
+}
+
+/// A gateway that stops in the middle must not hold the lock for the others, and a server that waits must not hold the gateway.
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// With every batch the server says again whether it keeps what it confirms.
+const LOCK_HEAD: &str = "SELECT origin, size, root, frontier, last_time, rights_epoch, policy, current_setting('fsync'), \
+     current_setting('full_page_writes'), current_setting('synchronous_commit') FROM ledger_head WHERE one = 1 FOR UPDATE";
+const LOOK_UP: &str = "SELECT k.n, u.digest, u.idx, u.result FROM UNNEST($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS k (kind, iss, jti, n) \
+     JOIN used_once u ON u.kind = k.kind AND u.iss = k.iss AND u.jti = k.jti";
+/// Changes one row, the head, when all went well. The limit for statements ends here: a COMMIT that waits for a synchronous standby and is cut off by it
+/// would be reported as done.
+const WRITE_BATCH: &str = "WITH \
+     leaf AS (INSERT INTO ledger_leaf (idx, leaf_hash) SELECT * FROM UNNEST($1::bigint[], $2::bytea[])), \
+     entry AS (INSERT INTO ledger_entry (idx, id, time, type, operation, actor, actor_place, recipient, recipient_place, decision, reason, \
+       agreement, body) SELECT * FROM UNNEST($1::bigint[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], \
+       $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[])), \
+     opening AS (INSERT INTO ledger_opening (idx, key, sealed) SELECT * FROM UNNEST($15::bigint[], $16::bytea[], $17::bytea[])), \
+     tag AS (INSERT INTO ledger_index (tag, idx) SELECT * FROM UNNEST($18::bytea[], $19::bigint[])), \
+     used AS (INSERT INTO used_once (kind, iss, jti, digest, idx, result, expires) SELECT * FROM UNNEST($20::text[], $21::text[], $22::bytea[], \
+       $23::bytea[], $24::bigint[], $25::bytea[], $26::bigint[])), \
+     tile AS (INSERT INTO ledger_tile (level, n, root, hashes) SELECT * FROM UNNEST($27::bigint[], $28::bigint[], $29::bytea[], $30::bytea[])) \
+     UPDATE ledger_head SET size = $31, root = $32, frontier = $33, last_time = $34, rights_epoch = $35, policy = $36 \
+     WHERE one = 1 AND size = $37 AND set_config('statement_timeout', '0', true) = '0'";
+const SAVEPOINT: &str = "SAVEPOINT draft";
+const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
+const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";

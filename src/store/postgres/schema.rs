@@ -1,0 +1,59 @@
+//! The schema in PostgreSQL: made and upgraded by its owner, checked by everybody.
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::{PostgresDatabase, fault, open, servers};
+use crate::{
+    domain::digest::Digest,
+    store::{
+        Address, StoreError,
+        migrations::{APPLIED, POSTGRES, applied_are_known},
+        reads::SqlStore,
+        sql,
+    },
+};
+
+/// Creates or upgrades the schema as its owner. The address must lead to the server itself, not through a pooler: an advisory lock of the session keeps
+/// two from doing it at the same time.
+pub(in crate::store) async fn migrate(owner: &Address) -> Result<(), StoreError> {
+    let mut connection = servers(owner)?.connect().await?;
+    POSTGRES.run(&mut connection).await.map_err(|error| StoreError::Schema(error.to_string()))?;
+    connection.close().await.map_err(fault)
+}
+
+/// Creates the schema where it is missing, and an empty ledger.
+pub(in crate::store) async fn create(address: &Address, origin: &str, policy: Digest) -> Result<SqlStore<PostgresDatabase>, StoreError> {
+    migrate(address).await?;
+    let mut connection = servers(address)?.connect().await?;
+    let head = sqlx::query(sql::INSERT_HEAD)
+        .bind(origin)
+        .bind(sql::EMPTY_ROOT.as_slice())
+        .bind(Vec::<u8>::new())
+        .bind(policy.0.as_slice())
+        .execute(&mut connection)
+        .await;
+    match head {
+        Err(error) if super::super::statement::is_constraint(&error) => return Err(StoreError::Exists),
+        outcome => drop(outcome.map_err(fault)?),
+    }
+    connection.close().await.map_err(fault)?;
+    open(address).await
+}
+
+/// Every migration of this build is applied, unchanged, and no other; and there is a ledger.
+pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await.map_err(fault)?;
+    let made: (bool,) = sqlx::query_as(HAS_MIGRATIONS).persistent(false).fetch_one(&mut *transaction).await.map_err(fault)?;
+    if !made.0 {
+        return Err(StoreError::Missing);
+    }
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(APPLIED).persistent(false).fetch_all(&mut *transaction).await.map_err(fault)?;
+    applied_are_known(&POSTGRES, &applied)?;
+    let head = sqlx::query(sql::HEAD).persistent(false).fetch_optional(&mut *transaction).await.map_err(fault)?;
+    if head.is_none() {
+        return Err(StoreError::Missing);
+    }
+    transaction.commit().await.map_err(fault)
+}
+
+const HAS_MIGRATIONS: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";

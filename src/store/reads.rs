@@ -1,0 +1,68 @@
+//! What reading needs of a database: rows for a statement. The reads themselves are written once, for both.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
+
+use super::{Appender, Store, StoreError, statement::Statement};
+
+/// Columns that both drivers can give, by position.
+pub(super) trait Columns: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin + 'static {}
+
+impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin + 'static> Columns for T {}
+
+/// A database that is open.
+#[async_trait]
+pub(super) trait Database: Send + Sync + 'static {
+    /// All rows of a statement.
+    async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
+    /// Opens appends.
+    fn appender(&self) -> Arc<dyn Appender>;
+    /// Waits for what is open and closes everything.
+    async fn close(&self);
+}
+
+/// A store in a database.
+#[derive(Debug)]
+pub(super) struct SqlStore<D> {
+    pub(super) database: D,
+}
+
+impl<D: Database> SqlStore<D> {
+    pub(super) async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        self.database.all(statement).await
+    }
+
+    /// The first row of a statement that gives at most one.
+    pub(super) async fn one<T: Columns>(&self, statement: Statement) -> Result<Option<T>, StoreError> {
+        Ok(self.all(statement).await?.into_iter().next())
+    }
+
+    /// All rows of a statement with one column.
+    pub(super) async fn column<T>(&self, statement: Statement) -> Result<Vec<T>, StoreError>
+    where
+        (T,): Columns,
+    {
+        Ok(self.all(statement).await?.into_iter().map(|(value,): (T,)| value).collect())
+    }
+
+    /// The first row of a statement with one column.
+    pub(super) async fn cell<T>(&self, statement: Statement) -> Result<Option<T>, StoreError>
+    where
+        (T,): Columns,
+    {
+        Ok(self.one(statement).await?.map(|(value,): (T,)| value))
+    }
+}
+
+#[async_trait]
+impl<D: Database> Store for SqlStore<D> {
+    fn appender(&self) -> Arc<dyn Appender> {
+        self.database.appender()
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}

@@ -1,0 +1,65 @@
+//! Many statements in one call. Each call to a SQLite connection wakes its thread and waits for it, which costs more than a small statement does.
+
+use std::fmt::Write as _;
+
+use sqlx::{QueryBuilder, sqlite::SqliteArguments};
+
+use super::{
+    StoreError,
+    sqlite::{Db, DbConnection},
+    statement::{Statement, bind, is_constraint},
+};
+
+/// Runs statements that must change exactly one row each. What a refused script did before it was refused remains: the caller rolls it back.
+pub(super) async fn execute(script: Vec<Statement>, connection: &mut DbConnection) -> Result<(), StoreError> {
+    let statements = u64::try_from(script.len()).unwrap_or(u64::MAX);
+    let (sql, arguments) = joined(script)?;
+    match QueryBuilder::<Db>::with_arguments(sql, arguments).build().execute(connection).await {
+        // Of several statements the driver gives the sum.
+        Ok(done) if done.rows_affected() == statements => Ok(()),
+        Ok(_) => Err(StoreError::RowConflict),
+        Err(error) if is_constraint(&error) => Err(StoreError::RowConflict),
+        Err(error) => Err(StoreError::Database(error)),
+    }
+}
+
+fn joined(script: Vec<Statement>) -> Result<(String, SqliteArguments), StoreError> {
+    let (mut text, mut arguments, mut before) = (String::new(), SqliteArguments::default(), 0);
+    for statement in script {
+        let (sql, values) = statement.into_parts();
+        if !text.is_empty() {
+            text.push(';');
+        }
+        // `$1` of each statement is the first of its own arguments.
+        let mut pieces = sql.split('$');
+        text.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = piece.split_at_checked(digits).unwrap_or_default();
+            let number: usize = number.parse().map_err(|_| StoreError::Corrupt("statement"))?;
+            write!(text, "${}{rest}", before + number).map_err(|_| StoreError::Corrupt("statement"))?;
+        }
+        before += values.len();
+        bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
+    }
+    Ok((text, arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Arguments as _;
+
+    use super::*;
+
+    #[test]
+    fn each_statement_counts_its_own_arguments() {
+        let script = vec![
+            Statement::new("UPDATE t SET a = $2 WHERE b = $1 OR b = $2").int(1).text("x"),
+            Statement::new("DELETE FROM t"),
+            Statement::new("INSERT INTO t VALUES ($1, $10)").blob(&[1]),
+        ];
+        let (sql, arguments) = joined(script).unwrap();
+        assert_eq!(sql, "UPDATE t SET a = $2 WHERE b = $1 OR b = $2;DELETE FROM t;INSERT INTO t VALUES ($3, $12)");
+        assert_eq!(arguments.len(), 3);
+    }
+}

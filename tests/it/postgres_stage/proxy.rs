@@ -1,0 +1,250 @@
+//! A proxy before a server that can lose the connection at a chosen moment. It reads the frontend's messages (PostgreSQL 15, section 55.2) to know the
+//! moment; connections must not be encrypted.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// Where the connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Before the server gets the COMMIT: it rolls back.
+    CommitLost,
+    /// When the server has answered the COMMIT and before the client sees it: the commit is durable.
+    AnswerLost,
+}
+
+/// A running proxy. Dropped, it ends, and with it the connections through it.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    server: AtomicU16,
+    /// What happens to the next COMMIT.
+    armed: Mutex<Option<Cut>>,
+    fired: AtomicUsize,
+    open: AtomicBool,
+    ended: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    /// A proxy before the server at a port of the loopback interface.
+    pub(crate) fn before(server: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            server: AtomicU16::new(server),
+            armed: Mutex::default(),
+            fired: AtomicUsize::new(0),
+            open: AtomicBool::new(true),
+            ended: AtomicBool::new(false),
+            connections: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                if accepting.ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Ok(client) = client {
+                    // What goes wrong with one connection is between its two ends.
+                    let _broken = accepting.connect(client);
+                }
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Breaks the connection of the next COMMIT, once.
+    pub(crate) fn arm(&self, cut: Cut) {
+        *self.shared.armed.lock().unwrap() = Some(cut);
+    }
+
+    /// How many connections were broken at a COMMIT.
+    pub(crate) fn fired(&self) -> usize {
+        self.shared.fired.load(Ordering::SeqCst)
+    }
+
+    /// Breaks every connection and, closed, takes no new one: the network is away.
+    pub(crate) fn close(&self) {
+        self.shared.open.store(false, Ordering::SeqCst);
+        self.shared.break_all();
+    }
+
+    /// Takes connections again.
+    pub(crate) fn open(&self) {
+        self.shared.open.store(true, Ordering::SeqCst);
+    }
+
+    /// Leads new connections to another server, and breaks those to the old one.
+    pub(crate) fn lead_to(&self, server: u16) {
+        self.shared.server.store(server, Ordering::SeqCst);
+        self.shared.break_all();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.shared.break_all();
+        // Wakes the listener. It may have ended by itself.
+        let _woken = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], self.port)), Duration::from_secs(1));
+    }
+}
+
+impl Shared {
+    fn connect(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
+        if !self.open.load(Ordering::SeqCst) {
+            return client.shutdown(Shutdown::Both);
+        }
+        let server = TcpStream::connect(("127.0.0.1", self.server.load(Ordering::SeqCst)))?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        self.connections.lock().unwrap().extend([client.try_clone()?, server.try_clone()?]);
+        let swallowing = Arc::new(AtomicBool::new(false));
+        let (from_client, to_server, swallow) = (client.try_clone()?, server.try_clone()?, Arc::clone(&swallowing));
+        let shared = Arc::clone(self);
+        thread::spawn(move || {
+            let _broken = shared.requests(&from_client, &to_server, &swallow);
+            shut([&from_client, &to_server]);
+        });
+        let shared = Arc::clone(self);
+        thread::spawn(move || {
+            let _broken = shared.answers(&server, &client, &swallowing);
+            shut([&server, &client]);
+        });
+        Ok(())
+    }
+
+    /// From the client to the server, message by message.
+    fn requests(&self, mut client: &TcpStream, mut server: &TcpStream, swallow: &AtomicBool) -> io::Result<()> {
+        let mut frames = Frames::default();
+        let mut piece = [0; 16 * 1024];
+        loop {
+            let count = client.read(&mut piece)?;
+            if count == 0 {
+                return Ok(());
+            }
+            for frame in frames.feed(&piece[..count]) {
+                if frame.commits() {
+                    match self.armed.lock().unwrap().take() {
+                        Some(Cut::CommitLost) => {
+                            self.fired.fetch_add(1, Ordering::SeqCst);
+                            return Ok(());
+                        }
+                        Some(Cut::AnswerLost) => swallow.store(true, Ordering::SeqCst),
+                        None => {}
+                    }
+                }
+                server.write_all(&frame.0)?;
+            }
+        }
+    }
+
+    /// From the server to the client. The first answer behind a COMMIT may be swallowed.
+    fn answers(&self, mut server: &TcpStream, mut client: &TcpStream, swallow: &AtomicBool) -> io::Result<()> {
+        let mut piece = [0; 16 * 1024];
+        loop {
+            let count = server.read(&mut piece)?;
+            // The client waits for this answer alone: nothing else of the server's is on its way.
+            if count == 0 {
+                return Ok(());
+            }
+            if swallow.load(Ordering::SeqCst) {
+                self.fired.fetch_add(1, Ordering::SeqCst);
+                return Ok(());
+            }
+            client.write_all(&piece[..count])?;
+        }
+    }
+
+    fn break_all(&self) {
+        for stream in self.connections.lock().unwrap().drain(..) {
+            shut([&stream]);
+        }
+    }
+}
+
+fn shut<'a>(streams: impl IntoIterator<Item = &'a TcpStream>) {
+    for stream in streams {
+        // The other end may have closed it before.
+        let _closed = stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Cuts what a client sends into its messages.
+#[derive(Debug, Default)]
+struct Frames {
+    left: Vec<u8>,
+    started: bool,
+}
+
+/// One message with its head.
+#[derive(Debug, PartialEq, Eq)]
+struct Frame(Vec<u8>);
+
+impl Frames {
+    fn feed(&mut self, bytes: &[u8]) -> Vec<Frame> {
+        self.left.extend_from_slice(bytes);
+        let mut frames = Vec::new();
+        loop {
+            // Before the start-up is through, messages have no type byte. The length counts itself and not the type byte.
+            let head = usize::from(self.started);
+            let Some(length) = self.left.get(head..head + 4) else { return frames };
+            let whole = head + usize::try_from(u32::from_be_bytes(length.try_into().unwrap())).unwrap();
+            if self.left.len() < whole {
+                return frames;
+            }
+            let rest = self.left.split_off(whole);
+            let frame = Frame(std::mem::replace(&mut self.left, rest));
+            self.started |= frame.0[4..].starts_with(&PROTOCOL_3);
+            frames.push(frame);
+        }
+    }
+}
+
+impl Frame {
+    /// A query or statement that commits.
+    fn commits(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.0).to_ascii_uppercase();
+        matches!(self.0.first(), Some(b'Q' | b'P')) && text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == "COMMIT")
+    }
+}
+
+/// Protocol version 3.0 of a start-up message; what comes before it (a question for encryption) has another number there.
+const PROTOCOL_3: [u8; 4] = [0, 3, 0, 0];
+
+mod tests {
+    use super::*;
+
+    fn message(kind: u8, text: &str) -> Vec<u8> {
+        let length = u32::try_from(text.len() + 5).unwrap().to_be_bytes();
+        [&[kind], &length[..], text.as_bytes(), &[0]].concat()
+    }
+
+    #[test]
+    fn messages_are_found_in_any_pieces_and_commits_among_them() {
+        let asks = [0, 0, 0, 8, 4, 210, 22, 47].to_vec();
+        let starts = [&[0, 0, 0, 9][..], &PROTOCOL_3, &[0]].concat();
+        let wanted = [asks, starts, message(b'Q', "BEGIN"), message(b'Q', "COMMIT"), message(b'X', "")];
+        let bytes = wanted.concat();
+        for size in 1..bytes.len() {
+            let mut frames = Frames::default();
+            let found: Vec<Frame> = bytes.chunks(size).flat_map(|piece| frames.feed(piece)).collect();
+            assert_eq!(found.iter().map(|frame| &frame.0).collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+            assert_eq!(found.iter().map(Frame::commits).collect::<Vec<_>>(), [false, false, false, true, false]);
+        }
+    }
+}
