@@ -19,13 +19,20 @@ pub(super) struct InitArgs {
     /// Port of the gateway on 127.0.0.1. Default: a free one.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// URL of an empty PostgreSQL database, with the role of the gateway. Default: a SQLite file in the folder.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// File (mode 0600) with the URL of the role that owns the tables there. Default: the role of --database owns them.
+    #[arg(long, value_name = "FILE", requires = "database")]
+    database_owner_url_file: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: InitArgs, voice: Voice) -> Result<(), CliError> {
     let port = args.port.map_or_else(free_port, Ok)?;
     let admin = free_port()?;
+    let owner = args.database_owner_url_file.as_deref().map(super::database::owner).transpose()?;
     let folder = files::Folder::create(&args.dir)?;
-    let made = local::make(&folder, port, admin).await?;
+    let made = local::make(&folder, (port, admin), local::Place { url: args.database, owner }).await?;
     let dir = args.dir.display();
     if voice.json {
         println!("{}", json!({"folder": args.dir, "gateway": made.gateway, "parties": made.parties, "agreement": made.agreement}));

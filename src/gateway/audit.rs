@@ -130,7 +130,7 @@ impl Gateway {
             return Err(RefusalCode::OperationNotAllowed.into());
         }
         let to = first.saturating_add(u64::from(width));
-        if to > self.ledger.size() {
+        if !self.ledger.reaches(to).await? {
             return Err(RefusalCode::NotFound.into());
         }
         let rows = self.store.entries(first, to, u32::from(width)).await?;

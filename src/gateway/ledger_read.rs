@@ -9,10 +9,10 @@ use crate::{
 };
 
 impl Gateway {
-    /// `GET /v1/ledger/checkpoint`.
-    #[must_use]
-    pub fn checkpoint(&self) -> std::sync::Arc<str> {
-        self.ledger.checkpoint()
+    /// `GET /v1/ledger/checkpoint`: as new as anything that any gateway of this ledger answered before.
+    pub async fn checkpoint(&self) -> Result<std::sync::Arc<str>, Failure> {
+        self.ledger.refresh().await?;
+        Ok(self.ledger.checkpoint())
     }
 
     /// Number of entries.
@@ -24,7 +24,7 @@ impl Gateway {
     /// `GET /v1/ledger/consistency?from=&to=`.
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Value, Failure> {
         // From an empty tree there is nothing to prove (RFC 9162 section 2.1.4).
-        if from == 0 || from > to || to > self.ledger.size() {
+        if from == 0 || from > to || !self.ledger.reaches(to).await? {
             return Err(RefusalCode::BadRequest.into());
         }
         let (hashes, checkpoint) = self.ledger.consistency(from, to).await?;
@@ -35,7 +35,7 @@ impl Gateway {
     /// `GET /v1/ledger/tile/<L>/<N>`: a hash tile. Full tiles are immutable.
     pub async fn hash_tile(&self, tile: &TileId) -> Result<Vec<u8>, Failure> {
         let TileRow::Hashes(level) = tile.row() else { return Err(RefusalCode::NotFound.into()) };
-        if !tile.is_within(self.ledger.size()) {
+        if !tile.is_within(self.ledger.size()) && !tile.is_within(self.ledger.refresh().await?) {
             return Err(RefusalCode::NotFound.into());
         }
         if tile.is_full()

@@ -20,7 +20,7 @@ use crate::{
 
 /// `GET /v1/ledger/checkpoint`.
 pub(super) async fn checkpoint(Extension(exchange): Extension<Exchange>) -> Result<Response, Problem> {
-    let note = exchange.open("text/plain", async { Ok(exchange.gateway().checkpoint()) }).await?;
+    let note = exchange.open("text/plain", exchange.gateway().checkpoint()).await?;
     Ok(reply::bytes_of(StatusCode::OK, "text/plain; charset=utf-8", "no-cache", note.to_string()))
 }
 

@@ -84,7 +84,24 @@ impl SequencerHandle {
         self.published.borrow().size
     }
 
-    /// The rights epoch after the last batch of this process. Read it before the rights that a decision rests on.
+    /// Whether the ledger has at least this many entries. Another process may have appended them, so the store is asked before it is denied.
+    pub async fn reaches(&self, size: u64) -> Result<bool, LedgerError> {
+        Ok(size <= self.size() || size <= self.refresh().await?)
+    }
+
+    /// Looks for what other processes appended and shows it; gives the size of the ledger.
+    pub async fn refresh(&self) -> Result<u64, LedgerError> {
+        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        let size = head.size;
+        if size > self.size() {
+            let (reply, shown) = oneshot::channel();
+            self.queue.send(Order::Show(Box::new(head), reply)).await.map_err(|_| LedgerError::Closed)?;
+            shown.await.map_err(|_| LedgerError::Closed)??;
+        }
+        Ok(size)
+    }
+
+    /// The rights epoch after the last batch that this process has seen. Read it before the rights that a decision rests on.
     #[must_use]
     pub fn rights_epoch(&self) -> u64 {
         self.published.borrow().rights_epoch
@@ -168,6 +185,12 @@ impl Turn {
     #[must_use]
     pub const fn rights_epoch(&self) -> u64 {
         self.0.rights_epoch
+    }
+
+    /// Entries under the lock.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.0.size
     }
 
     /// Appends the draft that was decided under the lock. `Stale` here means that the decision itself is wrong: deciding again would not help.

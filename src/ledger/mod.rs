@@ -15,6 +15,7 @@ mod open;
 mod sequencer;
 mod tree;
 pub mod verify;
+mod watcher;
 
 pub use self::{
     commitment::{Salt, SaltedOpening, commit},

@@ -11,7 +11,7 @@ use super::{
     Answer, Draft, Entry, LedgerError, Node,
     handle::{Published, SequencerHandle},
     sequencer::Sequencer,
-    tree,
+    tree, watcher,
 };
 use crate::{
     clock::{Clock, Ids},
@@ -66,16 +66,21 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         node,
         published,
         edge: Some(edge),
+        frontier: None,
         failing,
         skewed: false,
         forget_at: Timestamp::default(),
     };
     let task = tokio::spawn(sequencer.run(orders));
+    tokio::spawn(watcher::watch(handle.queue.downgrade(), Arc::clone(&handle.reads), handle.published.clone()));
     if head.size == 0 {
-        match handle.append(Draft::of_gateway(first)).await {
-            Ok(Answer::Committed(_)) => {}
-            Ok(_) => return Err(LedgerError::Broken("the first entry")),
-            Err(error) => return Err(error),
+        // Of several processes that open an empty ledger one writes the first entry.
+        let turn = handle.exclusive().await?;
+        if turn.size() == 0 {
+            match turn.append(Draft::of_gateway(first)).await? {
+                Answer::Committed(_) => {}
+                _ => return Err(LedgerError::Broken("the first entry")),
+            }
         }
     }
     Ok((handle, task))

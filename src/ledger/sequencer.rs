@@ -1,7 +1,8 @@
 //! The one task of this process that appends (`ledger.md` section 4): it drains what is queued, commits it as one batch, signs once, answers everybody.
 //!
 //! Promises: nothing is answered before it is durable; a batch that fails fails for all its callers and for nobody else; the task ends only when
-//! it is told to and its queue is empty. Without load it waits without a timer, so a lone caller pays for one commit and nothing more.
+//! it is told to and its queue is empty. Without load it waits without a timer, so a lone caller pays for one commit and nothing more. Other processes
+//! may append to the same ledger at any time: what they committed is seen under the head lock, and shown as soon as anybody here has seen it.
 
 use std::{
     sync::{
@@ -23,7 +24,7 @@ use crate::{
     clock::{Clock, Ids},
     domain::{entry::EntryType, time::Timestamp},
     store::{Appender, HeadRow, LedgerRead},
-    tlog::{Checkpoint, Hash, NoteSigner, RightEdge},
+    tlog::{Checkpoint, Frontier, Hash, NoteSigner, RightEdge},
 };
 
 /// Where an answer goes.
@@ -37,6 +38,8 @@ pub(super) enum Order {
     Turn(Reply<Grant>),
     /// Try whether anything can be written.
     Probe(Reply<()>),
+    /// Show a head that was read from the store, unless a newer one is shown.
+    Show(Box<HeadRow>, Reply<()>),
     /// Take nothing more, finish what is queued, end.
     Close,
 }
@@ -50,6 +53,8 @@ pub(super) struct Waiting {
 /// The head lock, held for one caller.
 pub(super) struct Grant {
     pub(super) rights_epoch: u64,
+    /// Entries before the draft.
+    pub(super) size: u64,
     /// Takes the one draft. Dropped, the lock is released.
     pub(super) draft: oneshot::Sender<Box<Waiting>>,
 }
@@ -64,6 +69,8 @@ pub(super) struct Sequencer {
     pub(super) published: watch::Sender<Arc<Published>>,
     /// The right edge after the last batch of this process. None: read it again.
     pub(super) edge: Option<RightEdge>,
+    /// The frontier of the tree that the right edge belongs to. None: read the edge again where another process appended.
+    pub(super) frontier: Option<Frontier>,
     /// Whether the last batch failed: until one succeeds, readiness asks for a probe.
     pub(super) failing: Arc<AtomicBool>,
     /// Whether the clock is behind the ledger and that was recorded.
@@ -101,6 +108,10 @@ impl Sequencer {
                     let outcome = self.probe().await;
                     answer(reply, outcome);
                 }
+                Order::Show(head, reply) => {
+                    let outcome = self.show(&head);
+                    answer(reply, outcome);
+                }
                 Order::Close => queue.close(),
             }
         }
@@ -118,8 +129,11 @@ impl Sequencer {
                 return answer(reply, Err(error));
             }
         };
+        if let Err(error) = self.show(batch.head()) {
+            return answer(reply, Err(error));
+        }
         let (draft, wanted) = oneshot::channel();
-        answer(reply, Ok(Grant { rights_epoch: batch.head().rights_epoch, draft }));
+        answer(reply, Ok(Grant { rights_epoch: batch.head().rights_epoch, size: batch.head().size, draft }));
         if let Ok(Ok(waiting)) = tokio::time::timeout(TURN, wanted).await {
             self.append(Ok(batch), vec![*waiting]).await;
         }
@@ -163,11 +177,8 @@ impl Sequencer {
     async fn commit(&mut self, mut batch: Batch, drafts: Vec<Prepared>) -> Result<Vec<Answer>, LedgerError> {
         let now = self.clock.now();
         batch.set_now(now);
-        let edge = match self.edge.take() {
-            // Another process may have appended since.
-            Some(edge) if edge.size() == batch.head().size => edge,
-            _ => tree::edge(&*self.reads, batch.frontier()).await?,
-        };
+        let before = batch.head().clone();
+        let edge = self.edge_of(batch.frontier()).await?;
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
@@ -178,6 +189,7 @@ impl Sequencer {
         let committed = if batch.touched() {
             let Done { head, tree, edge, entries } = batch.commit(edge).await?;
             self.edge = Some(edge);
+            self.frontier = Some(tree.frontier().clone());
             self.failing.store(false, Ordering::Relaxed);
             let note = self.publish(&head)?;
             let prove = |mut entry: Committed| {
@@ -188,12 +200,32 @@ impl Sequencer {
             };
             entries.into_iter().map(prove).collect::<Result<Vec<_>, _>>()?
         } else {
+            self.frontier = Some(batch.frontier().clone());
             self.edge = Some(edge);
+            // Who is handed back decides again by what another process changed.
+            self.show(&before)?;
             Vec::new()
         };
         self.skewed = skew;
         self.forget_at = forget_at;
         place(verdicts, committed)
+    }
+
+    /// The right edge of the tree under the lock. Where another process appended since, the leaves in between are enough.
+    async fn edge_of(&mut self, frontier: &Frontier) -> Result<RightEdge, LedgerError> {
+        match (self.edge.take(), self.frontier.take()) {
+            (Some(edge), _) if edge.size() == frontier.size() => Ok(edge),
+            (Some(edge), Some(before)) if edge.size() < frontier.size() && frontier.size() - edge.size() <= CATCH_UP => {
+                tree::catch_up(&*self.reads, edge, before, frontier).await
+            }
+            _ => tree::edge(&*self.reads, frontier).await,
+        }
+    }
+
+    /// Shows a committed head, unless a newer one is shown.
+    fn show(&self, head: &HeadRow) -> Result<(), LedgerError> {
+        let newest = self.published.borrow().size;
+        if head.size > newest { self.publish(head).map(drop) } else { Ok(()) }
     }
 
     /// Records once that the clock is behind the ledger. Order never changes: the time of entries is clamped.
@@ -262,6 +294,8 @@ impl Published {
 }
 
 const MAX_BATCH: usize = 1024;
+/// Leaves of other processes that are read one by one; behind more of them the whole edge is.
+const CATCH_UP: u64 = 4096;
 /// How long one caller may hold the head lock.
 const TURN: Duration = Duration::from_secs(2);
 /// Expired ids forgotten in one batch: more than a batch can bring.

@@ -33,6 +33,21 @@ pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<
     RightEdge::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)
 }
 
+/// The right edge after the leaves that others appended behind it, checked against the frontier of the head.
+pub(super) async fn catch_up(
+    reads: &dyn LedgerRead,
+    mut edge: RightEdge,
+    mut before: Frontier,
+    frontier: &Frontier,
+) -> Result<RightEdge, LedgerError> {
+    let leaves = reads.leaf_hashes(edge.size(), frontier.size()).await.map_err(|error| unavailable(&error))?;
+    for leaf in leaves.into_iter().map(Hash) {
+        edge.push(leaf).map_err(|_| BROKEN)?;
+        before.push(leaf).map_err(|_| BROKEN)?;
+    }
+    if before == *frontier { Ok(edge) } else { Err(BROKEN) }
+}
+
 async fn prove(reads: &dyn LedgerRead, size: u64, plan: &ProofPlan) -> Result<Vec<Hash>, LedgerError> {
     let hashes = fetch(reads, size, plan.nodes()).await?;
     plan.build(|node| hashes.get(&node).copied()).map_err(|_| BROKEN)

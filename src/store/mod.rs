@@ -29,6 +29,7 @@ pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
+    postgres::GrantFault,
     rows::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
         LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
@@ -59,9 +60,36 @@ pub async fn create(address: impl Into<Address>, origin: &str, policy: Digest) -
     let address = address.into();
     match address.file() {
         Some(url) => Ok(Arc::new(sqlite::create(url, origin, policy).await?)),
-        None if address.is_postgres() => Ok(Arc::new(postgres::create(&address, origin, policy).await?)),
+        None if address.is_postgres() => Ok(Arc::new(postgres::create(&address, None, origin, policy).await?)),
         None => Err(StoreError::UnknownScheme),
     }
+}
+
+/// As [`create`] for a PostgreSQL database whose tables belong to another role than the one the gateways use, which gets what it needs.
+pub async fn create_by_owner(address: &Address, owner: &Address, origin: &str, policy: Digest) -> Result<Arc<dyn Store>, StoreError> {
+    if !address.is_postgres() || !owner.is_postgres() {
+        return Err(StoreError::UnknownScheme);
+    }
+    Ok(Arc::new(postgres::create(address, Some(owner), origin, policy).await?))
+}
+
+/// Creates or upgrades the tables of a PostgreSQL database as their owner, directly and not through a pooler, and gives the role of the gateways exactly
+/// what it needs.
+pub async fn migrate(owner: &Address, application: &str) -> Result<(), StoreError> {
+    if !owner.is_postgres() {
+        return Err(StoreError::UnknownScheme);
+    }
+    postgres::migrate(owner, Some(application)).await
+}
+
+/// The role that the gateways use, as the address of a PostgreSQL database names it.
+pub fn role(address: &Address) -> Result<String, StoreError> {
+    if address.is_postgres() { postgres::role(address) } else { Err(StoreError::UnknownScheme) }
+}
+
+/// What the role of this address may do beyond or short of what a gateway needs. SQLite knows no roles: nothing.
+pub async fn check_grants(address: &Address) -> Result<Vec<GrantFault>, StoreError> {
+    if address.is_postgres() { postgres::check_grants(address).await } else { Ok(Vec::new()) }
 }
 
 /// What storage can fail with. No variant carries a value that was stored or bound.

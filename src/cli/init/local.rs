@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{files::Folder, parties};
 use crate::{
-    cli::CliError,
+    cli::{CliError, database::told},
     clock::{Clock, Ids, SystemClock},
     config::Config,
     domain::{
@@ -52,17 +52,31 @@ struct Member {
     folder: Folder,
 }
 
+/// Where the database is to be: a SQLite file in the folder, unless there is a URL.
+pub(super) struct Place {
+    pub(super) url: Option<String>,
+    /// The role that owns the tables, where it is another one.
+    pub(super) owner: Option<store::Address>,
+}
+
 /// Makes everything.
-pub(super) async fn make(folder: &Folder, port: u16, admin: u16) -> Result<Made, CliError> {
+pub(super) async fn make(folder: &Folder, (port, admin): (u16, u16), place: Place) -> Result<Made, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let now = clock.now();
     let url = format!("https://localhost:{port}");
     let authority = SandboxAuthority::create(now).map_err(inside)?;
-    gateway_files(folder, &authority, &url, port, admin, now)?;
+    gateway_files(folder, &authority, &url, (port, admin), place.url.as_deref(), now)?;
     let members = member_files(folder, &authority, &url, now)?;
-    let config = Config::load(&folder.path().join("tsunagi.toml")).map_err(inside)?;
+    let config = Config::load(&folder.path().join("tsunagi.toml"));
+    // What can be wrong with it is what was named by whoever asked.
+    let config = config.map_err(|error| CliError::usage(error.to_string(), error.to_string()))?;
     let policy = startup::policies(&config).map_err(inside)?.digest();
-    let store = store::create(startup::database(&config).map_err(inside)?, &config.origin, policy).await.map_err(inside)?;
+    let address = startup::database(&config).map_err(inside)?;
+    let store = match &place.owner {
+        Some(owner) => store::create_by_owner(&address, owner, &config.origin, policy).await,
+        None => store::create(address, &config.origin, policy).await,
+    };
+    let store = store.map_err(|error| if place.url.is_some() { told(&error) } else { inside(error) })?;
     let opened = startup::open(&config, store, Arc::clone(&clock)).await.map_err(inside)?;
     let gateway = Arc::clone(&opened.gateway);
     let pinned = serde_json::to_vec_pretty(&gateway.well_known()).map_err(inside)?;
@@ -78,7 +92,14 @@ pub(super) async fn make(folder: &Folder, port: u16, admin: u16) -> Result<Made,
 }
 
 /// Authority, server certificate, keys and configuration of the gateway.
-fn gateway_files(folder: &Folder, authority: &SandboxAuthority, url: &str, port: u16, admin: u16, now: Timestamp) -> Result<(), CliError> {
+fn gateway_files(
+    folder: &Folder,
+    authority: &SandboxAuthority,
+    url: &str,
+    (port, admin): (u16, u16),
+    database: Option<&str>,
+    now: Timestamp,
+) -> Result<(), CliError> {
     let year = Validity::days(now, 365);
     let ca = folder.sub("ca")?;
     authority.save(ca.path()).map_err(inside)?;
@@ -95,7 +116,11 @@ fn gateway_files(folder: &Folder, authority: &SandboxAuthority, url: &str, port:
     rand::fill(seed.as_mut()).map_err(inside)?;
     keys.private("ledger.seed", hex(seed.as_ref()).as_bytes())?;
     keys.private("kek", Kek::generate().map_err(inside)?.to_hex().as_bytes())?;
-    folder.sub("data")?;
+    if database.is_none() {
+        folder.sub("data")?;
+    }
+    let private = database.is_some();
+    let database = toml::Value::from(database.unwrap_or("sqlite:data/tsunagi.sqlite"));
     let toml = format!(
         r#"# A sandbox made by `tsunagi init`. Loopback only.
 gateway = "{url}"
@@ -118,7 +143,7 @@ ledger = "keys/ledger.seed"
 kek = "keys/kek"
 
 [database]
-url = "sqlite:data/tsunagi.sqlite"
+url = {database}
 
 [admin]
 listen = "127.0.0.1:{admin}"
@@ -132,7 +157,9 @@ per_party_burst = 100000
 per_party_concurrency = 4096
 "#
     );
-    folder.public("tsunagi.toml", toml.as_bytes())?;
+    // The address of a server may carry a password.
+    let write = if private { Folder::private } else { Folder::public };
+    write(folder, "tsunagi.toml", toml.as_bytes())?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 mod append;
 mod connections;
+mod grants;
 mod schema;
 
 use std::{str::FromStr as _, sync::Arc};
@@ -13,11 +14,16 @@ use std::{str::FromStr as _, sync::Arc};
 use async_trait::async_trait;
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
+pub use self::grants::GrantFault;
 use self::{
     append::PostgresAppend,
     connections::{Connections, Servers, fault, is_lost},
 };
-pub(super) use self::{connections::plain, schema::create};
+pub(super) use self::{
+    connections::plain,
+    grants::check as check_grants,
+    schema::{create, migrate},
+};
 use super::{
     Address, Append, Appender, StoreError,
     reads::{Columns, Database, SqlStore},
@@ -41,6 +47,12 @@ pub(super) async fn open(address: &Address) -> Result<SqlStore<PostgresDatabase>
 fn servers(address: &Address) -> Result<Arc<Servers>, StoreError> {
     let options = address.urls().map(|url| options(url, address)).collect::<Result<_, _>>()?;
     Ok(Servers::new(options, address.pooled()))
+}
+
+/// The role that an address names.
+pub(super) fn role(address: &Address) -> Result<String, StoreError> {
+    let url = address.urls().next().ok_or(StoreError::Address)?;
+    Ok(options(url, address)?.get_username().to_owned())
 }
 
 fn options(url: &str, address: &Address) -> Result<PgConnectOptions, StoreError> {

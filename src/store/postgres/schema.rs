@@ -1,8 +1,8 @@
 //! The schema in PostgreSQL: made and upgraded by its owner, checked by everybody.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, migrate::MigrateError};
 
-use super::{PostgresDatabase, fault, open, servers};
+use super::{PostgresDatabase, fault, grants, open, role, servers};
 use crate::{
     domain::digest::Digest,
     store::{
@@ -10,21 +10,45 @@ use crate::{
         migrations::{APPLIED, POSTGRES, applied_are_known},
         reads::SqlStore,
         sql,
+        statement::is_constraint,
     },
 };
 
-/// Creates or upgrades the schema as its owner. The address must lead to the server itself, not through a pooler: an advisory lock of the session keeps
-/// two from doing it at the same time.
-pub(in crate::store) async fn migrate(owner: &Address) -> Result<(), StoreError> {
+/// Creates or upgrades the schema as its owner, and gives the role of the gateways what it needs, if it is another one. The address must lead to the
+/// server itself, not through a pooler: an advisory lock of the session keeps two from doing it at the same time.
+pub(in crate::store) async fn migrate(owner: &Address, application: Option<&str>) -> Result<(), StoreError> {
     let mut connection = servers(owner)?.connect().await?;
-    POSTGRES.run(&mut connection).await.map_err(|error| StoreError::Schema(error.to_string()))?;
+    POSTGRES.run(&mut connection).await.map_err(|error| StoreError::Schema(refusal(&error)))?;
+    if let Some(role) = application {
+        let mut transaction = connection.begin().await.map_err(fault)?;
+        grants::grant(&mut transaction, role).await?;
+        transaction.commit().await.map_err(fault)?;
+    }
     connection.close().await.map_err(fault)
 }
 
-/// Creates the schema where it is missing, and an empty ledger.
-pub(in crate::store) async fn create(address: &Address, origin: &str, policy: Digest) -> Result<SqlStore<PostgresDatabase>, StoreError> {
-    migrate(address).await?;
-    let mut connection = servers(address)?.connect().await?;
+/// What a migrator says, without the detail of the server's message.
+fn refusal(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => match source.as_database_error() {
+            Some(said) => said.message().to_owned(),
+            None => source.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// Creates the schema where it is missing, and an empty ledger: as the owner, who is the role of the address where no other is given.
+pub(in crate::store) async fn create(
+    address: &Address,
+    owner: Option<&Address>,
+    origin: &str,
+    policy: Digest,
+) -> Result<SqlStore<PostgresDatabase>, StoreError> {
+    let application = owner.is_some().then(|| role(address)).transpose()?;
+    let owner = owner.unwrap_or(address);
+    migrate(owner, application.as_deref()).await?;
+    let mut connection = servers(owner)?.connect().await?;
     let head = sqlx::query(sql::INSERT_HEAD)
         .bind(origin)
         .bind(sql::EMPTY_ROOT.as_slice())
@@ -33,7 +57,7 @@ pub(in crate::store) async fn create(address: &Address, origin: &str, policy: Di
         .execute(&mut connection)
         .await;
     match head {
-        Err(error) if super::super::statement::is_constraint(&error) => return Err(StoreError::Exists),
+        Err(error) if is_constraint(&error) => return Err(StoreError::Exists),
         outcome => drop(outcome.map_err(fault)?),
     }
     connection.close().await.map_err(fault)?;

@@ -1,0 +1,115 @@
+//! What the role of the gateways may do, table by table: as little as it needs. The owner grants it; a gateway can check what it was granted.
+//!
+//! A new table needs a row in [`NEEDED`]; a test compares it with the tables that there are.
+
+use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
+
+use super::{fault, servers};
+use crate::store::{Address, StoreError};
+
+/// A privilege that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantFault {
+    /// Table, or `role` for what the role itself is.
+    pub table: String,
+    /// Privilege.
+    pub privilege: String,
+    /// Whether it lacks; otherwise there is more than the gateway needs.
+    pub missing: bool,
+}
+
+/// What a table allows the role.
+#[derive(Debug, Clone, Copy)]
+struct Needed {
+    table: &'static str,
+    privileges: &'static [&'static str],
+}
+
+/// Gives a role exactly what gateways need, in the transaction of the caller.
+pub(super) async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
+    let role = quoted(role);
+    let mut statements = vec![];
+    let schema: (String,) = sqlx::query_as("SELECT current_schema()").fetch_one(&mut *connection).await.map_err(fault)?;
+    statements.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(&schema.0)));
+    for Needed { table, privileges } in NEEDED {
+        statements.push(format!("REVOKE ALL ON {table} FROM PUBLIC, {role}"));
+        statements.push(format!("GRANT {} ON {table} TO {role}", privileges.join(", ")));
+    }
+    for statement in statements {
+        QueryBuilder::<Postgres>::new(statement).build().persistent(false).execute(&mut *connection).await.map_err(fault)?;
+    }
+    Ok(())
+}
+
+/// Compares what the role of this address may do with what it needs. Empty: it may do exactly that.
+pub(in crate::store) async fn check(address: &Address) -> Result<Vec<GrantFault>, StoreError> {
+    let mut connection = servers(address)?.connect().await?;
+    let mut transaction = connection.begin().await.map_err(fault)?;
+    let mut faults = Vec::new();
+    let (superuser, creates): (bool, bool) = sqlx::query_as(ROLE).persistent(false).fetch_one(&mut *transaction).await.map_err(fault)?;
+    let more = |table: &str, privilege: &str| GrantFault { table: table.to_owned(), privilege: privilege.to_owned(), missing: false };
+    if superuser {
+        faults.push(more("role", "SUPERUSER"));
+    }
+    if creates {
+        faults.push(more("role", "CREATE"));
+    }
+    let rows: Vec<(String, String, bool, bool)> =
+        sqlx::query_as(GRANTED).persistent(false).fetch_all(&mut *transaction).await.map_err(fault)?;
+    for (table, privilege, owns, granted) in rows {
+        let needed = NEEDED.iter().find(|needed| needed.table == table);
+        let needs = needed.is_some_and(|needed| needed.privileges.contains(&privilege.as_str()));
+        if owns && privilege == "SELECT" {
+            faults.push(more(&table, "OWNER"));
+        }
+        // Who owns a table or is superuser may do all of it; that was said already.
+        if granted != needs && (needs || !(owns || superuser)) {
+            faults.push(GrantFault { table, privilege, missing: needs });
+        }
+    }
+    transaction.commit().await.map_err(fault)?;
+    connection.close().await.map_err(fault)?;
+    Ok(faults)
+}
+
+/// An identifier as SQL writes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+const fn needed(table: &'static str, privileges: &'static [&'static str]) -> Needed {
+    Needed { table, privileges }
+}
+
+const NEEDED: &[Needed] = &[
+    needed("_sqlx_migrations", &["SELECT"]),
+    needed("ledger_head", &["SELECT", "UPDATE"]),
+    needed("ledger_leaf", &["SELECT", "INSERT"]),
+    needed("ledger_entry", &["SELECT", "INSERT"]),
+    needed("ledger_tile", &["SELECT", "INSERT"]),
+    needed("ledger_checkpoint", &["SELECT", "INSERT", "UPDATE"]),
+    needed("ledger_index", &["SELECT", "INSERT", "DELETE"]),
+    needed("ledger_opening", &["SELECT", "INSERT", "DELETE"]),
+    needed("used_once", &["SELECT", "INSERT", "DELETE"]),
+    needed("data_key", &["SELECT", "INSERT", "UPDATE"]),
+    needed("person", &["SELECT", "INSERT", "DELETE"]),
+    needed("person_key", &["SELECT", "INSERT", "DELETE"]),
+    needed("party", &["SELECT", "INSERT", "UPDATE"]),
+    needed("party_key", &["SELECT", "INSERT", "UPDATE"]),
+    needed("agreement", &["SELECT", "INSERT", "UPDATE"]),
+    needed("agreement_party", &["SELECT", "INSERT"]),
+    needed("agreement_act", &["SELECT", "INSERT"]),
+    needed("consent", &["SELECT", "INSERT", "UPDATE"]),
+    needed("consent_end", &["SELECT", "INSERT", "UPDATE"]),
+    needed("case_", &["SELECT", "INSERT", "UPDATE"]),
+    needed("case_party", &["SELECT", "INSERT", "UPDATE"]),
+    needed("message", &["SELECT", "INSERT", "UPDATE"]),
+    needed("evidence", &["SELECT", "INSERT"]),
+];
+const ROLE: &str = "SELECT rolsuper, has_schema_privilege(current_schema(), 'CREATE') FROM pg_roles WHERE rolname = current_user";
+/// Every privilege on every table of the schema; on a column it counts as on the table.
+const GRANTED: &str = "SELECT c.relname::text, p.name, pg_has_role(c.relowner, 'USAGE'), \
+     has_table_privilege(c.oid, p.name) OR (p.by_column AND has_any_column_privilege(c.oid, p.name)) \
+     FROM pg_class c CROSS JOIN (VALUES ('SELECT', true), ('INSERT', true), ('UPDATE', true), ('DELETE', false), ('TRUNCATE', false), \
+       ('REFERENCES', true), ('TRIGGER', false)) AS p (name, by_column) \
+     WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace ORDER BY c.relname, p.name";

@@ -1,0 +1,136 @@
+//! The roles of a PostgreSQL database: the owner makes the tables, the gateways may add to the ledger and never change it.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use sqlx::{Connection as _, PgConnection};
+use tsunagi::store::{self, Address, GrantFault};
+
+use crate::{
+    exchange_stage::BINARY,
+    ledger_stage::{ORIGIN, POLICY, new_case, store_entry},
+    postgres_stage::{self, APPLICATION, Database},
+};
+
+async fn made(database: &Database) {
+    let (application, owner) = (Address::from(&database.application()), Address::from(&database.owner()));
+    let store = store::create_by_owner(&application, &owner, ORIGIN, POLICY).await.unwrap();
+    store_entry(&*store, &new_case(1)).await;
+    store.close().await;
+}
+
+async fn refusal(connection: &mut PgConnection, statement: &str) -> String {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(connection).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn the_role_of_the_gateways_can_add_to_the_ledger_and_change_nothing_of_it() {
+    let Some(database) = postgres_stage::database() else { return };
+    made(&database).await;
+    let mut gateway = PgConnection::connect(&database.application()).await.unwrap();
+    for table in ["ledger_leaf", "ledger_entry", "ledger_tile", "ledger_head"] {
+        for statement in [
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table}"),
+            format!("DROP TABLE {table}"),
+            format!("ALTER TABLE {table} DISABLE TRIGGER ALL"),
+            format!("CREATE TRIGGER mine AFTER INSERT ON {table} EXECUTE FUNCTION tsunagi_append_only()"),
+        ] {
+            let said = refusal(&mut gateway, &statement).await;
+            assert!(said.contains("permission denied") || said.contains("must be owner"), "{statement}: {said}");
+        }
+    }
+    for statement in ["UPDATE ledger_leaf SET idx = idx", "UPDATE ledger_entry SET body = body", "UPDATE ledger_tile SET n = n"] {
+        assert!(refusal(&mut gateway, statement).await.contains("permission denied"), "{statement}");
+    }
+    assert!(refusal(&mut gateway, "UPDATE ledger_head SET size = 0").await.contains("only moves forward"));
+    assert!(refusal(&mut gateway, "INSERT INTO ledger_head SELECT * FROM ledger_head").await.contains("permission denied"));
+    for statement in ["SET session_replication_role = replica", "CREATE TABLE mine (x INT)", "UPDATE _sqlx_migrations SET success = false"]
+    {
+        assert!(refusal(&mut gateway, statement).await.contains("permission denied"), "{statement}");
+    }
+    assert!(
+        refusal(&mut gateway, "CREATE OR REPLACE FUNCTION tsunagi_append_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'")
+            .await
+            .contains("permission denied")
+    );
+    assert_eq!(store::open(&database.application()).await.unwrap().head().await.unwrap().size, 1);
+}
+
+#[tokio::test]
+async fn each_missing_and_each_superfluous_privilege_is_found() {
+    let Some(database) = postgres_stage::database() else { return };
+    made(&database).await;
+    let application = Address::from(&database.application());
+    let check = async || store::check_grants(&application).await.unwrap();
+    assert_eq!(check().await, []);
+    let fault = |table: &str, privilege: &str, missing| GrantFault { table: table.to_owned(), privilege: privilege.to_owned(), missing };
+    for (change, expected, back) in [
+        ("GRANT UPDATE ON ledger_leaf TO", fault("ledger_leaf", "UPDATE", false), "REVOKE UPDATE ON ledger_leaf FROM"),
+        ("GRANT UPDATE (body) ON ledger_entry TO", fault("ledger_entry", "UPDATE", false), "REVOKE UPDATE (body) ON ledger_entry FROM"),
+        ("GRANT TRUNCATE ON message TO", fault("message", "TRUNCATE", false), "REVOKE TRUNCATE ON message FROM"),
+        ("GRANT TRIGGER ON ledger_tile TO", fault("ledger_tile", "TRIGGER", false), "REVOKE TRIGGER ON ledger_tile FROM"),
+        ("REVOKE INSERT ON case_ FROM", fault("case_", "INSERT", true), "GRANT INSERT ON case_ TO"),
+        ("REVOKE DELETE ON used_once FROM", fault("used_once", "DELETE", true), "GRANT DELETE ON used_once TO"),
+        ("GRANT CREATE ON SCHEMA public TO", fault("role", "CREATE", false), "REVOKE CREATE ON SCHEMA public FROM"),
+    ] {
+        database.sql(&format!("{change} {APPLICATION}"));
+        assert_eq!(check().await, [expected], "{change}");
+        database.sql(&format!("{back} {APPLICATION}"));
+    }
+    database.sql("GRANT SELECT, DELETE ON ledger_leaf TO PUBLIC");
+    assert_eq!(check().await, [fault("ledger_leaf", "DELETE", false)]);
+    // The owner puts all of it right again.
+    store::migrate(&Address::from(&database.owner()), APPLICATION).await.unwrap();
+    assert_eq!(check().await, []);
+    let owner = store::check_grants(&Address::from(&database.owner())).await.unwrap();
+    assert!(owner.contains(&fault("ledger_leaf", "OWNER", false)), "{owner:?}");
+    let superuser = store::check_grants(&Address::from(&database.superuser())).await.unwrap();
+    assert!(superuser.contains(&fault("role", "SUPERUSER", false)), "{superuser:?}");
+}
+
+fn tsunagi(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(["--lang", "en"]).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn owner_file(folder: &Path, database: &Database, mode: u32) -> PathBuf {
+    let file = folder.join("owner");
+    fs::write(&file, database.owner()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn a_sandbox_on_postgresql_is_made_by_the_owner_and_migrated_by_command() {
+    let Some(database) = postgres_stage::database() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = folder.path().join("sandbox");
+    let (sandbox, url) = (sandbox.to_str().unwrap(), database.application());
+    let exposed = owner_file(folder.path(), &database, 0o644);
+    let init =
+        |sandbox: &str, owner: &Path| tsunagi(&["init", sandbox, "--database", &url, "--database-owner-url-file", owner.to_str().unwrap()]);
+    let refused = init(sandbox, &exposed);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("chmod 600"), "{refused:?}");
+    let owner = owner_file(folder.path(), &database, 0o600);
+    let done = init(sandbox, &owner);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let config = format!("{sandbox}/tsunagi.toml");
+    assert_eq!(fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600, "it holds a password");
+    assert_eq!(store::check_grants(&Address::from(&url)).await.unwrap(), []);
+    assert!(store::open(&url).await.unwrap().head().await.unwrap().size > 10);
+
+    let again = init(&format!("{sandbox}-2"), &owner);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && said.contains("holds a ledger already"), "{said}");
+    assert!(!said.contains("password"), "{said}");
+
+    database.sql(&format!("GRANT ALL ON ledger_leaf TO {APPLICATION}"));
+    let migrated = tsunagi(&["database", "migrate", "-c", &config, "--owner-url-file", owner.to_str().unwrap()]);
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    assert!(String::from_utf8_lossy(&migrated.stdout).contains(APPLICATION));
+    assert_eq!(store::check_grants(&Address::from(&url)).await.unwrap(), []);
+}
