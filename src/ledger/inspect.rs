@@ -19,7 +19,7 @@ mod head;
 mod index;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::Pin};
 
 use async_trait::async_trait;
 
@@ -142,11 +142,9 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     /// The rows of some entries.
     async fn chunk(&mut self, first: u64, to: u64) -> Result<(), LedgerError> {
-        let store = self.store;
-        let mut leaves = self.rows(first, to, async |from, to| store.leaf_rows(from, to).await).await?;
-        let by_index = async |from, to| Ok(store.entry_rows(from, to).await?.into_iter().map(|row| (row.idx, row)).collect());
-        let mut entries = self.rows(first, to, by_index).await?;
-        let mut openings = self.rows(first, to, async |from, to| store.opening_rows(from, to).await).await?;
+        let mut leaves = self.rows(first, to, |store, from, to| store.leaf_rows(from, to)).await?;
+        let mut entries = self.rows(first, to, |store, from, to| store.entry_rows(from, to)).await?;
+        let mut openings = self.rows(first, to, |store, from, to| store.opening_rows(from, to)).await?;
         for idx in first..to {
             let leaf = leaves.remove(&idx).unwrap_or_else(|| self.missing(idx, LedgerTable::Leaf));
             let columns = entries.remove(&idx).unwrap_or_else(|| self.missing(idx, LedgerTable::Entry));
@@ -261,12 +259,12 @@ impl Inspection<'_> {
         &mut self,
         first: u64,
         to: u64,
-        read: impl AsyncFn(u64, u64) -> Result<Vec<(u64, T)>, StoreError>,
+        read: for<'s> fn(&'s dyn Store, u64, u64) -> Reading<'s, T>,
     ) -> Result<BTreeMap<u64, Option<T>>, LedgerError> {
         let mut found = BTreeMap::new();
         let mut ranges = vec![(first, to)];
         while let Some((from, to)) = ranges.pop() {
-            match read(from, to).await {
+            match read(self.store, from, to).await {
                 Ok(rows) => found.extend(rows.into_iter().map(|(idx, row)| (idx, Some(row)))),
                 Err(StoreError::Corrupt(column)) if to - from <= 1 => {
                     self.problems.add(problem(Finding::RowUnreadable, Some(from), column));
@@ -282,6 +280,9 @@ impl Inspection<'_> {
         Ok(found)
     }
 }
+
+/// Rows that are being read, each with its index.
+type Reading<'s, T> = Pin<Box<dyn Future<Output = Result<Vec<(u64, T)>, StoreError>> + Send + 's>>;
 
 /// What stands beside an entry.
 enum Beside {

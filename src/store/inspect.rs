@@ -16,8 +16,6 @@ use super::{
 /// A row of `ledger_entry`, column by column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryColumns {
-    /// `idx`.
-    pub idx: u64,
     /// `id`.
     pub id: Vec<u8>,
     /// `time`, microseconds.
@@ -83,7 +81,7 @@ pub trait Inspect: Send + Sync {
     /// `ledger_leaf` with `from <= idx < to`, in order.
     async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
     /// `ledger_entry` with `from <= idx < to`, in order.
-    async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<EntryColumns>, StoreError>;
+    async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, EntryColumns)>, StoreError>;
     /// `ledger_opening` with `from <= idx < to`, in order.
     async fn opening_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Sealed)>, StoreError>;
     /// A row of `ledger_tile`.
@@ -129,7 +127,7 @@ impl<D: Database> Inspect for SqlStore<D> {
         rows.into_iter().map(|(idx, hash)| Ok((decode::count("ledger_leaf.idx", idx)?, hash))).collect()
     }
 
-    async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<EntryColumns>, StoreError> {
+    async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, EntryColumns)>, StoreError> {
         let rows: Vec<EntryTuple> = self.all(range(sql::INSPECT_ENTRIES, from, to)).await.map_err(|e| unreadable("ledger_entry", e))?;
         rows.into_iter().map(entry).collect()
     }
@@ -193,11 +191,10 @@ fn range(statement: &'static str, from: u64, to: u64) -> Statement {
     Statement::new(statement).int(decode::integer(from)).int(decode::integer(to))
 }
 
-fn entry(row: EntryTuple) -> Result<EntryColumns, StoreError> {
+fn entry(row: EntryTuple) -> Result<(u64, EntryColumns), StoreError> {
     let (idx, id, time, entry_type, operation, actor, actor_place, recipient, recipient_place, decision, reason, agreement, body) = row;
     let idx = decode::count("ledger_entry.idx", idx)?;
-    Ok(EntryColumns {
-        idx,
+    let columns = EntryColumns {
         id,
         time,
         entry_type,
@@ -210,7 +207,8 @@ fn entry(row: EntryTuple) -> Result<EntryColumns, StoreError> {
         reason,
         agreement,
         body,
-    })
+    };
+    Ok((idx, columns))
 }
 
 /// A value of another type than its column's is a finding about the table; everything else is a failure of the database.

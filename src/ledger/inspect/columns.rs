@@ -12,7 +12,6 @@ use crate::{
 pub(super) fn compare(idx: u64, columns: &EntryColumns, entry: &Entry, problems: &mut Problems) {
     // Taken apart, so that a column that is added later cannot be forgotten here. The body is compared by its hash.
     let EntryColumns {
-        idx: _,
         id,
         time,
         entry_type,

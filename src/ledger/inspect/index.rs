@@ -133,7 +133,7 @@ async fn expected(idx: u64, store: &dyn Store, openings: &dyn Openings) -> Resul
         (Err(StoreError::Corrupt(_)), _) | (_, Err(StoreError::Corrupt(_))) => return Ok(None),
         (Err(error), _) | (_, Err(error)) => return Err(failed(&error)),
     };
-    let Some(entry) = rows.into_iter().next().and_then(|row| entry::read(&row.body).ok()) else { return Ok(None) };
+    let Some(entry) = rows.into_iter().next().and_then(|(_, columns)| entry::read(&columns.body).ok()) else { return Ok(None) };
     let beside = beside(openings, &entry, sealed.into_iter().next().map(|(_, sealed)| sealed)).await?;
     let tags = tags(openings, &entry, &beside).await?;
     Ok(tags.map(|tags| tags.into_iter().map(|tag| tag.0.to_vec()).collect()))
