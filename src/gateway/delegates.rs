@@ -36,6 +36,7 @@ impl Gateway {
     /// Everything else is not there.
     pub(super) async fn seat(&self, caller: &Caller, epoch: u64, id: &CaseId, jti: Option<&Jti>) -> Result<Seat, Failure> {
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
+        standing(&case)?;
         if case.relation != Relation::None {
             let row = match jti {
                 Some(jti) => self.store.message(&case.case, jti).await?,
@@ -130,5 +131,14 @@ impl Gateway {
             writes.push(Write::CaseParty { case, party: party.clone(), id: self.ids.case_id()?, relation: Relation::None });
         }
         Ok(writes)
+    }
+}
+
+/// That a case was not erased. Who stood in it is told so; for everybody else it was never there.
+pub(super) fn standing(case: &CaseRow) -> Result<(), RefusalCode> {
+    match (case.erased, case.relation) {
+        (false, _) => Ok(()),
+        (true, Relation::None) => Err(RefusalCode::NotFound),
+        (true, _) => Err(RefusalCode::Erased),
     }
 }

@@ -16,6 +16,7 @@ mod consents;
 mod delegates;
 mod directory;
 mod discovery;
+mod erase;
 mod explain;
 mod failure;
 mod findings;
@@ -42,6 +43,7 @@ pub use audit::AuditQuery;
 use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
+pub use erase::{Erased, Erasure};
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
 pub use inspect::Insight;
@@ -121,6 +123,8 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
+    /// The newest rights epoch for which opened consents and unwrapped keys are kept.
+    kept_in: std::sync::atomic::AtomicU64,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -170,6 +174,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
+            kept_in: std::sync::atomic::AtomicU64::default(),
         }
     }
 
@@ -254,6 +259,7 @@ impl Gateway {
     async fn seen(&self) -> Result<Seen, Failure> {
         let head = self.store.head().await?;
         self.policy.follow(head.policy, head.rights_epoch);
+        self.forget_before(head.rights_epoch);
         Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
     }
 

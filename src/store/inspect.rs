@@ -194,20 +194,8 @@ fn range(statement: &'static str, from: u64, to: u64) -> Statement {
 fn entry(row: EntryTuple) -> Result<(u64, EntryColumns), StoreError> {
     let (idx, id, time, entry_type, operation, actor, actor_place, recipient, recipient_place, decision, reason, agreement, body) = row;
     let idx = decode::count("ledger_entry.idx", idx)?;
-    let columns = EntryColumns {
-        id,
-        time,
-        entry_type,
-        operation,
-        actor,
-        actor_place,
-        recipient,
-        recipient_place,
-        decision,
-        reason,
-        agreement,
-        body,
-    };
+    let columns =
+        EntryColumns { id, time, entry_type, operation, actor, actor_place, recipient, recipient_place, decision, reason, agreement, body };
     Ok((idx, columns))
 }
 

@@ -82,7 +82,12 @@ impl Append for SqliteAppend {
         let statement = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
         sqlx::query(statement).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
-        let written = execute(script, &mut self.transaction).await;
+        let mut written = Ok(());
+        let mut script = script.into_iter().peekable();
+        // An erasure may have more values than one call takes.
+        while written.is_ok() && script.peek().is_some() {
+            written = execute(script.by_ref().take(AT_ONCE).collect(), &mut self.transaction).await;
+        }
         if matches!(written, Err(StoreError::RowConflict)) {
             sqlx::query(ROLLBACK_TO_SAVEPOINT).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
         }
@@ -227,6 +232,8 @@ fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+/// Statements of a draft in one call: with up to 13 values each they stay below SQLite's limit of 32,766 variables.
+const AT_ONCE: usize = 2048;
 const SAVEPOINT: &str = "SAVEPOINT draft";
 const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
 const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";

@@ -25,7 +25,7 @@ pub(super) use self::{
     schema::{create, migrate},
 };
 use super::{
-    Address, Append, Appender, StoreError,
+    Address, Append, Appender, Leftover, StoreError,
     reads::{Columns, Database, SqlStore},
     statement::Statement,
 };
@@ -82,6 +82,11 @@ impl Database for PostgresDatabase {
 
     fn appender(&self) -> Arc<dyn Appender> {
         Arc::new(self.clone())
+    }
+
+    async fn scrub(&self) -> Result<Leftover, StoreError> {
+        // Only the owner of the tables may vacuum them, and nobody takes anything back out of the write-ahead log.
+        Ok(Leftover::Owner)
     }
 
     async fn close(&self) {
