@@ -3,6 +3,8 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+mod witnesses;
+
 use std::{
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
@@ -37,10 +39,13 @@ use crate::{
     policy::{PolicyError, PolicySet},
     store::{self, LedgerRead, Store, StoreError},
     telemetry::Metrics,
-    tlog::{KeyName, NoteSigner, TlogError},
+    tlog::{CosignerKey, KeyName, NoteSigner, TlogError},
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
     vault::{Kek, Vault, VaultError},
+    witness::WitnessError,
 };
+
+pub use witnesses::{quorum, witnesses};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +106,9 @@ pub enum StartupError {
     /// The policies could not be put in force.
     #[error("policies: {0}")]
     Activation(#[from] Failure),
+    /// A witness cannot be asked, or it holds another ledger than the one that is stored; by its URL.
+    #[error("{0}: {1}")]
+    Witness(String, #[source] WitnessError),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -132,8 +140,16 @@ pub fn policies(config: &Config) -> Result<PolicySet, StartupError> {
 /// # Errors
 /// When the file with its password cannot be read or is not private.
 pub fn database(config: &Config) -> Result<store::Address, StartupError> {
-    let address = store::Address::new(config.database.url.expose_all(), config.database.pooler);
-    let Some(file) = &config.database.password_file else { return Ok(address) };
+    address(&config.database)
+}
+
+/// A database that is named in the form of the configuration.
+///
+/// # Errors
+/// As [`database`].
+pub fn address(database: &config::Database) -> Result<store::Address, StartupError> {
+    let address = store::Address::new(database.url.expose_all(), database.pooler);
+    let Some(file) = &database.password_file else { return Ok(address) };
     let bytes = config::read_secret(file)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| StartupError::Password(file.clone()))?;
     Ok(address.with_password(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
@@ -177,10 +193,17 @@ pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::veri
     let policy = policies(config)?;
     let signer = NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?;
     let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
-    let store = store::open(config.database.url.expose()).await?;
+    let witnesses = config.witness.iter().map(|witness| witness.vkey.parse::<CosignerKey>()).collect::<Result<Vec<_>, _>>()?;
+    let store = store::open(database(config)?).await?;
     let consent_bases: Vec<LegalBasis> =
         LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
-    let anchors = ledger::inspect::Anchors { key: signer.verifier(), kept, consent_bases: &consent_bases, policy: policy.digest() };
+    let anchors = ledger::inspect::Anchors {
+        key: signer.verifier(),
+        kept,
+        witnesses: &witnesses,
+        consent_bases: &consent_bases,
+        policy: policy.digest(),
+    };
     let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
     let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
     store.close().await;
@@ -256,7 +279,8 @@ async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, 
 pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartupError> {
     let tls = TlsState::load(&config.tls, config.sandbox, Arc::clone(&clock))?;
     let store = store::open(database(config)?).await?;
-    let opened = open(config, store, clock).await?;
+    let opened = open(config, Arc::clone(&store), Arc::clone(&clock)).await?;
+    let publisher = witnesses::publisher(config, &opened, store, clock).await?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| StartupError::Io(format!("listen {}", config.listen), e))?;
     let limits = Limits {
         body: BODY,
@@ -271,6 +295,8 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let admin_task = start_admin(config, admin, stopped.clone()).await?;
     let (finish, finished) = watch::channel(false);
     let summaries = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), finished));
+    let (unpublish, unpublished) = watch::channel(false);
+    let publishing = publisher.map(|publisher| tokio::spawn(publisher.run(unpublished)));
     let door = Door { public: Arc::clone(&public), metrics: Arc::clone(&opened.metrics) };
     let router = http::public_router(Arc::clone(&public));
     let service = move |peer: Arc<Peer>| {
@@ -295,6 +321,13 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     finish.send_replace(true);
     if tokio::time::timeout(LAST_COMMIT, summaries).await.is_err() {
         tracing::warn!("the last summary of refusals could not be recorded in time");
+    }
+    // The last head too, before nobody can sign it any more.
+    unpublish.send_replace(true);
+    if let Some(task) = publishing
+        && tokio::time::timeout(LAST_COMMIT, task).await.is_err()
+    {
+        tracing::warn!("the last checkpoint could not be published in time");
     }
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {

@@ -8,6 +8,7 @@ mod database;
 mod demo;
 mod failure;
 mod init;
+mod migrate_store;
 mod policy;
 mod serve;
 
@@ -43,6 +44,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Create or upgrade the tables of a PostgreSQL database, as their owner.
     Database(database::DatabaseArgs),
+    /// Move a SQLite exchange to PostgreSQL, with its ledger intact.
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
             Command::Database(args) => database::run(args, voice).await,
+            Command::MigrateStore(args) => migrate_store::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,

@@ -33,6 +33,7 @@ mod rights;
 mod standing;
 mod submit;
 mod tags;
+mod together;
 
 use std::sync::Arc;
 
@@ -125,6 +126,7 @@ pub struct Gateway {
     known: known::Known,
     /// The newest rights epoch for which opened consents and unwrapped keys are kept.
     kept_in: std::sync::atomic::AtomicU64,
+    heads: together::Together<Seen>,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -175,6 +177,7 @@ impl Gateway {
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
             kept_in: std::sync::atomic::AtomicU64::default(),
+            heads: together::Together::default(),
         }
     }
 
@@ -257,10 +260,14 @@ impl Gateway {
 
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
-        let head = self.store.head().await?;
-        self.policy.follow(head.policy, head.rights_epoch);
-        self.forget_before(head.rights_epoch);
-        Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        let read = async || {
+            let head = self.store.head().await?;
+            Ok::<_, Failure>(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        };
+        let seen = self.heads.read(read).await?;
+        self.policy.follow(seen.policy, seen.rights_epoch);
+        self.forget_before(seen.rights_epoch);
+        Ok(seen)
     }
 
     /// Whether the set in use here is the one in force.

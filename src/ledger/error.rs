@@ -25,6 +25,23 @@ pub enum LedgerError {
     /// What is stored does not fit together; says what. The ledger is not written any further.
     #[error("the stored ledger does not fit: {0}")]
     Broken(&'static str),
+    /// The database holds fewer entries than a head that was shown: it lost some. Nothing is served until an operator looked at it.
+    #[error("the database lost entries: {shown} were shown, {found} are there")]
+    RolledBack {
+        /// Entries in the newest head that was shown.
+        shown: u64,
+        /// Entries in the database.
+        found: u64,
+    },
+    /// The ledger in the database does not go on from a head that was shown. Nothing is served until an operator looked at it.
+    #[error("the ledger does not go on from the head of {shown} entries that was shown")]
+    Forked {
+        /// Entries in the newest head that was shown.
+        shown: u64,
+    },
+    /// Witnesses have been away for longer than the configuration bears. Nothing happened.
+    #[error("the ledger's head has not been cosigned for too long")]
+    Uncosigned,
     /// The signer's name is not the ledger's origin.
     #[error("the checkpoint signer belongs to another ledger")]
     Signer,

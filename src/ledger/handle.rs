@@ -8,15 +8,15 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Answer, Draft, LedgerError,
+    Answer, Draft, LedgerError, Standing,
     batch::Prepared,
     sequencer::{Grant, Order, Waiting},
     tree,
 };
 use crate::{
-    domain::digest::Digest,
+    domain::{digest::Digest, time::Timestamp},
     store::{LedgerRead, LedgerRow},
-    tlog::{Hash, NoteSigner},
+    tlog::{Hash, NoteSigner, VerifierKey},
 };
 
 /// The newest signed head this process knows.
@@ -34,6 +34,7 @@ pub struct SequencerHandle {
     pub(super) queue: mpsc::Sender<Order>,
     pub(super) published: watch::Receiver<Arc<Published>>,
     pub(super) failing: Arc<AtomicBool>,
+    pub(super) standing: Standing,
     pub(super) reads: Arc<dyn LedgerRead>,
     pub(super) signer: Arc<NoteSigner>,
 }
@@ -42,6 +43,17 @@ impl std::fmt::Debug for SequencerHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SequencerHandle").field("size", &self.size()).finish_non_exhaustive()
     }
+}
+
+/// The head of the stored ledger, signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// The signed note.
+    pub note: Arc<str>,
+    /// Number of entries.
+    pub size: u64,
+    /// Root of the tree.
+    pub root: Hash,
 }
 
 /// A stored entry with its proof in the tree of a signed checkpoint.
@@ -76,6 +88,37 @@ impl SequencerHandle {
     #[must_use]
     pub fn checkpoint(&self) -> Arc<str> {
         Arc::clone(&self.published.borrow().note)
+    }
+
+    /// How the ledger stands beside what others hold of it.
+    #[must_use]
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The key that opens the checkpoints.
+    #[must_use]
+    pub fn verifier(&self) -> &VerifierKey {
+        self.signer.verifier()
+    }
+
+    /// The head as it is stored now, whichever process appended last, signed.
+    pub async fn signed_head(&self) -> Result<SignedHead, LedgerError> {
+        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        let Published { note, size, .. } = Published::sign(&head, &self.signer)?;
+        Ok(SignedHead { note, size, root: Hash(head.root) })
+    }
+
+    /// The root of the stored tree when it had `size` entries.
+    pub async fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        tree::root(&*self.reads, size).await
+    }
+
+    /// When an entry was made; none: it is not stored.
+    pub async fn time_of(&self, idx: u64) -> Result<Option<Timestamp>, LedgerError> {
+        let Some(row) = self.reads.entry(idx).await.map_err(|error| tree::unavailable(&error))? else { return Ok(None) };
+        let entry: super::Entry = serde_json::from_slice(&row.body).map_err(|_| LedgerError::Broken("an entry"))?;
+        Ok(Some(entry.time))
     }
 
     /// Size of the tree of the newest checkpoint.
@@ -140,6 +183,7 @@ impl SequencerHandle {
         if self.queue.is_closed() {
             return Err(LedgerError::Closed);
         }
+        self.standing.check()?;
         if !self.failing.load(Ordering::Relaxed) {
             return Ok(());
         }

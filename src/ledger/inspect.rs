@@ -40,7 +40,7 @@ use crate::{
     },
     store::{LedgerTable, Sealed, Store, StoreError, Tag},
     text::audit::Finding,
-    tlog::{Checkpoint, Hash, VerifierKey, leaf_hash, open_checkpoint},
+    tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash, open_checkpoint},
 };
 
 /// What the inspection trusts.
@@ -50,6 +50,8 @@ pub struct Anchors<'a> {
     pub key: &'a VerifierKey,
     /// A checkpoint note that was kept elsewhere.
     pub kept: Option<&'a str>,
+    /// Witnesses of the configuration. Those the database names are known besides.
+    pub witnesses: &'a [CosignerKey],
     /// Bases that rest on a consent.
     pub consent_bases: &'a [LegalBasis],
     /// The policy set of the configuration: in force where no entry says otherwise.
@@ -100,7 +102,7 @@ pub async fn inspect(store: &dyn Store, openings: &dyn Openings, anchors: &Ancho
         problems,
         tree: Tree::new(store, kept.as_ref().map(Checkpoint::size)),
         index: Index::new(head.size)?,
-        checkpoints: Checkpoints::new(store, anchors.key),
+        checkpoints: Checkpoints::new(store, anchors).await?,
         order: Order::new(anchors.consent_bases),
         course: Course::default(),
         walk: Walk::default(),
@@ -205,12 +207,11 @@ impl Inspection<'_> {
         {
             self.walk.count.erased += count;
         }
-        match tags(self.openings, entry, &beside).await? {
-            Some(tags) => self.index.expect(idx, &tags),
-            None => {
-                self.walk.untold += 1;
-                self.index.skip(idx);
-            }
+        if let Some(tags) = tags(self.openings, entry, &beside).await? {
+            self.index.expect(idx, &tags);
+        } else {
+            self.walk.untold += 1;
+            self.index.skip(idx);
         }
         let members = beside.opening().map(consent_member);
         self.order.next(idx, entry, members.as_ref(), &mut self.problems);
@@ -361,6 +362,7 @@ fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problem
         openings: walk.count,
         order: walk.order,
         continues,
+        cosignatures: None,
         problems,
         further,
         remarks,

@@ -12,7 +12,9 @@ mod handle;
 pub mod inspect;
 mod leaf;
 mod open;
+mod recount;
 mod sequencer;
+mod standing;
 mod tree;
 pub mod verify;
 mod watcher;
@@ -22,6 +24,8 @@ pub use self::{
     draft::{Answer, Committed, Draft, Ground, Once},
     entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
     error::LedgerError,
-    handle::{Proven, SequencerHandle, Turn},
+    handle::{Proven, SequencerHandle, SignedHead, Turn},
     open::{Parts, open_ledger},
+    recount::TreeRecount,
+    standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };

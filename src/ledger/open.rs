@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Answer, Draft, Entry, LedgerError, Node,
+    Answer, Draft, Entry, LedgerError, Node, Standing,
     handle::{Published, SequencerHandle},
     sequencer::Sequencer,
     tree, watcher,
@@ -48,10 +48,12 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
     let (published, newest) = watch::channel(Arc::new(Published::sign(&head, &parts.signer)?));
     let (queue, orders) = mpsc::channel(QUEUE);
     let failing = Arc::new(AtomicBool::new(false));
+    let standing = Standing::new();
     let handle = SequencerHandle {
         queue,
         published: newest,
         failing: Arc::clone(&failing),
+        standing: standing.clone(),
         reads: Arc::clone(&parts.reads),
         signer: Arc::clone(&parts.signer),
     };
@@ -68,6 +70,7 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         edge: Some(edge),
         frontier: None,
         failing,
+        standing,
         skewed: false,
         forget_at: Timestamp::default(),
     };
@@ -95,7 +98,9 @@ async fn check(reads: &dyn LedgerRead, head: &HeadRow) -> Result<RightEdge, Ledg
     }
     let edge = tree::edge(reads, &frontier).await?;
     let beyond = head.size.saturating_add(1);
-    if !reads.leaf_hashes(head.size, beyond).await.map_err(store)?.is_empty() {
+    let leaf_behind = !reads.leaf_hashes(head.size, beyond).await.map_err(store)?.is_empty();
+    // Another process may have appended since the head was read. A leaf comes with the head that counts it.
+    if leaf_behind && reads.head().await.map_err(store)?.size == head.size {
         return Err(LedgerError::Broken("a leaf behind the head"));
     }
     if let Some(n) = (head.size / TILE).checked_sub(1) {

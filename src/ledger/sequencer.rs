@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Answer, Committed, Draft, Entry, LedgerError, Node,
+    Answer, Committed, Draft, Entry, LedgerError, Node, Standing,
     batch::{Batch, Done, Prepared, Verdict},
     handle::Published,
     tree,
@@ -73,6 +73,8 @@ pub(super) struct Sequencer {
     pub(super) frontier: Option<Frontier>,
     /// Whether the last batch failed: until one succeeds, readiness asks for a probe.
     pub(super) failing: Arc<AtomicBool>,
+    /// How the ledger stands beside what others hold of it.
+    pub(super) standing: Standing,
     /// Whether the clock is behind the ledger and that was recorded.
     pub(super) skewed: bool,
     /// When expired ids are looked for again.
@@ -147,6 +149,7 @@ impl Sequencer {
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
+        self.standing.check()?;
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
         Batch::new(append)
     }
@@ -178,7 +181,7 @@ impl Sequencer {
         let now = self.clock.now();
         batch.set_now(now);
         let before = batch.head().clone();
-        let edge = self.edge_of(batch.frontier()).await?;
+        let edge = self.edge_of(&mut batch).await?;
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
@@ -212,13 +215,15 @@ impl Sequencer {
     }
 
     /// The right edge of the tree under the lock. Where another process appended since, the leaves in between are enough.
-    async fn edge_of(&mut self, frontier: &Frontier) -> Result<RightEdge, LedgerError> {
+    async fn edge_of(&mut self, batch: &mut Batch) -> Result<RightEdge, LedgerError> {
+        let size = batch.frontier().size();
         match (self.edge.take(), self.frontier.take()) {
-            (Some(edge), _) if edge.size() == frontier.size() => Ok(edge),
-            (Some(edge), Some(before)) if edge.size() < frontier.size() && frontier.size() - edge.size() <= CATCH_UP => {
-                tree::catch_up(&*self.reads, edge, before, frontier).await
+            (Some(edge), _) if edge.size() == size => Ok(edge),
+            (Some(edge), Some(before)) if edge.size() < size && size - edge.size() <= CATCH_UP => {
+                let leaves = batch.leaves(edge.size()).await?;
+                tree::catch_up(edge, before, leaves, batch.frontier())
             }
-            _ => tree::edge(&*self.reads, frontier).await,
+            _ => tree::edge(&*self.reads, batch.frontier()).await,
         }
     }
 

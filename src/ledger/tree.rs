@@ -22,6 +22,12 @@ pub(super) async fn consistency(reads: &dyn LedgerRead, from: u64, to: u64) -> R
     prove(reads, to, &plan).await
 }
 
+/// The root of the tree of the first `size` leaves, from stored hashes.
+pub(super) async fn root(reads: &dyn LedgerRead, size: u64) -> Result<Hash, LedgerError> {
+    let hashes = fetch(reads, size, Frontier::nodes(size)).await?;
+    Ok(Frontier::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)?.root())
+}
+
 /// The right edge of the stored tree, checked against the frontier of the head.
 pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<RightEdge, LedgerError> {
     let size = frontier.size();
@@ -34,14 +40,13 @@ pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<
 }
 
 /// The right edge after the leaves that others appended behind it, checked against the frontier of the head.
-pub(super) async fn catch_up(
-    reads: &dyn LedgerRead,
+pub(super) fn catch_up(
     mut edge: RightEdge,
     mut before: Frontier,
+    leaves: impl IntoIterator<Item = Hash>,
     frontier: &Frontier,
 ) -> Result<RightEdge, LedgerError> {
-    let leaves = reads.leaf_hashes(edge.size(), frontier.size()).await.map_err(|error| unavailable(&error))?;
-    for leaf in leaves.into_iter().map(Hash) {
+    for leaf in leaves {
         edge.push(leaf).map_err(|_| BROKEN)?;
         before.push(leaf).map_err(|_| BROKEN)?;
     }

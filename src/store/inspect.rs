@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     DataKeyId, Sealed, StoreError, decode,
-    reads::{Database, SqlStore},
+    reads::{Columns, Database, SqlStore},
     rows::LedgerTable,
     sql,
     statement::Statement,
@@ -119,55 +119,51 @@ type EntryTuple = (
 #[async_trait]
 impl<D: Database> Inspect for SqlStore<D> {
     async fn head_rows(&self) -> Result<i64, StoreError> {
-        Ok(self.cell(Statement::new(sql::HEAD_ROWS)).await?.unwrap_or(0))
+        self.cell(Statement::new(sql::HEAD_ROWS)).await?.ok_or(StoreError::Corrupt("ledger_head"))
     }
 
     async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>)> = self.all(range(sql::INSPECT_LEAVES, from, to)).await.map_err(|e| unreadable("ledger_leaf", e))?;
+        let rows: Vec<(i64, Vec<u8>)> = self.inspected("ledger_leaf", range(sql::INSPECT_LEAVES, from, to)).await?;
         rows.into_iter().map(|(idx, hash)| Ok((decode::count("ledger_leaf.idx", idx)?, hash))).collect()
     }
 
     async fn entry_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, EntryColumns)>, StoreError> {
-        let rows: Vec<EntryTuple> = self.all(range(sql::INSPECT_ENTRIES, from, to)).await.map_err(|e| unreadable("ledger_entry", e))?;
+        let rows: Vec<EntryTuple> = self.inspected("ledger_entry", range(sql::INSPECT_ENTRIES, from, to)).await?;
         rows.into_iter().map(entry).collect()
     }
 
     async fn opening_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Sealed)>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
-            self.all(range(sql::INSPECT_OPENINGS, from, to)).await.map_err(|e| unreadable("ledger_opening", e))?;
-        rows.into_iter()
-            .map(|(idx, key, sealed)| Ok((decode::count("ledger_opening.idx", idx)?, decode::sealed("ledger_opening.key", &key, sealed)?)))
-            .collect()
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = self.inspected("ledger_opening", range(sql::INSPECT_OPENINGS, from, to)).await?;
+        let row = |(idx, key, sealed): (i64, Vec<u8>, Vec<u8>)| {
+            Ok((decode::count("ledger_opening.idx", idx)?, decode::sealed("ledger_opening.key", &key, sealed)?))
+        };
+        rows.into_iter().map(row).collect()
     }
 
     async fn tile_row(&self, level: u8, n: u64) -> Result<Option<TileColumns>, StoreError> {
         let query = Statement::new(sql::INSPECT_TILE).int(i64::from(level)).int(decode::integer(n));
-        let row: Option<(Vec<u8>, Vec<u8>)> = self.one(query).await.map_err(|e| unreadable("ledger_tile", e))?;
-        Ok(row.map(|(root, hashes)| TileColumns { root, hashes }))
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = self.inspected("ledger_tile", query).await?;
+        Ok(rows.into_iter().next().map(|(root, hashes)| TileColumns { root, hashes }))
     }
 
     async fn tile_beyond(&self, level: u8, count: u64) -> Result<Option<i64>, StoreError> {
-        let query = Statement::new(sql::TILE_BEYOND).int(i64::from(level)).int(decode::integer(count));
-        let lowest: Option<Option<i64>> = self.cell(query).await.map_err(|e| unreadable("ledger_tile", e))?;
-        Ok(lowest.flatten())
+        self.lowest("ledger_tile", Statement::new(sql::TILE_BEYOND).int(i64::from(level)).int(decode::integer(count))).await
     }
 
     async fn tile_level_beyond(&self, levels: u8) -> Result<Option<i64>, StoreError> {
-        let query = Statement::new(sql::TILE_LEVEL_BEYOND).int(i64::from(levels));
-        let level: Option<Option<i64>> = self.cell(query).await.map_err(|e| unreadable("ledger_tile", e))?;
-        Ok(level.flatten())
+        self.lowest("ledger_tile", Statement::new(sql::TILE_LEVEL_BEYOND).int(i64::from(levels))).await
     }
 
     async fn checkpoint_rows(&self, after: Option<i64>, limit: u32) -> Result<Vec<CheckpointColumns>, StoreError> {
         let query = Statement::new(sql::INSPECT_CHECKPOINTS).int(after.unwrap_or(i64::MIN)).int(i64::from(limit));
-        let rows: Vec<(i64, Vec<u8>, String, String)> = self.all(query).await.map_err(|e| unreadable("ledger_checkpoint", e))?;
+        let rows: Vec<(i64, Vec<u8>, String, String)> = self.inspected("ledger_checkpoint", query).await?;
         Ok(rows.into_iter().map(|(size, root, note, cosignatures)| CheckpointColumns { size, root, note, cosignatures }).collect())
     }
 
     async fn index_rows(&self, after: Option<&IndexColumns>, limit: u32) -> Result<Vec<IndexColumns>, StoreError> {
-        let (tag, idx) = after.map_or((Vec::new(), i64::MIN), |row| (row.tag.clone(), row.idx));
-        let query = Statement::new(sql::INSPECT_INDEX).blob(&tag).int(idx).int(i64::from(limit));
-        let rows: Vec<(Vec<u8>, i64)> = self.all(query).await.map_err(|e| unreadable("ledger_index", e))?;
+        let (tag, idx) = after.map_or((&[][..], i64::MIN), |row| (row.tag.as_slice(), row.idx));
+        let query = Statement::new(sql::INSPECT_INDEX).blob(tag).int(idx).int(i64::from(limit));
+        let rows: Vec<(Vec<u8>, i64)> = self.inspected("ledger_index", query).await?;
         Ok(rows.into_iter().map(|(tag, idx)| IndexColumns { tag, idx }).collect())
     }
 
@@ -182,13 +178,27 @@ impl<D: Database> Inspect for SqlStore<D> {
             LedgerTable::Opening => sql::OPENING_BEYOND,
             LedgerTable::Index => sql::INDEX_BEYOND,
         };
-        let lowest: Option<Option<i64>> = self.cell(Statement::new(statement)).await.map_err(|e| unreadable(table.as_str(), e))?;
-        Ok(lowest.flatten())
+        self.lowest(table.as_str(), Statement::new(statement)).await
     }
 }
 
-fn range(statement: &'static str, from: u64, to: u64) -> Statement {
-    Statement::new(statement).int(decode::integer(from)).int(decode::integer(to))
+impl<D: Database> SqlStore<D> {
+    /// Rows of a table. A value of another type than its column's is a finding about the table; everything else is a failure of the database.
+    async fn inspected<T: Columns>(&self, table: &'static str, statement: Statement) -> Result<Vec<T>, StoreError> {
+        self.all(statement).await.map_err(|error| match error {
+            StoreError::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => StoreError::Corrupt(table),
+            other => other,
+        })
+    }
+
+    async fn lowest(&self, table: &'static str, statement: Statement) -> Result<Option<i64>, StoreError> {
+        let rows: Vec<(Option<i64>,)> = self.inspected(table, statement).await?;
+        Ok(rows.into_iter().next().and_then(|(lowest,)| lowest))
+    }
+}
+
+fn range(sql: &'static str, from: u64, to: u64) -> Statement {
+    Statement::new(sql).int(decode::integer(from)).int(decode::integer(to))
 }
 
 fn entry(row: EntryTuple) -> Result<(u64, EntryColumns), StoreError> {
@@ -197,12 +207,4 @@ fn entry(row: EntryTuple) -> Result<(u64, EntryColumns), StoreError> {
     let columns =
         EntryColumns { id, time, entry_type, operation, actor, actor_place, recipient, recipient_place, decision, reason, agreement, body };
     Ok((idx, columns))
-}
-
-/// A value of another type than its column's is a finding about the table; everything else is a failure of the database.
-fn unreadable(table: &'static str, error: StoreError) -> StoreError {
-    match error {
-        StoreError::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => StoreError::Corrupt(table),
-        other => other,
-    }
 }

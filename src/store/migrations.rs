@@ -9,9 +9,18 @@ use sqlx::{
 
 use super::StoreError;
 
-pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| migrator(&[(1, "init", include_str!("migrations/sqlite/0001_init.sql"))]));
-pub(super) static POSTGRES: LazyLock<Migrator> =
-    LazyLock::new(|| migrator(&[(1, "init", include_str!("migrations/postgres/0001_init.sql"))]));
+pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        (1, "init", include_str!("migrations/sqlite/0001_init.sql")),
+        (2, "witnesses", include_str!("migrations/sqlite/0002_witnesses.sql")),
+    ])
+});
+pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        (1, "init", include_str!("migrations/postgres/0001_init.sql")),
+        (2, "witnesses", include_str!("migrations/postgres/0002_witnesses.sql")),
+    ])
+});
 /// Version and checksum of what was applied.
 pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 

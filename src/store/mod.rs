@@ -1,11 +1,21 @@
 //! Durable state. sqlx lives in this room and nowhere else.
 //!
-//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing; reads are one
-//! small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
+//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing ([`Checkpoints`] alone write
+//! single rows, of which nothing depends); reads are one small trait per noun. What is personal is sealed before it comes here. Not here: decisions,
+//! hashing of the tree, encryption.
+//!
+//! There are two databases behind the same traits. What is added is added for both:
+//! - a table or column: a migration in each folder below `migrations/`, listed in `migrations.rs`; for PostgreSQL the least privileges in
+//!   `postgres/grants.rs`, TEXT with `COLLATE "C"` (byte order, as SQLite compares) and every number as BIGINT;
+//! - a read: a statement in `sql.rs` that both understand, built as a `Statement` whose values know their type, in the file of its noun below `read/`;
+//! - a change that goes with an entry: a [`Write`], and its statements in `apply.rs`, each of which must change exactly one row;
+//! - what only one database understands stands in that database's files (`sqlite*.rs`, `postgres/`).
 
 mod address;
 mod append;
 mod apply;
+mod checkpoints;
+mod copy;
 mod decode;
 mod find;
 mod inspect;
@@ -17,6 +27,7 @@ mod rows;
 mod sql;
 mod sqlite;
 mod sqlite_append;
+mod sqlite_readers;
 mod sqlite_script;
 mod statement;
 mod write;
@@ -28,12 +39,14 @@ use async_trait::async_trait;
 pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
+    copy::{Copied, Hold, Recount, copy},
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
-        AgreementActRow, AgreementRow, CaseContent, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow,
-        KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow,
-        Sealed, Tag,
+        Addressed, AgreementActRow, AgreementRow, CaseContent, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow,
+        KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse,
+        PartyRow, Sealed, Tag,
     },
     write::Write,
 };
@@ -130,6 +143,15 @@ pub enum StoreError {
     /// A URL that no driver understands. It is not repeated: it may carry a password.
     #[error("the database URL cannot be understood")]
     Address,
+    /// Somebody has the database open, and it is to be had alone.
+    #[error("the database is in use")]
+    InUse,
+    /// What was written into a copy is not what was read; names the table.
+    #[error("table {0} was not copied as it is")]
+    Miscopied(&'static str),
+    /// The leaves, entries and head of a ledger do not belong together; names the first index that is wrong.
+    #[error("the ledger is broken at index {0}")]
+    Broken(u64),
     /// The database server must not be used as it is; says why.
     #[error("the database server cannot be used: {0}")]
     Unsafe(&'static str),
@@ -202,6 +224,9 @@ pub trait Cases: Send + Sync {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<CaseRow>, StoreError>;
+    /// The first message that is addressed to the party in the case it knows by this id, with its data key: what [`Cases::case`],
+    /// [`Cases::first_message`] and [`LedgerRead::data_key`] say, in one call.
+    async fn addressed(&self, party: &PartyId, id: &CaseId) -> Result<Option<Addressed>, StoreError>;
     /// The first message of a case that is addressed to the party.
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError>;
     /// A message of a case by id.
@@ -238,7 +263,7 @@ pub trait LedgerRead: Send + Sync {
 
 /// Everything that can be read.
 #[async_trait]
-pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Inspect {
+pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Checkpoints + Inspect {
     /// Opens appends. Used by the ledger's sequencer only.
     fn appender(&self) -> Arc<dyn Appender>;
     /// After an erasure: removes what was deleted from the files beside the database, as far as this database lets a gateway do it.

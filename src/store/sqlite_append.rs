@@ -61,6 +61,12 @@ impl Append for SqliteAppend {
         Ok(done.map_err(StoreError::Database)?.rows_affected())
     }
 
+    async fn leaf_hashes(&mut self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
+        let query = sqlx::query_scalar(sql::LEAF_HASHES).bind(integer(from)).bind(integer(to));
+        let rows: Vec<Vec<u8>> = query.fetch_all(&mut *self.transaction).await.map_err(StoreError::Database)?;
+        rows.iter().map(|hash| decode::hash("ledger_leaf.leaf_hash", hash)).collect()
+    }
+
     async fn case_revision(&mut self, case: &CaseKey) -> Result<Option<u64>, StoreError> {
         let query = sqlx::query_scalar(sql::CASE_REVISION).bind(case.uuid().as_bytes().as_slice());
         let found: Option<i64> = query.fetch_optional(&mut *self.transaction).await.map_err(StoreError::Database)?;
@@ -79,14 +85,15 @@ impl Append for SqliteAppend {
         }
         let script = script(rows, At::new(idx, time))?;
         // One savepoint, moved from draft to draft. The commit ends it.
-        let statement = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
+        let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
-        sqlx::query(statement).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
         let mut written = Ok(());
         let mut script = script.into_iter().peekable();
+        let mut first = savepoint;
         // An erasure may have more values than one call takes.
         while written.is_ok() && script.peek().is_some() {
-            written = execute(script.by_ref().take(AT_ONCE).collect(), &mut self.transaction).await;
+            written = execute(first, script.by_ref().take(AT_ONCE).collect(), &mut self.transaction).await;
+            first = NOTHING;
         }
         if matches!(written, Err(StoreError::RowConflict)) {
             sqlx::query(ROLLBACK_TO_SAVEPOINT).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
@@ -231,9 +238,11 @@ fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+const CHUNKS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 /// Statements of a draft in one call: with up to 13 values each they stay below SQLite's limit of 32,766 variables.
 const AT_ONCE: usize = 2048;
+/// Changes nothing and gives no row.
+const NOTHING: &str = "SELECT 1 WHERE FALSE";
 const SAVEPOINT: &str = "SAVEPOINT draft";
 const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
 const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";

@@ -14,6 +14,8 @@ closed_list! {
         CheckpointKey = "checkpoint_key",
         CheckpointSignature = "checkpoint_signature",
         CheckpointOrigin = "checkpoint_origin",
+        CosignatureWrong = "cosignature_wrong",
+        CosignaturesMissing = "cosignatures_missing",
         LedgerEmpty = "ledger_empty",
         FileMissing = "file_missing",
         FileUnexpected = "file_unexpected",
@@ -74,6 +76,11 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::CheckpointKey => ["the checkpoint is not signed by the trusted key", "チェックポイントに信頼する鍵の署名がありません"],
         Finding::CheckpointSignature => ["the signature on the checkpoint does not verify", "チェックポイントの署名が正しくありません"],
         Finding::CheckpointOrigin => ["the checkpoint belongs to another ledger", "別の台帳のチェックポイントです"],
+        Finding::CosignatureWrong => ["a cosignature of a trusted witness does not verify", "信頼する立会人の署名が正しくありません"],
+        Finding::CosignaturesMissing => [
+            "fewer of the trusted witnesses cosigned the checkpoint than were asked for",
+            "チェックポイントに署名した信頼する立会人が、求められた数に足りません",
+        ],
         Finding::LedgerEmpty => {
             ["a ledger without entries: even a new one has its first entry", "記録が一件もありません（新しい台帳にも最初の記録があります）"]
         }

@@ -1,15 +1,14 @@
-//! A ledger with everything in its rows that a gateway writes, and an administrator of its database who changes what he likes.
+//! A ledger with everything in its rows that a gateway writes.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+pub(crate) mod superuser;
 
-use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, SqliteConnection, ValueRef as _, sqlite::SqliteConnectOptions};
+use std::sync::Arc;
+
 use tokio::task::JoinSet;
 use tsunagi::{
     clock::ManualClock,
     domain::{
         codes::{LegalBasis, MessageKind},
-        digest::Digest,
         entry::{Act, EntryType, Operation, Outcome},
         ids::{CaseKey, Jti},
     },
@@ -21,8 +20,8 @@ use tsunagi::{
         verify::{CONSENT_BASES, Report},
     },
     message::schema::SchemaSet,
-    store::{Store, Write, open},
-    tlog::{Checkpoint, Hash, NoteSigner},
+    store::{Store, Write},
+    tlog::{Checkpoint, Frontier, Hash, NoteSigner},
     vault::{self, DataKey, Kek, Vault},
 };
 use uuid::Uuid;
@@ -114,32 +113,33 @@ impl Ledger {
     }
 
     /// A signed checkpoint of the first entries of this ledger.
-    pub(crate) async fn checkpoint(&self, store: &dyn Store, size: u64) -> (Hash, String) {
-        let mut frontier = tsunagi::tlog::Frontier::new();
+    pub(crate) async fn checkpoint(&self, store: &dyn Store, size: u64) -> String {
+        let mut frontier = Frontier::new();
         for hash in store.leaf_hashes(0, size).await.unwrap() {
             frontier.push(Hash(hash)).unwrap();
         }
-        let root = frontier.root();
-        (root, Checkpoint::new(ORIGIN, size, root).unwrap().sign(&self.signer).unwrap())
+        Checkpoint::new(ORIGIN, size, frontier.root()).unwrap().sign(&self.signer).unwrap()
+    }
+
+    /// What opens its openings. Its keys are read once, its schemas compiled once.
+    pub(crate) fn insight(&self, store: &Arc<dyn Store>) -> Insight {
+        let vault = Vault::new(&Kek::from_hex(&self.kek).unwrap()).unwrap();
+        Insight::new(Arc::clone(store), vault, SchemaSet::builtin().unwrap())
     }
 
     /// What the inspection of a database says.
-    pub(crate) async fn inspect(&self, url: &str, kept: Option<&str>) -> Report {
-        let store = open(url).await.unwrap();
-        let vault = Vault::new(&Kek::from_hex(&self.kek).unwrap()).unwrap();
-        let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin().unwrap());
-        let anchors = Anchors { key: self.signer.verifier(), kept, consent_bases: CONSENT_BASES, policy: POLICY };
-        let report = inspect(&*store, &insight, &anchors).await.unwrap();
-        store.close().await;
-        report
+    pub(crate) async fn inspect(&self, store: &Arc<dyn Store>, insight: &Insight, kept: Option<&str>) -> Report {
+        let anchors = Anchors { key: self.signer.verifier(), kept, witnesses: &[], consent_bases: CONSENT_BASES, policy: POLICY };
+        inspect(&**store, insight, &anchors).await.unwrap()
     }
 }
 
 impl Writer {
-    /// Appends entries of all kinds, as many callers at once do.
+    /// Appends entries, as many callers at once do: of all kinds at the ends of the range, and between them such as have nothing beside them.
     async fn append(&self, range: std::ops::Range<u64>) {
         let mut callers = JoinSet::new();
-        for draft in range.map(|idx| self.draft(idx)) {
+        let at_an_end = |idx: &u64| idx - range.start < 40 || range.end - idx <= 40;
+        for draft in range.clone().map(|idx| self.draft(if at_an_end(&idx) { idx } else { 6 })) {
             let handle = self.handle.clone();
             callers.spawn(async move { handle.append(draft).await.unwrap() });
             if callers.len() >= 1000 {
@@ -221,118 +221,4 @@ impl Writer {
         let sealed = vault::seal(key, *id, context.as_bytes(), &salted.to_bytes().unwrap()).unwrap();
         Draft { opening: Some(sealed), tags, ..Draft::of_gateway(entry) }
     }
-}
-
-/// What a column holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Value {
-    Null,
-    Int(i64),
-    Text(String),
-    Blob(Vec<u8>),
-}
-
-/// A column as the schema names it.
-#[derive(Debug, Clone)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    pub(crate) nullable: bool,
-    pub(crate) key: bool,
-}
-
-/// A row: values by column.
-pub(crate) type Rows = Vec<BTreeMap<String, Value>>;
-
-/// A connection with every right, past triggers and constraints.
-#[async_trait]
-pub(crate) trait Superuser: Send {
-    /// The tables of the ledger, as the schema names them.
-    async fn tables(&mut self) -> Vec<String>;
-    /// The columns of a table, as the schema names them.
-    async fn columns(&mut self, table: &str) -> Vec<Column>;
-    /// All rows of a table, in the order of its key.
-    async fn rows(&mut self, table: &str) -> Rows;
-    /// Runs a statement.
-    async fn run(&mut self, sql: String);
-    /// How a value is written in a statement.
-    fn literal(&self, value: &Value) -> String;
-}
-
-/// The administrator of a SQLite file: no trigger, no constraint, no unique index.
-pub(crate) struct SqliteAdmin(SqliteConnection);
-
-impl SqliteAdmin {
-    pub(crate) async fn open(file: &Path) -> Self {
-        let mut admin = Self(SqliteConnectOptions::new().filename(file).foreign_keys(false).connect().await.unwrap());
-        admin.run("PRAGMA ignore_check_constraints = ON".to_owned()).await;
-        let guards = "SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql IS NOT NULL";
-        let guards: Vec<String> = sqlx::query_scalar(guards).fetch_all(&mut admin.0).await.unwrap();
-        for guard in guards {
-            admin.run(format!("DROP {guard}")).await;
-        }
-        admin
-    }
-
-    pub(crate) async fn close(self) {
-        self.0.close().await.unwrap();
-    }
-}
-
-#[async_trait]
-impl Superuser for SqliteAdmin {
-    async fn tables(&mut self) -> Vec<String> {
-        let query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'ledger#_%' ESCAPE '#' ORDER BY name";
-        sqlx::query_scalar(query).fetch_all(&mut self.0).await.unwrap()
-    }
-
-    async fn columns(&mut self, table: &str) -> Vec<Column> {
-        let rows = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})"))).fetch_all(&mut self.0).await.unwrap();
-        let column = |row: &sqlx::sqlite::SqliteRow| {
-            let key = row.get::<i64, _>("pk") > 0;
-            Column { name: row.get("name"), nullable: row.get::<i64, _>("notnull") == 0 && !key, key }
-        };
-        rows.iter().map(column).collect()
-    }
-
-    async fn rows(&mut self, table: &str) -> Rows {
-        let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table}"))).fetch_all(&mut self.0).await.unwrap();
-        rows.iter().map(|row| row.columns().iter().map(|column| (column.name().to_owned(), value(row, column.ordinal()))).collect()).collect()
-    }
-
-    async fn run(&mut self, sql: String) {
-        let said = format!("{sql:.200}");
-        let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut self.0).await;
-        assert!(done.is_ok(), "{said}: {done:?}");
-    }
-
-    fn literal(&self, value: &Value) -> String {
-        match value {
-            Value::Null => "NULL".to_owned(),
-            Value::Int(n) => n.to_string(),
-            Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-            Value::Blob(bytes) => format!("x'{}'", hex(bytes)),
-        }
-    }
-}
-
-fn value(row: &sqlx::sqlite::SqliteRow, at: usize) -> Value {
-    let raw = row.try_get_raw(at).unwrap();
-    if raw.is_null() {
-        return Value::Null;
-    }
-    let kind = raw.type_info().to_string();
-    match kind.as_str() {
-        "INTEGER" => Value::Int(row.get(at)),
-        "TEXT" => Value::Text(row.get(at)),
-        "BLOB" => Value::Blob(row.get(at)),
-        other => panic!("a column of type {other}"),
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
 }

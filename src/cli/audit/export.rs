@@ -1,6 +1,6 @@
 //! `tsunagi audit export`: a copy of the ledger at one signed size, checked before it is called done.
 //!
-//! The size is that of the first checkpoint; what is appended meanwhile (the export's own queries are entries too) is not in the copy. A copy that is
+//! The size is that of the newest cosigned checkpoint, or of the newest one where nobody cosigns or it is asked for; what is appended meanwhile (the export's own queries are entries too) is not in the copy. A copy that is
 //! not whole stays under another name.
 
 use std::{
@@ -34,6 +34,9 @@ pub(super) struct ExportArgs {
     /// What is written.
     #[arg(long, value_enum, default_value_t = Format::Tiles)]
     format: Format,
+    /// Copy up to the newest head even where witnesses have cosigned only an older one.
+    #[arg(long)]
+    newest: bool,
     /// A folder (tiles) or a file (ndjson, csv) that does not exist yet.
     out: PathBuf,
 }
@@ -55,7 +58,7 @@ pub(super) async fn run(args: ExportArgs, voice: Voice) -> Result<(), CliError> 
         return Err(CliError::usage(format!("{out} exists already"), format!("{out} は既にあります")));
     }
     let client = args.who.client(voice)?;
-    let head = patient(async || client.checkpoint().await).await?;
+    let head = head(&client, args.newest).await?;
     let unfinished = unfinished(out)?;
     if unfinished.symlink_metadata().is_ok() {
         let unfinished = unfinished.display();
@@ -71,6 +74,14 @@ pub(super) async fn run(args: ExportArgs, voice: Voice) -> Result<(), CliError> 
         }
         Err(error) => Err(after(error, &unfinished)),
     }
+}
+
+/// The head to copy up to.
+async fn head(client: &Client, newest: bool) -> Result<SignedCheckpoint, CliError> {
+    if !newest && let Some(cosigned) = patient(async || client.cosigned_checkpoint().await).await? {
+        return Ok(cosigned);
+    }
+    patient(async || client.checkpoint().await).await
 }
 
 /// What was written, checked.
@@ -141,7 +152,7 @@ async fn tiles(client: &Client, head: &SignedCheckpoint, folder: &Path, voice: V
         }
     }
     writer.finish(&head.note, &key).map_err(|error| export_failed(folder, error))?;
-    let report = verify::check(folder.to_owned(), key, None).await?;
+    let report = verify::check(folder.to_owned(), key, None, None).await?;
     if !report.holds() {
         verify::show(&report, verify::About::Export, voice)?;
     }

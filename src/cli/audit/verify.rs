@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     cli::{CliError, Voice},
     ledger::verify::{Anchors, CONSENT_BASES, Folder, Problem, Report, verify},
     text::{Lang, audit},
-    tlog::{Checkpoint, VerifierKey},
+    tlog::{Checkpoint, CosignerKey, Quorum, VerifierKey},
 };
 
 /// What to verify, and what to trust.
@@ -24,6 +25,12 @@ pub(super) struct VerifyArgs {
     /// The ledger's verifier key as text, or a file with it. Have it from somewhere else than the export.
     #[arg(long, value_name = "TEXT|FILE")]
     vkey: String,
+    /// Verifier key of a witness whose cosignature on the checkpoint counts, as text or a file with it; once for each witness.
+    #[arg(long, value_name = "TEXT|FILE")]
+    witness: Vec<String>,
+    /// How many of these witnesses must have cosigned. All of them unless given.
+    #[arg(long, value_name = "N", requires = "witness")]
+    quorum: Option<NonZeroUsize>,
     /// A checkpoint that was kept earlier: this export must continue it.
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
@@ -31,12 +38,13 @@ pub(super) struct VerifyArgs {
 
 pub(super) async fn run(args: VerifyArgs, voice: Voice) -> Result<(), CliError> {
     let key = key(&args.vkey)?;
+    let quorum = quorum(&args.witness, args.quorum)?;
     let kept = args.since.as_deref().map(read_text).transpose()?;
     if !args.dir.is_dir() {
         return Err(not_usable(&args.dir));
     }
     let dir = args.dir.clone();
-    let report = check(dir, key, kept).await?;
+    let report = check(dir, key, kept, quorum).await?;
     let told = show(&report, About::Export, voice);
     verdict(&report, About::Export)?;
     told
@@ -61,10 +69,11 @@ impl About {
 }
 
 /// Verifies a folder away from the threads that serve connections.
-pub(super) async fn check(dir: PathBuf, key: VerifierKey, kept: Option<String>) -> Result<Report, CliError> {
+pub(super) async fn check(dir: PathBuf, key: VerifierKey, kept: Option<String>, quorum: Option<Quorum>) -> Result<Report, CliError> {
     let name = dir.display().to_string();
     let work = tokio::task::spawn_blocking(move || {
-        verify(&Folder::new(&dir), &Anchors { key: &key, kept: kept.as_deref(), consent_bases: CONSENT_BASES })
+        let anchors = Anchors { key: &key, kept: kept.as_deref(), quorum: quorum.as_ref(), consent_bases: CONSENT_BASES };
+        verify(&Folder::new(&dir), &anchors)
     });
     work.await.map_err(io::Error::other).and_then(|report| report).map_err(|error| CliError::Io(name, error))
 }
@@ -110,6 +119,7 @@ fn as_json(report: &Report) -> Value {
             "releases": report.order.releases, "judged": report.order.judged, "unopened": report.order.unopened, "undecided": report.order.undecided,
         },
         "continues": report.continues,
+        "cosignatures": report.cosignatures,
         "first_bad": report.first_bad(),
         "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
         "further": report.further,
@@ -173,6 +183,9 @@ fn lines(report: &Report, about: About, lang: Lang) -> Vec<String> {
             },
         );
     }
+    if let Some(count) = report.cosignatures {
+        add("cosignatures", "立会人の署名", count.to_string());
+    }
     lines.push(format!("  {}", audit::order_limits(lang)));
     lines
 }
@@ -187,6 +200,31 @@ fn key(given: &str) -> Result<VerifierKey, CliError> {
         CliError::usage(
             "--vkey is neither a verifier key (NAME+ID+KEY) nor a file with one",
             "--vkey は検証鍵（名前+ID+鍵）でも、それを収めたファイルでもありません",
+        )
+    })
+}
+
+/// The witnesses whose cosignatures count, and how many are enough; none: nobody was named.
+fn quorum(given: &[String], needed: Option<NonZeroUsize>) -> Result<Option<Quorum>, CliError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || {
+        CliError::usage(
+            "--witness is neither a cosigner key (NAME+ID+KEY) nor a file with one",
+            "--witness は立会人の検証鍵（名前+ID+鍵）でも、それを収めたファイルでもありません",
+        )
+    };
+    let read = |text: &String| match text.parse() {
+        Ok(key) => Ok(key),
+        Err(_) => read_text(Path::new(text))?.trim_end().parse().map_err(|_| wrong()),
+    };
+    let keys = given.iter().map(read).collect::<Result<Vec<CosignerKey>, CliError>>()?;
+    let needed = needed.map_or(keys.len(), NonZeroUsize::get);
+    Quorum::new(keys, needed).map(Some).map_err(|_| {
+        CliError::usage(
+            "each --witness must have a key of its own, and --quorum may ask for no more than there are",
+            "--witness には互いに異なる鍵を指定し、--quorum はその数を超えないようにしてください",
         )
     })
 }
@@ -227,7 +265,7 @@ mod tests {
     const QUIET: Voice = Voice { lang: Lang::En, json: true, terminal: false };
 
     async fn outcome(dir: &Path, vkey: String, since: Option<PathBuf>) -> Result<(), CliError> {
-        run(VerifyArgs { dir: dir.to_owned(), vkey, since }, QUIET).await
+        run(VerifyArgs { dir: dir.to_owned(), vkey, witness: Vec::new(), quorum: None, since }, QUIET).await
     }
 
     #[tokio::test]
@@ -265,12 +303,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("export");
         let key = export(&dir);
-        let report = check(dir.clone(), key.clone(), None).await.unwrap();
+        let report = check(dir.clone(), key.clone(), None, None).await.unwrap();
         assert!(lines(&report, About::Export, Lang::En).iter().any(|line| line.contains("entries: 1")));
         assert!(lines(&report, About::Export, Lang::Ja).iter().any(|line| line.contains("検証できました")));
         assert_eq!((as_json(&report)["holds"].clone(), as_json(&report)["types"]["ledger_opened"].clone()), (json!(true), json!(1)));
         fs::write(dir.join("tile/\u{1b}[2J"), b"").unwrap();
-        let report = check(dir, key, None).await.unwrap();
+        let report = check(dir, key, None, None).await.unwrap();
         assert!(report.has(Finding::FileUnexpected));
         assert!(lines(&report, About::Export, Lang::En).iter().all(|line| !line.chars().any(char::is_control)));
         assert_eq!(as_json(&report)["problems"][0]["finding"], json!("file_unexpected"));

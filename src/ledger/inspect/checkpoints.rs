@@ -2,18 +2,20 @@
 
 use std::collections::VecDeque;
 
-use super::{failed, problem, tree::Tree};
+use super::{Anchors, failed, problem, tree::Tree};
 use crate::{
     ledger::{LedgerError, verify::report::Problems},
     store::{CheckpointColumns, Store, StoreError},
     text::audit::Finding,
-    tlog::{Hash, Note, VerifierKey, open_checkpoint},
+    tlog::{CosignerKey, Hash, Note, VerifierKey, open_checkpoint},
 };
 
 /// Reads stored checkpoints along the growing tree.
 pub(super) struct Checkpoints<'a> {
     store: &'a dyn Store,
     key: &'a VerifierKey,
+    /// All that were ever asked.
+    witnesses: Vec<CosignerKey>,
     page: VecDeque<CheckpointColumns>,
     /// The last one that was read.
     after: Option<i64>,
@@ -21,8 +23,11 @@ pub(super) struct Checkpoints<'a> {
 }
 
 impl<'a> Checkpoints<'a> {
-    pub(super) fn new(store: &'a dyn Store, key: &'a VerifierKey) -> Self {
-        Self { store, key, page: VecDeque::new(), after: None, ended: false }
+    pub(super) async fn new(store: &'a dyn Store, anchors: &Anchors<'a>) -> Result<Self, LedgerError> {
+        let asked = store.witnesses().await.map_err(|error| failed(&error))?;
+        let named = asked.iter().filter_map(|witness| witness.vkey.parse().ok());
+        let witnesses = anchors.witnesses.iter().cloned().chain(named).collect();
+        Ok(Self { store, key: anchors.key, witnesses, page: VecDeque::new(), after: None, ended: false })
     }
 
     /// The tree has this size now.
@@ -62,9 +67,18 @@ impl<'a> Checkpoints<'a> {
         if !open_checkpoint(&row.note, self.key).is_ok_and(|signed| signed.size() == size && signed.root() == root) {
             wrong("ledger_checkpoint.note");
         }
-        if !cosigned(&row.note, &row.cosignatures) {
+        if !self.cosigned(&row.note, &row.cosignatures) {
             wrong("ledger_checkpoint.cosignatures");
         }
+    }
+
+    /// Whether each of these lines is the cosignature of a known witness on this note.
+    fn cosigned(&self, note: &str, lines: &str) -> bool {
+        let (Ok(plain), Ok(whole)) = (Note::parse(note), Note::parse(&format!("{note}{lines}"))) else { return false };
+        whole.signatures().iter().skip(plain.signatures().len()).all(|line| {
+            let of = self.witnesses.iter().find(|witness| witness.owns(line));
+            of.is_some_and(|witness| witness.cosigned(&whole).is_ok_and(|time| time.is_some()))
+        })
     }
 
     async fn fill(&mut self, problems: &mut Problems) -> Result<(), LedgerError> {
@@ -80,11 +94,6 @@ impl<'a> Checkpoints<'a> {
         self.ended = self.page.is_empty();
         Ok(())
     }
-}
-
-/// Whether these are signature lines that go with the note. Whose they are is for who trusts the witnesses.
-fn cosigned(note: &str, lines: &str) -> bool {
-    lines.is_empty() || Note::parse(&format!("{note}{lines}")).is_ok()
 }
 
 const PAGE: u32 = 256;

@@ -58,6 +58,8 @@ pub struct Report {
     pub order: OrderCount,
     /// Size of the kept checkpoint that this export continues.
     pub continues: Option<u64>,
+    /// How many of the witnesses that were asked for cosigned the checkpoint; none: nobody asked, or a cosignature is wrong.
+    pub cosignatures: Option<usize>,
     /// What is wrong, in the order it was found; at most [`MOST_PROBLEMS`].
     pub problems: Vec<Problem>,
     /// How many more there were.

@@ -8,11 +8,12 @@ mod append;
 mod connections;
 mod grants;
 mod schema;
+mod script;
 
 use std::{str::FromStr as _, sync::Arc};
 
 use async_trait::async_trait;
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 pub use self::grants::GrantFault;
 use self::{
@@ -21,8 +22,8 @@ use self::{
 };
 pub(super) use self::{
     connections::plain,
-    grants::check as check_grants,
-    schema::{create, migrate},
+    grants::{check as check_grants, grant},
+    schema::{check, create, migrate, refusal},
 };
 use super::{
     Address, Append, Appender, Leftover, StoreError,
@@ -42,6 +43,11 @@ pub(super) async fn open(address: &Address) -> Result<SqlStore<PostgresDatabase>
     schema::check(&mut servers.connect().await?).await?;
     let database = PostgresDatabase { reads: Connections::new(Arc::clone(&servers), READERS), writer: Connections::new(servers, 1) };
     Ok(SqlStore { database })
+}
+
+/// One connection of one's own, to the server that can be written.
+pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreError> {
+    servers(address)?.connect().await
 }
 
 fn servers(address: &Address) -> Result<Arc<Servers>, StoreError> {
@@ -78,6 +84,19 @@ impl Database for PostgresDatabase {
             outcome => outcome,
         }
         .map_err(StoreError::without_values)
+    }
+
+    async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        let mut lease = self.writer.lease().await?;
+        let changed = async {
+            lease.simple(BEGIN_CHANGE).await?;
+            let rows = lease.rows(statement).await?;
+            lease.simple("COMMIT").await?;
+            Ok(rows)
+        };
+        let rows = changed.await.map_err(|error| StoreError::Database(error).without_values())?;
+        lease.give_back();
+        Ok(rows)
     }
 
     fn appender(&self) -> Arc<dyn Appender> {
@@ -124,6 +143,7 @@ impl Appender for PostgresDatabase {
 
 /// Behind a pooler there is no session that could hold the limit.
 const BEGIN_READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'";
+const BEGIN_CHANGE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '5s'";
 /// The server's limit for a statement or a lock: a caller behind it has given up by then.
 const LIMIT: &str = "5s";
 const READERS: u32 = 16;

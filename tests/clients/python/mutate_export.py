@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Spoils an exported ledger in more than 500 generated ways; every verifier must accept the original and refuse each of them, for a fitting reason.
 
-    mutate_export.py FOLDER --vkey FILE [--kept FILE] [--key SEED] [--seed N] [--sample N] [--min 500]
+    mutate_export.py FOLDER --vkey FILE [--kept FILE] [--key SEED] [--seed N] [--sample N] [--without REASON] [--min 500]
                      [--serve 'VERIFIER ... {vkey} {kept}'] [--command 'VERIFIER {folder} {vkey}' --refused 3 --class flip ...]
 
 A `--serve` verifier is one process that reads folders from standard input, one a line, and answers each with one line, `accepted ...` or
@@ -132,7 +132,7 @@ def run(folder: Path, verifiers: list[Refusing], chosen: list[mutations.Mutation
 
 
 def report(verifiers: list[Refusing], chosen: list[mutations.Mutation]) -> None:
-    kinds = Counter(mutation.kind for mutation in chosen if not mutation.accepted)
+    kinds = Counter(mutation.kind for mutation in chosen)
     print(f"{sum(kinds.values())} mutations: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
     for verifier in verifiers:
         print(f"  {verifier.label}")
@@ -150,6 +150,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sample", type=int, help="only as many, chosen by the seed")
     parser.add_argument("--class", dest="kinds", action="append", help="only these classes; default: all")
+    parser.add_argument("--without", help="not what may be refused for this reason: `key`, where the export's own `vkey` proves nothing")
     parser.add_argument("--min", type=int, default=500)
     parser.add_argument("--serve", action="append", default=[], metavar="COMMAND")
     parser.add_argument("--command", action="append", default=[], metavar="COMMAND")
@@ -160,15 +161,18 @@ def main() -> int:
     kept = options.kept and options.kept.read_text()
     found = mutations.Generator(options.folder, options.seed, log, kept).all()
     chosen = [mutation for mutation in found if not options.kinds or mutation.kind in options.kinds]
+    if options.without:
+        chosen = [mutation for mutation in chosen if options.without not in mutation.reasons]
+    controls, chosen = [m for m in found if m.accepted], [m for m in chosen if not m.accepted]
     if options.sample and options.sample < len(chosen):
         chosen = random.Random(options.seed).sample(chosen, options.sample)
     verifiers: list[Refusing] = [Serving(label(command), words(command, options.vkey, options.kept)) for command in options.serve]
     refused = set(options.refused or [1])
     verifiers += [Command(label(command), words(command, options.vkey, options.kept), refused) for command in options.command]
-    wrong = run(options.folder, verifiers, chosen)
+    wrong = run(options.folder, verifiers, [*controls, *chosen])
     for verifier in verifiers:
         verifier.close()
-    tried = sum(not mutation.accepted for mutation in chosen)
+    tried = len(chosen)
     if not verifiers:
         wrong.append("no verifier was named")
     if tried < (options.sample or options.min):

@@ -403,7 +403,7 @@ class Generator:
         wrong = next(n for n in range(len(made) - 1, 0, -1) if made[n][1] not in (None, foreign))
         yield Mutation("stolen", "signed with another entry's opening", frozenset({"opening"}), again(replaced(made, wrong, (made[wrong][0], foreign))))
         if self.kept:
-            for at in sorted(self.random("fork").sample(range(1, self.kept_size()), 4)):
+            for at in sorted(self.random("fork").sample(range(1, self.kept_size()), min(4, self.kept_size() - 1))):
                 yield Mutation("stolen", f"fork at {at}", frozenset({"history"}), again(replaced(made, at, (twin(made[at][0]), made[at][1]))))
             for size in sorted({2, self.kept_size() - 1}):
                 yield Mutation("stolen", f"ledger rolled back to {size}", frozenset({"history"}), again(made[:size]))

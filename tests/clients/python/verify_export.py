@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A foreign verifier of an exported ledger: recomputes everything, opens no connection, trusts only the ledger key it is given.
 
-    verify_export.py FOLDER [--vkey FILE] [--kept FILE] [--engine pymerkle|sigstore]
+    verify_export.py FOLDER [--vkey FILE] [--kept FILE] [--engine pymerkle|sigstore|aics]
     verify_export.py --serve --vkey FILE [--kept FILE] [--engine ...]
 
 FOLDER has the C2SP tlog-tiles layout (`checkpoint`, `tile/<L>/<N>`, `tile/entries/<N>`), `vkey`, and `openings.ndjson` with one line
@@ -51,7 +51,7 @@ class PymerkleEngine:
     def check_signature(self, note: str, verifier: tlog.Verifier) -> None:
         tlog.open_note(note, verifier)
 
-    def check_tree(self, entries: list[bytes], checkpoint: tlog.Checkpoint, kept: tlog.Checkpoint | None) -> None:
+    def check_tree(self, tiles: dict[str, bytes], entries: list[bytes], checkpoint: tlog.Checkpoint, kept: tlog.Checkpoint | None) -> None:
         p = self._pymerkle
         tree = p.InmemoryTree("sha256")
         for entry in entries:
@@ -113,7 +113,7 @@ class SigstoreEngine:
         except self._error as error:
             raise Refused(str(error)) from error
 
-    def check_tree(self, entries: list[bytes], checkpoint: tlog.Checkpoint, kept: tlog.Checkpoint | None) -> None:
+    def check_tree(self, tiles: dict[str, bytes], entries: list[bytes], checkpoint: tlog.Checkpoint, kept: tlog.Checkpoint | None) -> None:
         # sigstore only verifies proofs; the paths are built from the leaves by a verifier's own definition of RFC 6962.
         leaves = [self.leaf(entry) for entry in entries]
         if tlog.tree_hash(leaves) != checkpoint.root:
@@ -144,7 +144,46 @@ class SigstoreEngine:
             raise Refused(str(error)) from error
 
 
-ENGINES = {"pymerkle": PymerkleEngine, "sigstore": SigstoreEngine}
+class AicsEngine:
+    """Everything by `aics-tlog`, another implementation of the C2SP formats: note, checkpoint, tiles, proofs. Needs Python 3.12."""
+
+    def __init__(self):
+        import aics_tlog
+
+        self._aics = aics_tlog
+
+    def leaf(self, entry: bytes) -> bytes:
+        return self._aics.leaf_hash(entry)
+
+    def node(self, left: bytes, right: bytes) -> bytes:
+        return self._aics.node_hash(left, right)
+
+    def check_signature(self, note: str, verifier: tlog.Verifier) -> None:
+        key = self._aics.vkey_from_ed25519(verifier.name, verifier.raw)
+        result = self._aics.verify_checkpoint(self._aics.parse_note(note), key, expected_origin=verifier.name)
+        if not result.ok:
+            raise Refused(str(result.error))
+
+    def check_tree(self, tiles: dict[str, bytes], entries: list[bytes], checkpoint: tlog.Checkpoint, kept: tlog.Checkpoint | None) -> None:
+        reader, size = self._aics.MemoryTileReader(tiles), checkpoint.size
+        try:
+            self._aics.audit_tiles(reader, size, checkpoint.root)
+        except (self._aics.TileVerificationError, self._aics.TileMissingError) as error:
+            raise Refused(str(error)) from error
+        for index in {*range(0, size, max(1, -(-size // MAX_INCLUSION_PROOFS))), size - 1}:
+            proof = self._aics.inclusion_proof_from_tiles(reader, index, size)
+            if not self._aics.verify_leaf_inclusion(entries[index], index, size, proof, checkpoint.root):
+                raise Refused(f"entry {index} is not in the tree")
+        if kept is not None:
+            with because("history"):
+                if kept.size > size:
+                    raise Refused("the export is older than the kept checkpoint")
+                proof = self._aics.consistency_proof_from_tiles(reader, kept.size, size)
+                if not self._aics.verify_consistency(kept.size, size, kept.root, checkpoint.root, proof):
+                    raise Refused("the export does not continue the kept checkpoint")
+
+
+ENGINES = {"pymerkle": PymerkleEngine, "sigstore": SigstoreEngine, "aics": AicsEngine}
 
 
 def _read_tiles(folder: Path, size: int) -> dict[str, bytes]:
@@ -255,7 +294,7 @@ def verify(folder: Path, vkey: str, engine, kept: str | None = None) -> str:
     with because("root"):
         if not entries:
             raise Refused("even a new ledger has its first entry")
-        engine.check_tree(entries, checkpoint, kept and tlog.open_checkpoint(kept, verifier, verifier.name))
+        engine.check_tree(tiles, entries, checkpoint, kept and tlog.open_checkpoint(kept, verifier, verifier.name))
     with because("entry"):
         parsed = _check_entries(entries)
     with because("opening"):
