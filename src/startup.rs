@@ -25,8 +25,11 @@ use zeroize::Zeroizing;
 use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
-    domain::digest::Digest,
-    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Parts},
+    domain::{
+        codes::{BasisGroup, LegalBasis},
+        digest::Digest,
+    },
+    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Insight, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, HighWaterError, LedgerError, Node},
     message::{
@@ -39,7 +42,7 @@ use crate::{
     policy::{PolicyError, PolicySet},
     store::{self, LedgerRead, Store, StoreError},
     telemetry::Metrics,
-    tlog::{KeyName, NoteSigner, TlogError},
+    tlog::{CosignerKey, KeyName, NoteSigner, TlogError},
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
     vault::{Kek, Vault, VaultError},
     witness::WitnessError,
@@ -160,8 +163,16 @@ pub fn policies(config: &Config) -> Result<PolicySet, StartupError> {
 /// # Errors
 /// When the file with its password cannot be read or is not private.
 pub fn database(config: &Config) -> Result<store::Address, StartupError> {
-    let address = store::Address::new(config.database.url.expose_all(), config.database.pooler);
-    let Some(file) = &config.database.password_file else { return Ok(address) };
+    address(&config.database)
+}
+
+/// A database that is named in the form of the configuration.
+///
+/// # Errors
+/// As [`database`].
+pub fn address(database: &config::Database) -> Result<store::Address, StartupError> {
+    let address = store::Address::new(database.url.expose_all(), database.pooler);
+    let Some(file) = &database.password_file else { return Ok(address) };
     let bytes = config::read_secret(file)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| StartupError::Password(file.clone()))?;
     Ok(address.with_password(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
@@ -195,6 +206,31 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
         tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
     }
     Ok(Activation { old, new, index: outcome?.map(|committed| committed.idx()) })
+}
+
+/// Inspects the database against its ledger, with the gateway's keys. Writes nothing.
+///
+/// # Errors
+/// When configuration, keys, policies or database cannot be read. What is wrong with the ledger is in the report.
+pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::verify::Report, StartupError> {
+    let policy = policies(config)?;
+    let signer = NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?;
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
+    let witnesses = config.witness.iter().map(|witness| witness.vkey.parse::<CosignerKey>()).collect::<Result<Vec<_>, _>>()?;
+    let store = store::open(database(config)?).await?;
+    let consent_bases: Vec<LegalBasis> =
+        LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
+    let anchors = ledger::inspect::Anchors {
+        key: signer.verifier(),
+        kept,
+        witnesses: &witnesses,
+        consent_bases: &consent_bases,
+        policy: policy.digest(),
+    };
+    let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
+    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
+    store.close().await;
+    Ok(report?)
 }
 
 /// What putting policies in force did.

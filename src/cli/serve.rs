@@ -36,7 +36,9 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
 /// The error with what to do about it: what is written in files is usage, what is stored does not verify.
 pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
     let remedy = remedy(error);
-    let (en, ja) = (format!("{en}: {error}. {}", remedy.0), format!("{ja}: {error}。{}", remedy.1));
+    // What a database server says is told, never what was sent to it.
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let (en, ja) = (format!("{en}: {error}{cause}. {}", remedy.0), format!("{ja}: {error}{cause}。{}", remedy.1));
     match error {
         StartupError::Ledger(_) | StartupError::Behind { .. } => CliError::Unverified { en, ja },
         _ => CliError::Usage { en, ja },
@@ -65,11 +67,19 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
         ),
         StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
+        StartupError::Store(StoreError::Schema(_)) => (
+            "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
+            "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
+        ),
+        StartupError::Store(StoreError::Unsafe(_)) => (
+            "Set fsync, full_page_writes and synchronous_commit to on, and let database.url name the server that can be written.",
+            "fsync、full_page_writes、synchronous_commit を on にし、database.url に書き込めるサーバーを書いてください。",
+        ),
         StartupError::Store(StoreError::Exists) => (
             "Nothing is written over. Move what is there away first, with the files -wal and -shm beside it, or name another place.",
             "上書きはしません。先に、そこにあるものを -wal、-shm のファイルとともに移すか、別の場所を指定してください。",
         ),
-        StartupError::Store(StoreError::InUse) => (
+        StartupError::Store(StoreError::Unfinished) => (
             "Make a copy with `tsunagi backup` while the gateway serves; copying the file of a database in use loses what waits in its log.",
             "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
         ),

@@ -19,6 +19,7 @@ mod discovery;
 mod explain;
 mod failure;
 mod findings;
+mod inspect;
 mod keys;
 mod known;
 mod ledger_read;
@@ -30,6 +31,8 @@ mod register;
 mod rights;
 mod standing;
 mod submit;
+mod tags;
+mod together;
 
 use std::sync::Arc;
 
@@ -42,6 +45,7 @@ pub use call::{Call, Caller};
 pub use cases::CaseQuery;
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
+pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
 
 use crate::{
@@ -118,6 +122,7 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
+    heads: together::Together<Seen>,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -167,6 +172,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
+            heads: together::Together::default(),
         }
     }
 
@@ -249,9 +255,13 @@ impl Gateway {
 
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
-        let head = self.ledger.stored_head().await?;
-        self.policy.follow(head.policy, head.rights_epoch);
-        Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        let read = async || {
+            let head = self.ledger.stored_head().await?;
+            Ok::<_, Failure>(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        };
+        let seen = self.heads.read(read).await?;
+        self.policy.follow(seen.policy, seen.rights_epoch);
+        Ok(seen)
     }
 
     /// Whether the set in use here is the one in force.

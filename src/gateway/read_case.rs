@@ -1,9 +1,6 @@
 //! Reading: party -> relation -> classes -> disclosures -> entry -> commit -> key binding -> JWE.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Gateway,
@@ -23,7 +20,7 @@ use crate::{
     domain::{
         case::Relation,
         codes::{BasisGroup, Purpose},
-        field::{FieldClass, FieldKey},
+        field::FieldKey,
         ids::{CaseId, Jti},
         party::PartyId,
         refusal::RefusalCode,
@@ -90,16 +87,19 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
-        let Seat { case, message: row, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
+        let Seat { case, message: row, wrapped, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
-        call.note(|t| t.case = Some(case.case));
+        call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
         self.may(caller, Deed::Pull { kind: row.kind, relation })?;
         call.note(|t| t.kind = Some(row.kind));
         call.note(|t| t.message = Some(MessageRef { iss: row.iss.clone(), jti: row.jti }));
         call.note(|t| t.recipient = Some(caller.party().clone()));
         call.note(|t| t.request = Some(row.digest));
-        let key = self.data_key(row.sealed.key).await?;
+        let key = match wrapped {
+            Some(wrapped) => self.vault.unwrap(row.sealed.key, &wrapped)?,
+            None => self.data_key(row.sealed.key).await?,
+        };
         let (message, disclosed) = open_message(&key, &row)?;
         self.not_void(epoch, &message.kid(), row.idx).await?;
         call.note(|t| t.basis = Some(message.claims().bas));
@@ -111,7 +111,7 @@ impl Gateway {
                 self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
                 // The entry names the consent the release rests on, and is found under the one the message names as well.
                 call.note(|t| t.consent = Some(consent.row.jti));
-                call.note(|t| t.tags.push(self.vault.tag("consent", &reference.jti.to_string())));
+                call.note(|t| t.named = (reference.jti != consent.row.jti).then_some(reference.jti));
                 Some(consent)
             }
             None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent => return Err(RefusalCode::NoConsent.into()),
@@ -145,10 +145,9 @@ impl Gateway {
         call.note(|t| t.counts = true);
         call.note(|t| t.disclosed = view.shown().to_vec());
         call.note(|t| t.withheld = view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect());
-        let classes: BTreeSet<FieldClass> = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect();
-        call.note(|t| t.tags.extend(classes.iter().map(|class| self.vault.tag("class", class.as_str()))));
+        call.note(|t| t.classes = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect());
         let evidence = Write::Evidence(EvidenceRow {
-            case: case.case,
+            case,
             iss: row.iss.clone(),
             jti: row.jti,
             digest: row.digest,

@@ -11,12 +11,12 @@
 //! Not checked: whether the signed history is the only one, unless the caller names witnesses whose cosignatures it wants (or compares checkpoints with
 //! others, or keeps them and uses them here); what happened before a gateway wrote anything down.
 
-mod entry;
+pub(in crate::ledger) mod entry;
 mod files;
 mod opening;
-mod order;
+pub(in crate::ledger) mod order;
 mod reopened;
-mod report;
+pub(in crate::ledger) mod report;
 mod tree;
 
 use std::io;

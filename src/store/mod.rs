@@ -1,14 +1,24 @@
 //! Durable state. sqlx lives in this room and nowhere else.
 //!
 //! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing ([`Checkpoints`] alone write
-//! single rows, of which nothing depends); reads are one small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
+//! single rows, of which nothing depends); reads are one small trait per noun. What is personal is sealed before it comes here. Not here: decisions,
+//! hashing of the tree, encryption.
+//!
+//! There are two databases behind the same traits. What is added is added for both:
+//! - a table or column: a migration in each folder below `migrations/`, listed in `migrations.rs`; for PostgreSQL the least privileges in
+//!   `postgres/grants.rs`, TEXT with `COLLATE "C"` (byte order, as SQLite compares) and every number as BIGINT;
+//! - a read: a statement in `sql.rs` that both understand, built as a `Statement` whose values know their type, in the file of its noun below `read/`;
+//! - a change that goes with an entry: a [`Write`], and its statements in `apply.rs`, each of which must change exactly one row;
+//! - what only one database understands stands in that database's files (`sqlite*.rs`, `postgres/`).
 
 mod address;
 mod append;
 mod apply;
 mod checkpoints;
+mod copy;
 mod decode;
 mod find;
+mod inspect;
 mod migrations;
 mod postgres;
 mod read;
@@ -18,6 +28,7 @@ mod sql;
 mod sqlite;
 mod sqlite_append;
 mod sqlite_file;
+mod sqlite_readers;
 mod sqlite_script;
 mod statement;
 mod write;
@@ -30,10 +41,12 @@ pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
     checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
+    copy::{Copied, Hold, Recount, copy},
+    inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
-        AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
-        LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
+        Addressed, AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow,
+        KeyState, LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
     sqlite_file::{Staged, back_up, sqlite_url, stage},
     write::Write,
@@ -130,13 +143,22 @@ pub enum StoreError {
     Damaged(String),
     /// A file that has changes of its own waiting beside it is no finished copy.
     #[error("the file has a write-ahead log beside it: it is a database in use, not a finished copy")]
-    InUse,
+    Unfinished,
     /// No backend has this scheme.
     #[error("database URL must start with sqlite: or postgres://")]
     UnknownScheme,
     /// A URL that no driver understands. It is not repeated: it may carry a password.
     #[error("the database URL cannot be understood")]
     Address,
+    /// Somebody has the database open, and it is to be had alone.
+    #[error("the database is in use")]
+    InUse,
+    /// What was written into a copy is not what was read; names the table.
+    #[error("table {0} was not copied as it is")]
+    Miscopied(&'static str),
+    /// The leaves, entries and head of a ledger do not belong together; names the first index that is wrong.
+    #[error("the ledger is broken at index {0}")]
+    Broken(u64),
     /// The database server must not be used as it is; says why.
     #[error("the database server cannot be used: {0}")]
     Unsafe(&'static str),
@@ -206,6 +228,9 @@ pub trait Cases: Send + Sync {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<CaseRow>, StoreError>;
+    /// The first message that is addressed to the party in the case it knows by this id, with its data key: what [`Cases::case`],
+    /// [`Cases::first_message`] and [`LedgerRead::data_key`] say, in one call.
+    async fn addressed(&self, party: &PartyId, id: &CaseId) -> Result<Option<Addressed>, StoreError>;
     /// The first message of a case that is addressed to the party.
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError>;
     /// A message of a case by id.
@@ -242,7 +267,7 @@ pub trait LedgerRead: Send + Sync {
 
 /// Everything that can be read.
 #[async_trait]
-pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Checkpoints {
+pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Checkpoints + Inspect {
     /// Opens appends. Used by the ledger's sequencer only.
     fn appender(&self) -> Arc<dyn Appender>;
     /// Waits for what is open and closes the database. Everything after that fails.

@@ -192,6 +192,17 @@ pub struct MessageRow {
     pub received: Timestamp,
 }
 
+/// A message as its reader finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressed {
+    /// How the reader stands to the case.
+    pub relation: Relation,
+    /// The message.
+    pub message: MessageRow,
+    /// The data key it is sealed under, wrapped; none after erasure.
+    pub wrapped: Option<Vec<u8>>,
+}
+
 /// A stored message without its content, for lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHead {
@@ -314,6 +325,16 @@ pub struct LedgerFilter {
     /// Only entries in which a party of one of these places acts or receives: prefecture numbers or local government codes (an auditor's
     /// jurisdiction); none: all.
     pub places: Option<Vec<String>>,
+}
+
+closed_list! {
+    /// Tables of the ledger whose rows belong to one entry each.
+    LedgerTable {
+        Leaf = "ledger_leaf",
+        Entry = "ledger_entry",
+        Opening = "ledger_opening",
+        Index = "ledger_index",
+    }
 }
 
 /// The one row of the ledger's head.

@@ -41,7 +41,7 @@ pub async fn back_up(url: &str, place: &Path) -> Result<Staged, StoreError> {
 pub async fn stage(copy: &Path, url: &str) -> Result<Staged, StoreError> {
     for beside in BESIDE {
         if present(&with(copy, beside)).await? {
-            return Err(StoreError::InUse);
+            return Err(StoreError::Unfinished);
         }
     }
     let staged = Staged::at(options(url)?.get_filename()).await?;

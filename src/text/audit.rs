@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 closed_list! {
-    /// What can be wrong with an exported ledger.
+    /// What can be wrong with a ledger: with an export, or with the database behind it.
     Finding {
         CheckpointForm = "checkpoint_form",
         CheckpointKey = "checkpoint_key",
@@ -46,6 +46,15 @@ closed_list! {
         ReleaseAfterConsentEnd = "release_after_consent_end",
         ReleaseAfterAgreementEnd = "release_after_agreement_end",
         ReleaseToSuspended = "release_to_suspended",
+        RowMissing = "row_missing",
+        RowBeyond = "row_beyond",
+        RowUnreadable = "row_unreadable",
+        ColumnDiffers = "column_differs",
+        OpeningGone = "opening_gone",
+        OpeningClosed = "opening_closed",
+        IndexMissing = "index_missing",
+        IndexSurplus = "index_surplus",
+        IndexDiffers = "index_differs",
         ReopeningMismatch = "reopening_mismatch",
         LossConcealed = "loss_concealed",
     }
@@ -57,6 +66,7 @@ closed_list! {
         OwnKeyMissing = "own_key_missing",
         OwnKeyDiffers = "own_key_differs",
         FileBeside = "file_beside",
+        IndexUntold = "index_untold",
         LedgerReopened = "ledger_reopened",
         EntriesLost = "entries_lost",
     }
@@ -128,6 +138,22 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::ReleaseToSuspended => {
             ["data was released to a party after the entry that suspended it", "利用停止より後の機関に開示されています"]
         }
+        Finding::RowMissing => ["the row is missing", "行がありません"],
+        Finding::RowBeyond => ["a row that belongs to nothing in the ledger", "台帳のどの記録にも属さない行があります"],
+        Finding::RowUnreadable => ["the row holds a value that cannot be read", "行に読み取れない値があります"],
+        Finding::ColumnDiffers => ["the column is not what the ledger says", "列の値が台帳の内容と違います"],
+        Finding::OpeningGone => {
+            ["the opening is gone, and no erasure stands behind its entry", "開示情報がなく、後に消去の記録もありません"]
+        }
+        Finding::OpeningClosed => ["the opening does not open under its key", "開示情報をその鍵で開けません"],
+        Finding::IndexMissing => {
+            ["a row of the search index is missing: the entry would not be found", "検索用の索引の行がなく、この記録は検索で見つかりません"]
+        }
+        Finding::IndexSurplus => ["a row of the search index that the entry does not give", "記録の内容にない行が検索用の索引にあります"],
+        Finding::IndexDiffers => [
+            "the search index differs somewhere in the 4096 entries from here on",
+            "検索用の索引が、ここから 4096 件の記録のどこかで食い違います",
+        ],
         Finding::ReopeningMismatch => {
             ["the record of a break does not fit the tree or the names of the ledger", "断絶の記録が、木または台帳の名前と合いません"]
         }
@@ -149,6 +175,10 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
         Remark::OwnKeyDiffers => [
             "the export names another key than yours; yours was used",
             "書き出しに記載の鍵が指定された鍵と違います（指定された鍵で検証しました）",
+        ],
+        Remark::IndexUntold => [
+            "entries whose search tags cannot be recomputed here (a schema this program does not have, or a problem named above)",
+            "検索用の索引を再計算できない記録の数（様式が手元にないか、上に示した問題があるため）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
         Remark::LedgerReopened => [

@@ -1,17 +1,26 @@
 //! A sandbox made by `tsunagi init`, its gateway as a process of its own, and parties that speak the protocol to it over HTTPS.
 
+pub(crate) mod aftermath;
+pub(crate) mod agreement;
 pub(crate) mod hunt;
+pub(crate) mod inject;
+pub(crate) mod inside;
 pub(crate) mod ledger;
+pub(crate) mod load;
 pub(crate) mod party;
+pub(crate) mod policies;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rights;
+pub(crate) mod several;
+pub(crate) mod storm;
 pub(crate) mod story;
 pub(crate) mod told;
 
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -21,6 +30,8 @@ use std::{
 use party::Party;
 use process::Server;
 use tsunagi::domain::party::PartyId;
+
+use crate::postgres_stage::Database;
 
 pub(crate) const CENTRE: &str = "settlement_center:13-1";
 pub(crate) const MUNICIPALITY: &str = "municipality:131016-1";
@@ -51,17 +62,28 @@ impl Default for Settings {
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
     settings: Settings,
+    /// The database, as its superuser reaches it, where it is PostgreSQL.
+    postgres: Option<Database>,
 }
 
 impl Sandbox {
+    /// A sandbox on SQLite.
     pub(crate) fn new(settings: Settings) -> Self {
-        let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings };
-        let made = Command::new(BINARY)
-            .args(["init", "--port", &free_port().to_string()])
-            .arg(sandbox.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        Self::on(settings, None)
+    }
+
+    /// A sandbox on SQLite, or on an empty database of a PostgreSQL server.
+    pub(crate) fn on(settings: Settings, postgres: Option<&Database>) -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings, postgres: postgres.cloned() };
+        let mut init = Command::new(BINARY);
+        init.args(["init", "--port", &free_port().to_string()]).arg(sandbox.path()).stdin(Stdio::null());
+        if let Some(database) = postgres {
+            let owner = sandbox.folder.path().join("owner-url");
+            fs::write(&owner, database.owner()).unwrap();
+            fs::set_permissions(&owner, fs::Permissions::from_mode(0o600)).unwrap();
+            init.args(["--database", &database.application(), "--database-owner-url-file"]).arg(owner);
+        }
+        let made = init.output().unwrap();
         assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
         let config = fs::read_to_string(sandbox.config()).unwrap();
         // A socket in the folder instead of one more port.
@@ -77,7 +99,7 @@ impl Sandbox {
 
     /// The same sandbox again: the same keys, ledger and address. Only one of them can serve at a time.
     pub(crate) fn twin(&self) -> Self {
-        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings };
+        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings, postgres: self.postgres.clone() };
         for file in files(&self.path()) {
             let copy = twin.path().join(file.strip_prefix(self.path()).unwrap());
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
@@ -105,6 +127,18 @@ impl Sandbox {
         self.path().join("data/tsunagi.sqlite")
     }
 
+    /// The PostgreSQL database, where it is one.
+    pub(crate) const fn postgres(&self) -> Option<&Database> {
+        self.postgres.as_ref()
+    }
+
+    /// Lets the gateways reach the PostgreSQL server at another port from their next start on: a proxy, a pooler.
+    pub(crate) fn reach(&self, port: u16) {
+        let before = self.postgres.as_ref().unwrap().port;
+        let config = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), config.replace(&format!("127.0.0.1:{before}/"), &format!("127.0.0.1:{port}/"))).unwrap();
+    }
+
     /// What every run of the gateway wrote to standard output and standard error.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("serve.log")
@@ -124,10 +158,19 @@ impl Sandbox {
         let config = config.replace(&format!("listen = \"{}\"", self.address()), &format!("listen = \"{address}\""));
         let config = config.replace("sandbox-1", "sandbox-2").replace("admin.sock", "admin-2.sock");
         let file = self.path().join("another.toml");
+        // Private where the first is: it may hold a password.
+        fs::copy(self.config(), &file).unwrap();
         fs::write(&file, config).unwrap();
         let mut server = Server::start(self, &file, "admin-2.sock");
         server.ready().await;
         (server, address)
+    }
+
+    /// Starts that other gateway again, at the port it had.
+    pub(crate) async fn resume_another(&self) -> Server {
+        let mut server = Server::start(self, &self.path().join("another.toml"), "admin-2.sock");
+        server.ready().await;
+        server
     }
 
     /// Starts the gateway, which must refuse; gives what it said.

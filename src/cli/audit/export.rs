@@ -95,7 +95,7 @@ impl Done {
     fn show(&self, head: &SignedCheckpoint, voice: Voice) -> Result<(), CliError> {
         let (origin, size, root) = (head.head.origin(), head.head.size(), head.head.root().to_string());
         match self {
-            Self::Folder(report) => verify::show(report, voice),
+            Self::Folder(report) => verify::show(report, verify::About::Export, voice),
             Self::Lines(written) if voice.json => say(json!({"origin": origin, "size": size, "root": root, "events": written})),
             Self::Lines(written) => say(match voice.lang {
                 Lang::En => format!("{written} events, each of them in the signed ledger of {size} entries."),
@@ -154,9 +154,9 @@ async fn tiles(client: &Client, head: &SignedCheckpoint, folder: &Path, voice: V
     writer.finish(&head.note, &key).map_err(|error| export_failed(folder, error))?;
     let report = verify::check(folder.to_owned(), key, None, None).await?;
     if !report.holds() {
-        verify::show(&report, voice)?;
+        verify::show(&report, verify::About::Export, voice)?;
     }
-    verify::verdict(&report).map(|()| Done::Folder(Box::new(report)))
+    verify::verdict(&report, verify::About::Export).map(|()| Done::Folder(Box::new(report)))
 }
 
 /// Events within the jurisdiction, each compared with its leaf hash, and the leaf hashes with the signed root.

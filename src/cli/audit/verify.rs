@@ -45,9 +45,27 @@ pub(super) async fn run(args: VerifyArgs, voice: Voice) -> Result<(), CliError> 
     }
     let dir = args.dir.clone();
     let report = check(dir, key, kept, quorum).await?;
-    let told = show(&report, voice);
-    verdict(&report)?;
+    let told = show(&report, About::Export, voice);
+    verdict(&report, About::Export)?;
     told
+}
+
+/// What a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    Export,
+    Database,
+}
+
+impl About {
+    const fn headline(self, holds: bool, lang: Lang) -> &'static str {
+        match (self, holds) {
+            (Self::Export, true) => lang.of("The export verifies.", "検証できました。"),
+            (Self::Export, false) => lang.of("The export does NOT verify.", "検証できませんでした。"),
+            (Self::Database, true) => lang.of("The database fits its ledger.", "データベースは台帳と一致します。"),
+            (Self::Database, false) => lang.of("The database does NOT fit its ledger.", "データベースが台帳と一致しません。"),
+        }
+    }
 }
 
 /// Verifies a folder away from the threads that serve connections.
@@ -61,7 +79,7 @@ pub(super) async fn check(dir: PathBuf, key: VerifierKey, kept: Option<String>, 
 }
 
 /// The error that says that something is wrong.
-pub(super) fn verdict(report: &Report) -> Result<(), CliError> {
+pub(super) fn verdict(report: &Report, about: About) -> Result<(), CliError> {
     if report.holds() {
         return Ok(());
     }
@@ -70,17 +88,18 @@ pub(super) fn verdict(report: &Report) -> Result<(), CliError> {
         Some(index) => (format!(", first bad index {index}"), format!("、最初に問題のある番号は {index}")),
         None => (String::new(), String::new()),
     };
-    Err(CliError::unverified(
-        format!("the export does not verify: problems: {count}{en}"),
-        format!("検証できませんでした（問題 {count} 件{ja}）"),
-    ))
+    let (what_en, what_ja) = match about {
+        About::Export => ("the export does not verify", "検証できませんでした"),
+        About::Database => ("the database does not fit its ledger", "データベースが台帳と一致しません"),
+    };
+    Err(CliError::unverified(format!("{what_en}: problems: {count}{en}"), format!("{what_ja}（問題 {count} 件{ja}）")))
 }
 
-pub(super) fn show(report: &Report, voice: Voice) -> Result<(), CliError> {
+pub(super) fn show(report: &Report, about: About, voice: Voice) -> Result<(), CliError> {
     if voice.json {
         return say(as_json(report));
     }
-    lines(report, voice.lang).iter().try_for_each(say)
+    lines(report, about, voice.lang).iter().try_for_each(say)
 }
 
 fn as_json(report: &Report) -> Value {
@@ -109,12 +128,8 @@ fn as_json(report: &Report) -> Value {
     })
 }
 
-fn lines(report: &Report, lang: Lang) -> Vec<String> {
-    let mut lines = vec![if report.holds() {
-        lang.of("The export verifies.", "検証できました。").to_owned()
-    } else {
-        lang.of("The export does NOT verify.", "検証できませんでした。").to_owned()
-    }];
+fn lines(report: &Report, about: About, lang: Lang) -> Vec<String> {
+    let mut lines = vec![about.headline(report.holds(), lang).to_owned()];
     let mut add = |en, ja, value: String| lines.push(format!("  {}: {value}", lang.of(en, ja)));
     for Problem { finding, index, path } in report.problems.iter().take(SHOWN) {
         let place = [index.map(|index| format!("{index}: ")), path.as_ref().map(|path| format!("{}: ", path.escape_debug()))];
@@ -230,7 +245,7 @@ fn quorum(given: &[String], needed: Option<NonZeroUsize>) -> Result<Option<Quoru
     })
 }
 
-fn read_text(path: &Path) -> Result<String, CliError> {
+pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
     fs::read_to_string(path).map_err(|_| not_usable(path))
 }
 
@@ -305,13 +320,13 @@ mod tests {
         let dir = folder.path().join("export");
         let key = export(&dir);
         let report = check(dir.clone(), key.clone(), None, None).await.unwrap();
-        assert!(lines(&report, Lang::En).iter().any(|line| line.contains("entries: 1")));
-        assert!(lines(&report, Lang::Ja).iter().any(|line| line.contains("検証できました")));
+        assert!(lines(&report, About::Export, Lang::En).iter().any(|line| line.contains("entries: 1")));
+        assert!(lines(&report, About::Export, Lang::Ja).iter().any(|line| line.contains("検証できました")));
         assert_eq!((as_json(&report)["holds"].clone(), as_json(&report)["types"]["ledger_opened"].clone()), (json!(true), json!(1)));
         fs::write(dir.join("tile/\u{1b}[2J"), b"").unwrap();
         let report = check(dir, key, None, None).await.unwrap();
         assert!(report.has(Finding::FileUnexpected));
-        assert!(lines(&report, Lang::En).iter().all(|line| !line.chars().any(char::is_control)));
+        assert!(lines(&report, About::Export, Lang::En).iter().all(|line| !line.chars().any(char::is_control)));
         assert_eq!(as_json(&report)["problems"][0]["finding"], json!("file_unexpected"));
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::store) async fn migrate(owner: &Address, application: Option<&str>
 }
 
 /// What a migrator says, without the detail of the server's message.
-fn refusal(error: &MigrateError) -> String {
+pub(in crate::store) fn refusal(error: &MigrateError) -> String {
     match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => match source.as_database_error() {
             Some(said) => said.message().to_owned(),
@@ -56,16 +56,13 @@ pub(in crate::store) async fn create(
         .bind(policy.0.as_slice())
         .execute(&mut connection)
         .await;
-    match head {
-        Err(error) if is_constraint(&error) => return Err(StoreError::Exists),
-        outcome => drop(outcome.map_err(fault)?),
-    }
+    head.map_err(|error| if is_constraint(&error) { StoreError::Exists } else { fault(error) })?;
     connection.close().await.map_err(fault)?;
     open(address).await
 }
 
 /// Every migration of this build is applied, unchanged, and no other; and there is a ledger.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(in crate::store) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await.map_err(fault)?;
     let made: (bool,) = sqlx::query_as(HAS_MIGRATIONS).persistent(false).fetch_one(&mut *transaction).await.map_err(fault)?;
     if !made.0 {

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tsunagi::{
     domain::{codes::Purpose, digest::Digest},
     ledger::{Entry, Opening, SaltedOpening},
     tlog::{Checkpoint, Frontier, Hash, TILE_WIDTH, TileId, TileRow, decode_bundle, leaf_hash, open_checkpoint},
 };
 
-use super::party::Party;
+use super::{Sandbox, party::Party};
+use crate::postgres_stage::Database;
 
 /// An entry and what stands beside it.
 #[derive(Debug, Clone)]
@@ -103,16 +104,31 @@ impl Stored {
     pub(crate) async fn read(database: &Path) -> Self {
         let mut connection = connect(database).await;
         let mut snapshot = connection.begin().await.unwrap();
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT l.idx, l.leaf_hash, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.idx = l.idx ORDER BY l.idx")
-                .fetch_all(&mut *snapshot)
-                .await
-                .unwrap();
-        let count: (i64, i64) = sqlx::query_as("SELECT (SELECT count(*) FROM ledger_leaf), (SELECT count(*) FROM ledger_entry)")
-            .fetch_one(&mut *snapshot)
-            .await
-            .unwrap();
-        let (size, root): (i64, Vec<u8>) = sqlx::query_as("SELECT size, root FROM ledger_head").fetch_one(&mut *snapshot).await.unwrap();
+        let rows = sqlx::query_as(ROWS).fetch_all(&mut *snapshot).await.unwrap();
+        let count = sqlx::query_as(COUNT).fetch_one(&mut *snapshot).await.unwrap();
+        let head = sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap();
+        Self::whole(rows, count, head)
+    }
+
+    /// The same from PostgreSQL, as superuser.
+    pub(crate) async fn read_postgres(database: &Database) -> Self {
+        let mut connection = PgConnection::connect(&database.superuser()).await.unwrap();
+        let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await.unwrap();
+        let rows = sqlx::query_as(ROWS).fetch_all(&mut *snapshot).await.unwrap();
+        let count = sqlx::query_as(COUNT).fetch_one(&mut *snapshot).await.unwrap();
+        let head = sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap();
+        Self::whole(rows, count, head)
+    }
+
+    /// Of the database of a sandbox, whichever it is.
+    pub(crate) async fn of(sandbox: &Sandbox) -> Self {
+        match sandbox.postgres() {
+            Some(database) => Self::read_postgres(database).await,
+            None => Self::read(&sandbox.database()).await,
+        }
+    }
+
+    fn whole(rows: Vec<(i64, Vec<u8>, Vec<u8>)>, count: (i64, i64), (size, root): (i64, Vec<u8>)) -> Self {
         let mut leaves = Vec::with_capacity(rows.len());
         for (position, (idx, hash, body)) in (0..).zip(rows) {
             assert_eq!(idx, position, "a gap in the ledger");
@@ -136,6 +152,10 @@ impl Stored {
         root_at(&self.roots, earlier.size()) == Some(earlier.root())
     }
 }
+
+const ROWS: &str = "SELECT l.idx, l.leaf_hash, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.idx = l.idx ORDER BY l.idx";
+const COUNT: &str = "SELECT (SELECT count(*) FROM ledger_leaf), (SELECT count(*) FROM ledger_entry)";
+const HEAD: &str = "SELECT size, root FROM ledger_head";
 
 /// A second connection to the database of a gateway that may be running.
 pub(crate) async fn connect(database: &Path) -> SqliteConnection {
@@ -173,6 +193,12 @@ pub(crate) mod tests {
         entry.operation = operation;
         entry.request = Some(Digest::of(&index.to_be_bytes()));
         Record { index, leaf: serde_json::to_vec(&entry).unwrap(), entry, opening: None }
+    }
+
+    /// These records as they would lie in a database.
+    pub(crate) fn stored(records: &[Record]) -> Stored {
+        let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(&record.leaf)).collect();
+        Stored { roots: roots(leaves.iter().copied()), leaves }
     }
 
     /// A ledger of these records, signed by nobody.
