@@ -153,8 +153,16 @@ pub fn policies(config: &Config) -> Result<PolicySet, StartupError> {
 /// # Errors
 /// When the file with its password cannot be read or is not private.
 pub fn database(config: &Config) -> Result<store::Address, StartupError> {
-    let address = store::Address::new(config.database.url.expose_all(), config.database.pooler);
-    let Some(file) = &config.database.password_file else { return Ok(address) };
+    address(&config.database)
+}
+
+/// A database that is named in the form of the configuration.
+///
+/// # Errors
+/// As [`database`].
+pub fn address(database: &config::Database) -> Result<store::Address, StartupError> {
+    let address = store::Address::new(database.url.expose_all(), database.pooler);
+    let Some(file) = &database.password_file else { return Ok(address) };
     let bytes = config::read_secret(file)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| StartupError::Password(file.clone()))?;
     Ok(address.with_password(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))

@@ -10,6 +10,7 @@ mod demo;
 mod failure;
 mod init;
 mod ledger;
+mod migrate_store;
 mod policy;
 mod restore;
 mod serve;
@@ -52,6 +53,8 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     /// Create or upgrade the tables of a PostgreSQL database, as their owner.
     Database(database::DatabaseArgs),
+    /// Move a SQLite exchange to PostgreSQL, with its ledger intact.
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
     /// Draft, check, sign, suspend and end agreements.
@@ -92,6 +95,7 @@ pub fn run() -> ExitCode {
             Command::Restore(args) => restore::run(args, voice).await,
             Command::Ledger(args) => ledger::run(args, voice).await,
             Command::Database(args) => database::run(args, voice).await,
+            Command::MigrateStore(args) => migrate_store::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,

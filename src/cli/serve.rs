@@ -68,7 +68,7 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "Nothing is written over. Move what is there away first, with the files -wal and -shm beside it, or name another place.",
             "上書きはしません。先に、そこにあるものを -wal、-shm のファイルとともに移すか、別の場所を指定してください。",
         ),
-        StartupError::Store(StoreError::InUse) => (
+        StartupError::Store(StoreError::Unfinished) => (
             "Make a copy with `tsunagi backup` while the gateway serves; copying the file of a database in use loses what waits in its log.",
             "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
         ),

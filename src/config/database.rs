@@ -77,6 +77,14 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
 }
 
 impl Database {
+    /// A database that is named on the command line, with paths from the working directory. What must be written instead where it cannot be used.
+    pub fn named(url: &str) -> Result<Self, &'static str> {
+        let url = DatabaseUrl(vec![Zeroizing::new(url.to_owned())]);
+        let mut named = Self { url, password_file: None, pooler: false };
+        named.resolve(Path::new("")).map_err(|(_, remedy)| remedy)?;
+        Ok(named)
+    }
+
     /// Makes paths relative to the configuration's folder. What must stand there instead, by key, where it cannot be used.
     pub(super) fn resolve(&mut self, base: &Path) -> Result<(), (&'static str, &'static str)> {
         let refused = |remedy| ("database.url", remedy);

@@ -14,6 +14,7 @@ mod heads;
 mod high_water;
 mod leaf;
 mod open;
+mod recount;
 mod reopen;
 mod sequencer;
 mod standing;
@@ -30,6 +31,7 @@ pub use self::{
     handle::{Proven, SequencerHandle, SignedHead, Turn},
     high_water::{HighWater, HighWaterError, mark_note, read_mark, set_aside},
     open::{Parts, open_ledger},
+    recount::TreeRecount,
     reopen::{Reopen, Reopened, reopen},
     standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };

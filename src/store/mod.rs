@@ -6,6 +6,7 @@
 mod address;
 mod append;
 mod apply;
+mod copy;
 mod decode;
 mod find;
 mod migrations;
@@ -28,12 +29,13 @@ use async_trait::async_trait;
 pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    copy::{Copied, Hold, Recount, copy},
     postgres::GrantFault,
     rows::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
         LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
-    sqlite_file::{Staged, back_up, sqlite_url, stage},
+    sqlite_file::{Staged, back_up, finished, sqlite_url, stage},
     write::Write,
 };
 use crate::domain::{
@@ -128,13 +130,22 @@ pub enum StoreError {
     Damaged(String),
     /// A file that has changes of its own waiting beside it is no finished copy.
     #[error("the file has a write-ahead log beside it: it is a database in use, not a finished copy")]
-    InUse,
+    Unfinished,
     /// No backend has this scheme.
     #[error("database URL must start with sqlite: or postgres://")]
     UnknownScheme,
     /// A URL that no driver understands. It is not repeated: it may carry a password.
     #[error("the database URL cannot be understood")]
     Address,
+    /// Somebody has the database open, and it is to be had alone.
+    #[error("the database is in use")]
+    InUse,
+    /// What was written into a copy is not what was read; names the table.
+    #[error("table {0} was not copied as it is")]
+    Miscopied(&'static str),
+    /// The leaves, entries and head of a ledger do not belong together; names the first index that is wrong.
+    #[error("the ledger is broken at index {0}")]
+    Broken(u64),
     /// The database server must not be used as it is; says why.
     #[error("the database server cannot be used: {0}")]
     Unsafe(&'static str),

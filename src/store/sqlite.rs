@@ -34,14 +34,20 @@ pub(super) struct SqliteFile {
 }
 
 pub(super) async fn open(url: &str) -> Result<SqlStore<SqliteFile>, StoreError> {
-    let options = options(url)?;
-    if !tokio::fs::try_exists(options.get_filename()).await.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))? {
-        return Err(StoreError::Missing);
-    }
+    let options = existing(url).await?;
     let mut connection = options.connect().await.map_err(StoreError::Database)?;
     check_schema(&mut connection).await?;
     connection.close().await.map_err(StoreError::Database)?;
     pools(&options).await
+}
+
+/// How to open a file that is there.
+pub(super) async fn existing(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    let options = options(url)?;
+    if !tokio::fs::try_exists(options.get_filename()).await.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))? {
+        return Err(StoreError::Missing);
+    }
+    Ok(options)
 }
 
 pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<SqlStore<SqliteFile>, StoreError> {
@@ -82,7 +88,7 @@ async fn fill(options: &SqliteConnectOptions, origin: &str, policy: Digest) -> R
 }
 
 /// Every migration of this build is applied, unchanged, and no other.
-async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
+pub(super) async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
     let known: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&mut *connection).await.map_err(StoreError::Database)?;
     if known.is_none() {
         return Err(StoreError::Schema("not a database of this program".to_owned()));
@@ -163,7 +169,7 @@ impl Database for SqliteFile {
 
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const BEGIN: &str = "BEGIN IMMEDIATE";
-const PAGE_SIZE: u32 = 16 * 1024;
+pub(super) const PAGE_SIZE: u32 = 16 * 1024;
 const READERS: u32 = 8;
 /// How long a lock or a connection is waited for: a caller behind it has given up by then.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,8 +12,9 @@ pub(crate) mod told;
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
@@ -21,6 +22,8 @@ use std::{
 use party::Party;
 use process::Server;
 use tsunagi::domain::party::PartyId;
+
+use crate::postgres_stage::Database;
 
 pub(crate) const CENTRE: &str = "settlement_center:13-1";
 pub(crate) const MUNICIPALITY: &str = "municipality:131016-1";
@@ -86,6 +89,30 @@ impl Sandbox {
         twin
     }
 
+    /// Moves the exchange to PostgreSQL, as an operator does. It must not be served meanwhile.
+    pub(crate) fn move_to(&self, database: &Database) {
+        let moved = self.migrate_store(&database.owner());
+        assert!(moved.status.success(), "migrate-store: {}", String::from_utf8_lossy(&moved.stderr));
+        self.use_database(&[database.application()], false);
+    }
+
+    /// Runs `tsunagi migrate-store`.
+    pub(crate) fn migrate_store(&self, to: &str) -> Output {
+        let arguments = ["migrate-store", "--lang", "en", "--json", "--to", to, "-c"];
+        Command::new(BINARY).args(arguments).arg(self.config()).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Every gateway that is started from now on uses this database.
+    pub(crate) fn use_database(&self, urls: &[String], pooler: bool) {
+        let config = fs::read_to_string(self.config()).unwrap();
+        let (before, rest) = config.split_once("[database]\n").unwrap();
+        let (_, behind) = rest.split_once("\n\n").unwrap();
+        let pooler = if pooler { "\npooler = true" } else { "" };
+        fs::write(self.config(), format!("{before}[database]\nurl = {urls:?}{pooler}\n\n{behind}")).unwrap();
+        // There is a password in it.
+        fs::set_permissions(self.config(), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     /// Where the public listener is.
     pub(crate) fn address(&self) -> SocketAddr {
         let config: toml::Table = fs::read_to_string(self.config()).unwrap().parse().unwrap();
@@ -119,13 +146,20 @@ impl Sandbox {
 
     /// Starts another gateway on the same ledger, at a port of its own. Its parties still sign for the same gateway.
     pub(crate) async fn serve_another(&self) -> (Server, SocketAddr) {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        self.serve_numbered(2, free_port()).await
+    }
+
+    /// Starts the gateway of a number, from 2 on, at a port.
+    pub(crate) async fn serve_numbered(&self, number: u16, port: u16) -> (Server, SocketAddr) {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let admin = format!("admin-{number}.sock");
         let config = fs::read_to_string(self.config()).unwrap();
         let config = config.replace(&format!("listen = \"{}\"", self.address()), &format!("listen = \"{address}\""));
-        let config = config.replace("sandbox-1", "sandbox-2").replace("admin.sock", "admin-2.sock");
-        let file = self.path().join("another.toml");
+        let config = config.replace("sandbox-1", &format!("sandbox-{number}")).replace("admin.sock", &admin);
+        let file = self.path().join(format!("gateway-{number}.toml"));
         fs::write(&file, config).unwrap();
-        let mut server = Server::start(self, &file, "admin-2.sock");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut server = Server::start(self, &file, &admin);
         server.ready().await;
         (server, address)
     }

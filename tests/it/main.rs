@@ -40,6 +40,7 @@ mod message_properties;
 mod message_rfc7520;
 mod message_rfc9901;
 mod message_story;
+mod migrate_store;
 mod openapi;
 mod policy_activation;
 mod policy_command;

@@ -26,7 +26,7 @@ struct Needed {
 }
 
 /// Gives a role exactly what gateways need, in the transaction of the caller.
-pub(super) async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
+pub(in crate::store) async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
     let role = quoted(role);
     let mut statements = vec![];
     let schema: (String,) = sqlx::query_as("SELECT current_schema()").fetch_one(&mut *connection).await.map_err(fault)?;

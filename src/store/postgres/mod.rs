@@ -12,7 +12,7 @@ mod schema;
 use std::{str::FromStr as _, sync::Arc};
 
 use async_trait::async_trait;
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 pub use self::grants::GrantFault;
 use self::{
@@ -21,8 +21,8 @@ use self::{
 };
 pub(super) use self::{
     connections::plain,
-    grants::check as check_grants,
-    schema::{create, migrate},
+    grants::{check as check_grants, grant},
+    schema::{check, create, migrate, refusal},
 };
 use super::{
     Address, Append, Appender, StoreError,
@@ -42,6 +42,11 @@ pub(super) async fn open(address: &Address) -> Result<SqlStore<PostgresDatabase>
     schema::check(&mut servers.connect().await?).await?;
     let database = PostgresDatabase { reads: Connections::new(Arc::clone(&servers), READERS), writer: Connections::new(servers, 1) };
     Ok(SqlStore { database })
+}
+
+/// One connection of one's own, to the server that can be written.
+pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreError> {
+    servers(address)?.connect().await
 }
 
 fn servers(address: &Address) -> Result<Arc<Servers>, StoreError> {

@@ -28,7 +28,7 @@ pub(in crate::store) async fn migrate(owner: &Address, application: Option<&str>
 }
 
 /// What a migrator says, without the detail of the server's message.
-fn refusal(error: &MigrateError) -> String {
+pub(in crate::store) fn refusal(error: &MigrateError) -> String {
     match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => match source.as_database_error() {
             Some(said) => said.message().to_owned(),
@@ -65,7 +65,7 @@ pub(in crate::store) async fn create(
 }
 
 /// Every migration of this build is applied, unchanged, and no other; and there is a ledger.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(in crate::store) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await.map_err(fault)?;
     let made: (bool,) = sqlx::query_as(HAS_MIGRATIONS).persistent(false).fetch_one(&mut *transaction).await.map_err(fault)?;
     if !made.0 {

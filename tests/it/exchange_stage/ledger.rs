@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tsunagi::{
     domain::{codes::Purpose, digest::Digest},
     ledger::{Entry, Opening, SaltedOpening},
@@ -11,6 +11,7 @@ use tsunagi::{
 };
 
 use super::party::Party;
+use crate::postgres_stage::Database;
 
 /// An entry and what stands beside it.
 #[derive(Debug, Clone)]
@@ -103,23 +104,26 @@ impl Stored {
     pub(crate) async fn read(database: &Path) -> Self {
         let mut connection = connect(database).await;
         let mut snapshot = connection.begin().await.unwrap();
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT l.idx, l.leaf_hash, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.idx = l.idx ORDER BY l.idx")
-                .fetch_all(&mut *snapshot)
-                .await
-                .unwrap();
-        let count: (i64, i64) = sqlx::query_as("SELECT (SELECT count(*) FROM ledger_leaf), (SELECT count(*) FROM ledger_entry)")
-            .fetch_one(&mut *snapshot)
-            .await
-            .unwrap();
-        let (size, root): (i64, Vec<u8>) = sqlx::query_as("SELECT size, root FROM ledger_head").fetch_one(&mut *snapshot).await.unwrap();
+        let rows = sqlx::query_as(LEAVES).fetch_all(&mut *snapshot).await.unwrap();
+        Self::checked(rows, sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap())
+    }
+
+    /// The same in PostgreSQL.
+    pub(crate) async fn read_postgres(database: &Database) -> Self {
+        let mut connection = PgConnection::connect(&database.superuser()).await.unwrap();
+        let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+        let rows = sqlx::query_as(LEAVES).fetch_all(&mut *snapshot).await.unwrap();
+        Self::checked(rows, sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap())
+    }
+
+    fn checked(rows: Vec<(i64, Vec<u8>, Vec<u8>)>, (size, root, all, entries): (i64, Vec<u8>, i64, i64)) -> Self {
         let mut leaves = Vec::with_capacity(rows.len());
         for (position, (idx, hash, body)) in (0..).zip(rows) {
             assert_eq!(idx, position, "a gap in the ledger");
             assert_eq!(leaf_hash(&body).0.as_slice(), hash, "{idx}: the entry is not the leaf's");
             leaves.push(leaf_hash(&body));
         }
-        assert_eq!((size, size), count, "head, leaves and entries");
+        assert_eq!((size, size), (all, entries), "head, leaves and entries");
         assert_eq!(usize::try_from(size).unwrap(), leaves.len());
         let roots = roots(leaves.iter().copied());
         assert_eq!(roots.last().unwrap().0.as_slice(), root, "the leaves do not recompute to the head");
@@ -152,6 +156,9 @@ fn roots(leaves: impl Iterator<Item = Hash>) -> Vec<Hash> {
         })
         .collect()
 }
+
+const LEAVES: &str = "SELECT l.idx, l.leaf_hash, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.idx = l.idx ORDER BY l.idx";
+const HEAD: &str = "SELECT size, root, (SELECT count(*) FROM ledger_leaf), (SELECT count(*) FROM ledger_entry) FROM ledger_head";
 
 fn root_at(roots: &[Hash], size: u64) -> Option<Hash> {
     roots.get(usize::try_from(size.checked_sub(1)?).ok()?).copied()

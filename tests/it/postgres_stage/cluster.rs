@@ -45,7 +45,7 @@ impl Cluster {
         let folder = user::folder(what);
         // What makes the cluster may still be at it when the test process is killed.
         let script = "echo alive; exec >/dev/null; read -r _; \"$1/pg_ctl\" -D \"$2/data\" -m immediate -w stop; \
-                      rm -rf \"$2\" || { sleep 2; rm -rf \"$2\"; }";
+                      n=0; until rm -rf \"$2\" || [ $((n += 1)) -gt 60 ]; do sleep 0.5; done";
         let watch = Watch::over(script, &[binaries().unwrap(), &folder]);
         Self { folder, port: free_port(), watch }
     }

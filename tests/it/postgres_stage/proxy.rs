@@ -218,8 +218,9 @@ impl Frames {
 impl Frame {
     /// A query or statement that commits.
     fn commits(&self) -> bool {
-        let text = String::from_utf8_lossy(&self.0).to_ascii_uppercase();
-        matches!(self.0.first(), Some(b'Q' | b'P')) && text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == "COMMIT")
+        let text = String::from_utf8_lossy(self.0.get(5..).unwrap_or_default());
+        let mut statements = text.split([';', '\0']).map(str::trim_start);
+        matches!(self.0.first(), Some(b'Q' | b'P')) && statements.any(|s| s.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("COMMIT")))
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
     fn messages_are_found_in_any_pieces_and_commits_among_them() {
         let asks = [0, 0, 0, 8, 4, 210, 22, 47].to_vec();
         let starts = [&[0, 0, 0, 9][..], &PROTOCOL_3, &[0]].concat();
-        let wanted = [asks, starts, message(b'Q', "BEGIN"), message(b'Q', "COMMIT"), message(b'X', "")];
+        let wanted = [asks, starts, message(b'Q', "SELECT 1 AS commit"), message(b'Q', "SELECT 1; commit"), message(b'X', "")];
         let bytes = wanted.concat();
         for size in 1..bytes.len() {
             let mut frames = Frames::default();

@@ -1,0 +1,34 @@
+//! The tables that are copied, those first that others refer to.
+
+/// A table.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// The columns that order it and tell its rows apart.
+    pub(super) key: &'static [&'static str],
+}
+
+pub(super) const TABLES: &[Table] = &[
+    Table { name: "party", key: &["id"] },
+    Table { name: "party_key", key: &["kid"] },
+    Table { name: "agreement", key: &["id", "ver"] },
+    Table { name: "agreement_party", key: &["side", "idx"] },
+    Table { name: "agreement_act", key: &["seq"] },
+    Table { name: "data_key", key: &["id"] },
+    Table { name: "person", key: &["subject"] },
+    Table { name: "person_key", key: &["subject", "key"] },
+    Table { name: "consent", key: &["jti"] },
+    Table { name: "consent_end", key: &["seq"] },
+    Table { name: "case_", key: &["id"] },
+    Table { name: "case_party", key: &["case_", "party"] },
+    Table { name: "message", key: &["seq"] },
+    Table { name: "evidence", key: &["seq"] },
+    Table { name: "used_once", key: &["kind", "iss", "jti"] },
+    Table { name: "ledger_leaf", key: &["idx"] },
+    Table { name: "ledger_entry", key: &["idx"] },
+    Table { name: "ledger_tile", key: &["level", "n"] },
+    Table { name: "ledger_checkpoint", key: &["size"] },
+    Table { name: "ledger_index", key: &["tag", "idx"] },
+    Table { name: "ledger_opening", key: &["idx"] },
+    Table { name: "ledger_head", key: &["one"] },
+];
