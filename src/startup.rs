@@ -4,6 +4,7 @@
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
 pub mod keeping;
+pub mod look;
 
 mod mark;
 

@@ -70,6 +70,12 @@ pub fn sqlite_url(file: &Path) -> Option<String> {
     Some(format!("sqlite://{}", file.to_str()?.replace('%', "%25").replace('?', "%3F")))
 }
 
+/// The file of a SQLite URL.
+#[must_use]
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    options(url).ok().map(|options| options.get_filename().to_owned())
+}
+
 impl Staged {
     /// What opens it before it has its name. Close what was opened before going on.
     ///
