@@ -93,6 +93,12 @@ impl Batch {
         &self.frontier
     }
 
+    /// The leaves behind the first `from` ones, before this batch.
+    pub(super) async fn leaves(&mut self, from: u64) -> Result<impl Iterator<Item = Hash> + use<>, LedgerError> {
+        let hashes = self.append.leaf_hashes(from, self.frontier.size()).await.map_err(|error| unavailable(&error))?;
+        Ok(hashes.into_iter().map(Hash))
+    }
+
     /// Whether there is anything to commit.
     pub(super) const fn touched(&self) -> bool {
         self.touched
@@ -105,12 +111,15 @@ impl Batch {
         Ok(gone >= u64::from(limit))
     }
 
-    /// Looks up at once which ids of these drafts were used before the batch.
+    /// Looks up at once which ids of these drafts were used before the batch, and what their grounds rest on.
     pub(super) async fn look_up(&mut self, drafts: &[Prepared]) -> Result<(), LedgerError> {
         let keys: Vec<OnceKey> = drafts.iter().flat_map(|p| [&p.draft.object, &p.draft.actor]).flatten().map(Once::key).collect();
         let found = self.append.once(&keys).await.map_err(|error| unavailable(&error))?;
         self.used.extend(keys.into_iter().zip(found).filter_map(|(key, row)| Some((key, row?))));
-        Ok(())
+        let grounds = || drafts.iter().filter_map(|prepared| prepared.draft.ground.as_ref());
+        let cases: Vec<_> = grounds().filter_map(|ground| Some(ground.case.as_ref()?.0)).collect();
+        let consents: Vec<_> = grounds().filter_map(|ground| Some(ground.consent.as_ref()?.0)).collect();
+        self.append.foresee(&cases, &consents).await.map_err(|error| unavailable(&error))
     }
 
     /// Takes one draft whose ids were looked up.

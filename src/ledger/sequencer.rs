@@ -196,7 +196,7 @@ impl Sequencer {
         let now = self.now()?;
         batch.set_now(now);
         let before = batch.head().clone();
-        let edge = self.edge_of(batch.frontier(), &before).await?;
+        let edge = self.edge_of(&mut batch, &before).await?;
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
@@ -231,19 +231,20 @@ impl Sequencer {
 
     /// The right edge of the tree under the lock, which goes on from what was shown. Where another process appended since, the leaves in between are
     /// enough for both.
-    async fn edge_of(&mut self, frontier: &Frontier, head: &HeadRow) -> Result<RightEdge, LedgerError> {
-        let shown = self.heads.shown();
+    async fn edge_of(&mut self, batch: &mut Batch, head: &HeadRow) -> Result<RightEdge, LedgerError> {
+        let (shown, size) = (self.heads.shown(), batch.frontier().size());
         let edge = match (self.edge.take(), self.frontier.take()) {
-            (Some(edge), _) if edge.size() == frontier.size() => Ok(edge),
-            (Some(edge), Some(before)) if edge.size() < frontier.size() && frontier.size() - edge.size() <= CATCH_UP => {
+            (Some(edge), _) if edge.size() == size => Ok(edge),
+            (Some(edge), Some(before)) if edge.size() < size && size - edge.size() <= CATCH_UP => {
                 let shown_is_before = shown.is(before.size(), before.root());
-                let caught_up = tree::catch_up(&*self.reads, edge, before, frontier).await;
+                let leaves = batch.leaves(edge.size()).await?;
+                let caught_up = tree::catch_up(edge, before, leaves, batch.frontier());
                 if caught_up.is_ok() && shown_is_before {
                     return caught_up;
                 }
                 caught_up
             }
-            _ => tree::edge(&*self.reads, frontier).await,
+            _ => tree::edge(&*self.reads, batch.frontier()).await,
         };
         // A tree that went another way spoils the edge too, and says here what it is.
         self.heads.follow(shown, &*self.reads, head).await?;

@@ -40,14 +40,13 @@ pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<
 }
 
 /// The right edge after the leaves that others appended behind it, checked against the frontier of the head.
-pub(super) async fn catch_up(
-    reads: &dyn LedgerRead,
+pub(super) fn catch_up(
     mut edge: RightEdge,
     mut before: Frontier,
+    leaves: impl IntoIterator<Item = Hash>,
     frontier: &Frontier,
 ) -> Result<RightEdge, LedgerError> {
-    let leaves = reads.leaf_hashes(edge.size(), frontier.size()).await.map_err(|error| unavailable(&error))?;
-    for leaf in leaves.into_iter().map(Hash) {
+    for leaf in leaves {
         edge.push(leaf).map_err(|_| BROKEN)?;
         before.push(leaf).map_err(|_| BROKEN)?;
     }

@@ -8,7 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{StartupError, database, mark, signer, vault};
+use super::{
+    StartupError, database,
+    keys::{signer, vault},
+    mark,
+};
 use crate::{
     clock::Clock,
     config::{self, Config},

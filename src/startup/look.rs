@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{StartupError, retired, signer, vault};
+use super::{
+    StartupError,
+    keys::{retired, signer, vault},
+};
 use crate::{
     config::{self, Config},
     ledger::{LedgerError, fits},

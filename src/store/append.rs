@@ -94,6 +94,12 @@ pub trait Append: Send {
     fn use_once(&mut self, key: OnceKey, row: OnceRow, expires: Option<Timestamp>);
     /// Forgets ids that expired before `now`, at most `limit`; says how many.
     async fn forget_expired(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// Leaf hashes `from..to`, as of this transaction: on its own connection, so that who holds the lock never waits for another one.
+    async fn leaf_hashes(&mut self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError>;
+    /// Reads at once what [`Append::case_revision`] and [`Append::consent_case`] will be asked for. Only for speed.
+    async fn foresee(&mut self, _cases: &[CaseKey], _consents: &[Jti]) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Revision of a case, as of this transaction.
     async fn case_revision(&mut self, case: &CaseKey) -> Result<Option<u64>, StoreError>;
     /// The case a consent is bound to, as of this transaction.

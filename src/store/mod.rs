@@ -2,6 +2,13 @@
 //!
 //! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing; reads are one
 //! small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
+//!
+//! There are two databases behind the same traits. What is added is added for both:
+//! - a table or column: a migration in each folder below `migrations/`, listed in `migrations.rs`; for PostgreSQL the least privileges in
+//!   `postgres/grants.rs`, TEXT with `COLLATE "C"` (byte order, as SQLite compares) and every number as BIGINT;
+//! - a read: a statement in `sql.rs` that both understand, built as a `Statement` whose values know their type, in the file of its noun below `read/`;
+//! - a change that goes with an entry: a [`Write`], and its statements in `apply.rs`, each of which must change exactly one row;
+//! - what only one database understands stands in that database's files (`sqlite*.rs`, `postgres/`).
 
 mod address;
 mod append;

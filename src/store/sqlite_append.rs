@@ -61,6 +61,12 @@ impl Append for SqliteAppend {
         Ok(done.map_err(StoreError::Database)?.rows_affected())
     }
 
+    async fn leaf_hashes(&mut self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
+        let query = sqlx::query_scalar(sql::LEAF_HASHES).bind(integer(from)).bind(integer(to));
+        let rows: Vec<Vec<u8>> = query.fetch_all(&mut *self.transaction).await.map_err(StoreError::Database)?;
+        rows.iter().map(|hash| decode::hash("ledger_leaf.leaf_hash", hash)).collect()
+    }
+
     async fn case_revision(&mut self, case: &CaseKey) -> Result<Option<u64>, StoreError> {
         let query = sqlx::query_scalar(sql::CASE_REVISION).bind(case.uuid().as_bytes().as_slice());
         let found: Option<i64> = query.fetch_optional(&mut *self.transaction).await.map_err(StoreError::Database)?;

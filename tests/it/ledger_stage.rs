@@ -337,6 +337,10 @@ impl Append for FaultyAppend {
         self.inner.forget_expired(now, limit).await
     }
 
+    async fn leaf_hashes(&mut self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
+        self.inner.leaf_hashes(from, to).await
+    }
+
     async fn case_revision(&mut self, case: &CaseKey) -> Result<Option<u64>, StoreError> {
         self.inner.case_revision(case).await
     }

@@ -70,6 +70,7 @@ mod schema_rows;
 mod schema_rules;
 mod stolen_keys;
 mod store_contract;
+mod store_postgres;
 mod store_roles;
 mod tlog_oracles;
 mod tlog_properties;

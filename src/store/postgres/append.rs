@@ -1,6 +1,7 @@
 //! The append on PostgreSQL: the head row is the lock, and everything of a batch that goes into the ledger is one statement.
 //!
-//! A batch takes five round trips: BEGIN, the head, the used ids, everything that is written, COMMIT. What a draft changes besides comes in between.
+//! A batch takes four round trips: BEGIN with the head, the used ids, everything that goes into the ledger, COMMIT; one more for what the grounds of its
+//! drafts rest on, and one for each draft that changes other rows.
 
 use std::collections::HashMap;
 
@@ -10,6 +11,7 @@ use sqlx::{Arguments as _, postgres::PgArguments};
 use super::{
     connections::{Connections, Lease, durable, plain},
     fault,
+    script::{RUN, arguments},
 };
 use crate::{
     domain::{
@@ -21,7 +23,7 @@ use crate::{
         apply::{At, script},
         decode::{self, integer},
         read, sql,
-        statement::{Statement, bind, is_constraint},
+        statement::Statement,
     },
 };
 
@@ -32,8 +34,9 @@ pub(super) struct PostgresAppend {
     head: HeadRow,
     /// Ids used by this batch, written with the commit.
     used: HashMap<OnceKey, (OnceRow, Option<Timestamp>)>,
-    /// Whether the savepoint is set.
-    savepoint: bool,
+    /// What was asked for at once, as of this transaction; what a draft changed is not in here any more.
+    revisions: HashMap<CaseKey, Option<u64>>,
+    bindings: HashMap<Jti, Option<CaseKey>>,
 }
 
 type LockedHead = (String, i64, Vec<u8>, Vec<u8>, i64, i64, Vec<u8>, String, String, String);
@@ -42,13 +45,12 @@ impl PostgresAppend {
     /// Takes the head lock. Whoever waits behind it sees what the one before committed: each statement of READ COMMITTED looks anew.
     pub(super) async fn begin(writer: &Connections) -> Result<Self, StoreError> {
         let mut lease = writer.lease().await?;
-        lease.simple(BEGIN).await.map_err(StoreError::Database)?;
-        let row: Option<LockedHead> = lease.rows(Statement::new(LOCK_HEAD)).await.map_err(StoreError::Database)?.pop();
+        let row: Option<LockedHead> = lease.simple_rows(BEGIN).await.map_err(StoreError::Database)?.pop();
         let (origin, size, root, frontier, last_time, epoch, policy, fsync, pages, commit) =
             row.ok_or(StoreError::Corrupt("ledger_head"))?;
         durable(&fsync, &pages, &commit)?;
         let head = read::head(Some((origin, size, root, frontier, last_time, epoch, policy)))?;
-        Ok(Self { lease: Some(lease), head, used: HashMap::new(), savepoint: false })
+        Ok(Self { lease: Some(lease), head, used: HashMap::new(), revisions: HashMap::new(), bindings: HashMap::new() })
     }
 
     fn lease(&mut self) -> Result<&mut Lease, StoreError> {
@@ -63,20 +65,19 @@ impl PostgresAppend {
         Ok(rows.into_iter().next().map(|(value,)| value))
     }
 
-    async fn run(&mut self, script: Vec<Statement>) -> Result<(), StoreError> {
-        for statement in script {
-            let (sql, values) = statement.into_parts();
-            let std::borrow::Cow::Borrowed(sql) = sql else { return Err(StoreError::Corrupt("statement")) };
-            let mut arguments = PgArguments::default();
-            bind::<sqlx::Postgres>(&mut arguments, values).map_err(fault)?;
-            match self.lease()?.execute(sql, arguments).await {
-                Ok(1) => {}
-                Ok(_) => return Err(StoreError::RowConflict),
-                Err(error) if is_constraint(&error) => return Err(StoreError::RowConflict),
-                Err(error) => return Err(fault(error)),
+    /// Forgets what rows change of what was asked for.
+    fn forget(&mut self, rows: &[Write]) {
+        for row in rows {
+            match row {
+                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } => {
+                    self.revisions.remove(case);
+                }
+                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } => {
+                    self.bindings.remove(consent);
+                }
+                _ => {}
             }
         }
-        Ok(())
     }
 }
 
@@ -129,12 +130,47 @@ impl Append for PostgresAppend {
         self.lease()?.execute(sql::FORGET_EXPIRED, arguments.0).await.map_err(fault)
     }
 
+    async fn leaf_hashes(&mut self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, StoreError> {
+        let statement = Statement::new(sql::LEAF_HASHES).int(integer(from)).int(integer(to));
+        let rows: Vec<(Vec<u8>,)> = self.lease()?.rows(statement).await.map_err(fault)?;
+        rows.iter().map(|(hash,)| decode::hash("ledger_leaf.leaf_hash", hash)).collect()
+    }
+
+    async fn foresee(&mut self, cases: &[CaseKey], consents: &[Jti]) -> Result<(), StoreError> {
+        if !cases.is_empty() {
+            let mut arguments = Columns::default();
+            arguments.column(cases, |case| case.uuid().as_bytes().to_vec())?;
+            let rows: Vec<(Vec<u8>, i64)> = self.lease()?.rows_with(REVISIONS.into(), arguments.0).await.map_err(fault)?;
+            self.revisions.extend(cases.iter().map(|case| (*case, None)));
+            for (case, revision) in rows {
+                self.revisions.insert(decode::case_key("case_.id", &case)?, Some(decode::count("case_.revision", revision)?));
+            }
+        }
+        if !consents.is_empty() {
+            let mut arguments = Columns::default();
+            arguments.column(consents, |consent| consent.uuid().as_bytes().to_vec())?;
+            let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = self.lease()?.rows_with(BINDINGS.into(), arguments.0).await.map_err(fault)?;
+            self.bindings.extend(consents.iter().map(|consent| (*consent, None)));
+            for (consent, case) in rows {
+                let case = case.map(|case| decode::case_key("consent.case_", &case)).transpose()?;
+                self.bindings.insert(decode::jti("consent.jti", &consent)?, case);
+            }
+        }
+        Ok(())
+    }
+
     async fn case_revision(&mut self, case: &CaseKey) -> Result<Option<u64>, StoreError> {
+        if let Some(known) = self.revisions.get(case) {
+            return Ok(*known);
+        }
         let found: Option<i64> = self.one(Statement::new(sql::CASE_REVISION).blob(case.uuid().as_bytes())).await?;
         found.map(|revision| decode::count("case_.revision", revision)).transpose()
     }
 
     async fn consent_case(&mut self, consent: &Jti) -> Result<Option<CaseKey>, StoreError> {
+        if let Some(known) = self.bindings.get(consent) {
+            return Ok(*known);
+        }
         let found: Option<Option<Vec<u8>>> = self.one(Statement::new(sql::CONSENT_CASE).blob(consent.uuid().as_bytes())).await?;
         found.flatten().map(|case| decode::case_key("consent.case_", &case)).transpose()
     }
@@ -143,16 +179,13 @@ impl Append for PostgresAppend {
         if rows.is_empty() {
             return Ok(());
         }
-        let script = script(rows, At::new(idx, time))?;
-        // One savepoint, moved from draft to draft. The commit ends it.
-        let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
-        self.savepoint = true;
-        self.lease()?.simple(savepoint).await.map_err(fault)?;
-        let written = self.run(script).await;
-        if matches!(written, Err(StoreError::RowConflict)) {
-            self.lease()?.simple(ROLLBACK_TO_SAVEPOINT).await.map_err(fault)?;
+        self.forget(rows);
+        let arguments = arguments(script(rows, At::new(idx, time))?)?;
+        let done: Vec<(bool,)> = self.lease()?.rows_with(RUN.into(), arguments).await.map_err(fault)?;
+        match done.as_slice() {
+            [(true,)] => Ok(()),
+            _ => Err(StoreError::RowConflict),
         }
-        written
     }
 
     async fn commit(mut self: Box<Self>, entries: Vec<EntryRow>, tiles: Vec<TileRow>, head: HeadRow) -> Result<(), StoreError> {
@@ -239,11 +272,13 @@ fn everything(entries: &[EntryRow], tiles: &[TileRow], used: &[Used], head: &Hea
     Ok(all.0)
 }
 
-/// A gateway that stops in the middle must not hold the lock for the others, and a server that waits must not hold the gateway.
-const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// Begins, and takes the head lock. A gateway that stops in the middle must not hold it for the others, and a server that waits must not hold the gateway.
 /// With every batch the server says again whether it keeps what it confirms.
-const LOCK_HEAD: &str = "SELECT origin, size, root, frontier, last_time, rights_epoch, policy, current_setting('fsync'), \
-     current_setting('full_page_writes'), current_setting('synchronous_commit') FROM ledger_head WHERE one = 1 FOR UPDATE";
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+     SELECT origin, size, root, frontier, last_time, rights_epoch, policy, current_setting('fsync'), current_setting('full_page_writes'), \
+     current_setting('synchronous_commit') FROM ledger_head WHERE one = 1 FOR UPDATE";
+const REVISIONS: &str = "SELECT id, revision FROM case_ WHERE id = ANY ($1::bytea[])";
+const BINDINGS: &str = "SELECT jti, case_ FROM consent WHERE jti = ANY ($1::bytea[])";
 const LOOK_UP: &str = "SELECT k.n, u.digest, u.idx, u.result FROM UNNEST($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS k (kind, iss, jti, n) \
      JOIN used_once u ON u.kind = k.kind AND u.iss = k.iss AND u.jti = k.jti";
 /// Changes one row, the head, when all went well. The limit for statements ends here: a COMMIT that waits for a synchronous standby and is cut off by it
@@ -260,6 +295,3 @@ const WRITE_BATCH: &str = "WITH \
      tile AS (INSERT INTO ledger_tile (level, n, root, hashes) SELECT * FROM UNNEST($27::bigint[], $28::bigint[], $29::bytea[], $30::bytea[])) \
      UPDATE ledger_head SET size = $31, root = $32, frontier = $33, last_time = $34, rights_epoch = $35, policy = $36, \
      origin = $37 WHERE one = 1 AND size = $38 AND set_config('statement_timeout', '0', true) = '0'";
-const SAVEPOINT: &str = "SAVEPOINT draft";
-const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
-const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";

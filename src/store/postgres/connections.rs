@@ -230,6 +230,16 @@ impl Lease {
         self.judged(outcome).map(|_| ())
     }
 
+    /// The rows that statements without values give, several in one round trip.
+    pub(super) async fn simple_rows<T>(&mut self, sql: &'static str) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
+        let connection = self.connection()?;
+        let outcome = bounded(sqlx::raw_sql(sql).fetch_all(connection)).await;
+        self.judged(outcome)?.iter().map(T::from_row).collect()
+    }
+
     /// Keeps the connection for the next caller. It must be outside a transaction.
     pub(super) fn give_back(mut self) {
         if let Some(connection) = self.connection.take() {

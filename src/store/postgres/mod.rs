@@ -8,6 +8,7 @@ mod append;
 mod connections;
 mod grants;
 mod schema;
+mod script;
 
 use std::{str::FromStr as _, sync::Arc};
 

@@ -290,3 +290,24 @@ ALTER TABLE consent_end ALTER COLUMN sealed SET STORAGE EXTERNAL;
 ALTER TABLE message ALTER COLUMN sealed SET STORAGE EXTERNAL;
 -- One row, rewritten with every batch: room on its page keeps the update out of the index.
 ALTER TABLE ledger_head SET (fillfactor = 10);
+
+-- The rows of one draft in one round trip: statements that must change exactly one row each, with the values that they name as $1[n] (numbers),
+-- $2[n] (texts) and $3[n] (bytes). All of them, or false and none. It may do what its caller may do, and nothing more.
+CREATE FUNCTION tsunagi_write(statements TEXT[], numbers BIGINT[], texts TEXT[], bytes BYTEA[]) RETURNS BOOLEAN LANGUAGE plpgsql SECURITY INVOKER AS $$
+DECLARE
+    statement TEXT;
+    changed BIGINT;
+BEGIN
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement USING numbers, texts, bytes;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        IF changed <> 1 THEN
+            RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+    END LOOP;
+    RETURN TRUE;
+EXCEPTION
+    -- Every violation of its class. The block is a savepoint: what it did before is undone.
+    WHEN integrity_constraint_violation THEN
+        RETURN FALSE;
+END $$;
