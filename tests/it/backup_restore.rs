@@ -7,11 +7,13 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 use tsunagi::{
     ledger::{TreeRecount, examine},
     store::{self, Hold},
@@ -20,7 +22,7 @@ use tsunagi::{
 
 use crate::{
     exchange_stage::{
-        BINARY, Sandbox, Settings,
+        BINARY, SOON, Sandbox, Settings,
         ledger::{Stored, connect},
         party::Setback,
         story::Story,
@@ -77,12 +79,14 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
     let server = sandbox.serve().await;
     let story = Arc::new(Story::open(&sandbox).await);
     let done = Arc::new(AtomicBool::new(false));
+    let count = Arc::new(AtomicUsize::new(0));
     let load = tokio::spawn({
-        let (story, done) = (Arc::clone(&story), Arc::clone(&done));
+        let (story, done, count) = (Arc::clone(&story), Arc::clone(&done), Arc::clone(&count));
         async move {
             let mut sent = Vec::new();
             while !done.load(Ordering::Relaxed) {
                 sent.push(story.refer().await.case);
+                count.fetch_add(1, Ordering::Relaxed);
             }
             sent
         }
@@ -93,6 +97,13 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
     let first = folder.join("first.sqlite");
     let mut sizes = Vec::new();
     for place in [&folder, &first] {
+        let before = count.load(Ordering::Relaxed);
+        let moving = async {
+            while count.load(Ordering::Relaxed) < before + 2 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, moving).await.expect("there is no load");
         let (config, place) = (config.clone(), place.clone());
         let said = tokio::task::spawn_blocking(move || tsunagi(["--json", "backup", "-c", text(&config), text(&place)])).await.unwrap();
         assert_eq!(said.code, 0, "{}", said.err);
@@ -105,7 +116,9 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
         );
         let file = PathBuf::from(told["backup"]["file"].as_str().unwrap());
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        let copy = Stored::read(&file).await;
+        let looked_at = sandbox.path().join(format!("looked-at-{}", sizes.len()));
+        fs::copy(&file, &looked_at).unwrap();
+        let copy = Stored::read(&looked_at).await;
         assert_eq!(Some(u64::try_from(copy.leaves.len()).unwrap()), told["backup"]["size"].as_u64());
         sizes.push(copy.leaves.len());
     }
@@ -115,7 +128,7 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
     done.store(true, Ordering::Relaxed);
     let sent = load.await.unwrap();
     let shown = story.refer().await;
-    assert!(sizes[0] < sizes[1] && sent.len() > 2, "there was load: {sizes:?}");
+    assert!(sizes[0] < sizes[1] && sent.len() > 3, "there was load: {sizes:?}");
     let kept = String::from_utf8(story.auditor.open_data("/v1/ledger/checkpoint").await.unwrap().body.to_vec()).unwrap();
     server.stop().await;
     let kept_file = sandbox.path().join("kept-by-the-auditor");

@@ -79,6 +79,7 @@ fn the_configuration_is_listed_option_by_option() {
         ("Tls", "tls."),
         ("Keys", "keys."),
         ("Database", "database."),
+        ("Ledger", "ledger."),
         ("Admin", "admin."),
         ("Limits", "limits."),
         ("Log", "log."),
@@ -87,7 +88,7 @@ fn the_configuration_is_listed_option_by_option() {
         let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
         options.extend(fields.map(|field| format!("{prefix}{field}")));
     }
-    for table in ["tls", "keys", "database", "admin", "limits", "log"] {
+    for table in ["tls", "keys", "database", "ledger", "admin", "limits", "log"] {
         options.remove(table);
     }
     for (name, text) in readmes() {
