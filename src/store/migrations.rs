@@ -9,9 +9,18 @@ use sqlx::{
 
 use super::StoreError;
 
-pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| migrator(&[(1, "init", include_str!("migrations/sqlite/0001_init.sql"))]));
-pub(super) static POSTGRES: LazyLock<Migrator> =
-    LazyLock::new(|| migrator(&[(1, "init", include_str!("migrations/postgres/0001_init.sql"))]));
+pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        (1, "init", include_str!("migrations/sqlite/0001_init.sql")),
+        (3, "origin", include_str!("migrations/sqlite/0003_origin.sql")),
+    ])
+});
+pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        (1, "init", include_str!("migrations/postgres/0001_init.sql")),
+        (3, "origin", include_str!("migrations/postgres/0003_origin.sql")),
+    ])
+});
 /// Version and checksum of what was applied.
 pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 
