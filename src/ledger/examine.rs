@@ -83,7 +83,7 @@ pub async fn goes_on_from(reads: &dyn LedgerRead, held: &Checkpoint) -> Result<(
 /// The break that a leaf records. Few leaves hold the word, so few are parsed.
 fn recorded(leaf: &[u8]) -> Option<Reopening> {
     leaf.windows(MEMBER.len()).any(|window| window == MEMBER).then_some(())?;
-    serde_json::from_slice::<super::Entry>(leaf).ok()?.reopens
+    serde_json::from_slice::<super::Entry>(leaf).ok()?.reopens.map(|reopening| *reopening)
 }
 
 const MEMBER: &[u8] = br#""reopens":"#;

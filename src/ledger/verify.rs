@@ -115,7 +115,7 @@ fn walk(
             let opened = opened(index, &entry, told, &mut outcome.openings, problems);
             order.next(index, &entry, opened.as_ref(), problems);
             if let Some(reopening) = entry.reopens {
-                named.next(index, reopening, tree.root_before(index), problems);
+                named.next(index, *reopening, tree.root_before(index), problems);
             }
         }
     }

@@ -213,7 +213,7 @@ async fn reopen_stored(
         match goes_on_from(store, held).await {
             Ok(()) => {}
             Err(LedgerError::RolledBack | LedgerError::Forked) => {
-                newest = newest.filter(|newest| newest.size() >= held.size()).or(Some(held))
+                newest = newest.filter(|newest| newest.size() >= held.size()).or(Some(held));
             }
             Err(error) => return Err(error.into()),
         }

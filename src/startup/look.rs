@@ -27,7 +27,8 @@ pub fn keys(config: &Config) -> Vec<(&'static str, PathBuf, Option<StartupError>
     };
     let opening = |file: &PathBuf| -> Result<(), StartupError> {
         let key = OpeningKey::from_jwk(&config::read_secret(file)?).map_err(|error| StartupError::Key(file.clone(), error))?;
-        Ok(drop(Opener::new(&key)?))
+        Opener::new(&key)?;
+        Ok(())
     };
     let mut found = vec![
         ("keys.enc", keys.enc.clone(), opening(&keys.enc).err()),

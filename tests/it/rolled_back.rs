@@ -326,7 +326,7 @@ async fn a_ledger_that_lost_entries_goes_on_under_another_name_and_says_so() {
     assert_eq!(committed(ledger.append(draft()).await).idx(), 261);
     ledger.close().await;
     task.await.unwrap();
-    assert_eq!(examine(&*stage.store).await.unwrap().breaks, [(260, reopening)]);
+    assert_eq!(examine(&*stage.store).await.unwrap().breaks, [(260, *reopening)]);
 
     let report = verified(&*stage.store, &signer, None).await;
     assert!(report.holds(), "{report:?}");

@@ -106,7 +106,6 @@ pub(super) fn policies(config: &Config, findings: &mut Findings) -> Option<Diges
             Some(digest)
         }
         Err(error) => {
-            let error = StartupError::from(error);
             findings.wrong("policies", both(&error), remedy(&error).into());
             None
         }

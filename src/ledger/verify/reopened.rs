@@ -48,7 +48,7 @@ impl Named {
             match self.breaks.iter().find(|broke| broke.reopening.from == kept.origin()) {
                 None => problems.whole(Finding::KeptNote),
                 Some(broke) if kept.size() > broke.index && !admits(&broke.reopening, kept) => {
-                    problems.at(Finding::LossConcealed, broke.index)
+                    problems.at(Finding::LossConcealed, broke.index);
                 }
                 Some(_) => {}
             }
