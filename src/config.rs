@@ -18,7 +18,10 @@ use std::{
 use serde::{Deserialize, Deserializer, de::Error as _};
 use zeroize::Zeroizing;
 
-pub use self::database::{Database, DatabaseUrl};
+pub use self::{
+    database::{Database, DatabaseUrl},
+    witnesses::{Checkpoints, Witness, WitnessesAway},
+};
 
 /// Everything a gateway is told. Whoever may write this file, or a file it names, controls the gateway.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +53,12 @@ pub struct Config {
     /// What the gateway remembers of the ledger outside the database.
     #[serde(default)]
     pub ledger: Ledger,
+    /// Published checkpoints. Absent, and without witnesses: none are kept.
+    #[serde(default)]
+    pub checkpoints: Option<Checkpoints>,
+    /// Those who sign the heads of this ledger too.
+    #[serde(default)]
+    pub witness: Vec<Witness>,
     /// The listener for liveness, readiness and metrics. Absent: there is none.
     #[serde(default)]
     pub admin: Option<Admin>,
@@ -257,7 +266,7 @@ impl Config {
 
     fn resolve(&mut self, file: &Path) -> Result<(), ConfigError> {
         let base = file.parent().unwrap_or_else(|| Path::new(""));
-        let Self { tls, keys, policies, admin, database, ledger, .. } = self;
+        let Self { tls, keys, policies, admin, database, witness, ledger, .. } = self;
         if ledger.high_water.as_os_str().is_empty() {
             let mut name = file.file_stem().unwrap_or_else(|| std::ffi::OsStr::new("ledger")).to_owned();
             name.push(".high-water");
@@ -278,7 +287,8 @@ impl Config {
             AdminListen::Unix(path) => Some(path),
             AdminListen::Tcp(_) => None,
         });
-        for path in single.into_iter().chain(&mut tls.crls).chain(&mut keys.retired).chain(policies).chain(socket) {
+        let cas = witness.iter_mut().filter_map(|witness| witness.ca.as_mut());
+        for path in single.into_iter().chain(&mut tls.crls).chain(&mut keys.retired).chain(policies).chain(socket).chain(cas) {
             *path = base.join(&*path);
         }
         database.resolve(base).map_err(|(key, remedy)| ConfigError::Invalid { file: file.to_owned(), key, remedy })
@@ -306,6 +316,9 @@ impl Config {
             "tls.crls",
             "name a revocation list for every authority in tls.client_ca; an empty list is one too",
         )?;
+        if let Some((key, remedy)) = witnesses::fault(&self.witness, self.checkpoints.as_ref()) {
+            return require(false, key, remedy);
+        }
         let admin_is_local = match self.admin.as_ref().map(|admin| &admin.listen) {
             Some(AdminListen::Tcp(address)) => address.ip().is_loopback(),
             Some(AdminListen::Unix(_)) | None => true,
@@ -412,6 +425,8 @@ const fn at_least_one(number: u32) -> NonZeroU32 {
         None => NonZeroU32::MIN,
     }
 }
+
+mod witnesses;
 
 #[cfg(test)]
 mod tests;

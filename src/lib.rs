@@ -31,7 +31,8 @@
 //! | [`form`] | the paper form of a consent, and what a filled one says: pure | |
 //! | [`message`] | signed and encrypted bytes to verified values and back | josekit, jsonwebtoken, jsonschema |
 //! | [`ledger`] | entries, their commitments, the one sequencer that appends them, exports and their verification | |
-//! | [`tlog`] | RFC 6962 trees, C2SP tiles, checkpoints, notes and proofs: pure | |
+//! | [`tlog`] | RFC 6962 trees, C2SP tiles, checkpoints, notes, cosignatures and proofs: pure | |
+//! | [`witness`] | publishes signed heads, collects cosignatures, finds out a ledger that others know otherwise | |
 //! | [`vault`] | keys for what is kept | |
 //! | [`store`] | durable rows | sqlx |
 //! | [`domain`] | parties, agreements, consents, cases, closed lists: pure, and knows no other room | |
@@ -74,3 +75,4 @@ pub mod text;
 pub mod tlog;
 pub mod tls;
 pub mod vault;
+pub mod witness;

@@ -8,6 +8,7 @@ pub mod look;
 
 mod keys;
 mod mark;
+mod witnesses;
 
 use std::{
     os::unix::fs::FileTypeExt as _,
@@ -44,6 +45,12 @@ use crate::{
     tlog::TlogError,
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
     vault::VaultError,
+    witness::WitnessError,
+};
+
+pub use self::{
+    look::inspect,
+    witnesses::{quorum, witnesses},
 };
 
 /// Why the gateway does not start.
@@ -125,6 +132,9 @@ pub enum StartupError {
     /// The policies could not be put in force.
     #[error("policies: {0}")]
     Activation(#[from] Failure),
+    /// A witness cannot be asked, or it holds another ledger than the one that is stored; by its URL.
+    #[error("{0}: {1}")]
+    Witness(String, #[source] WitnessError),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -276,7 +286,8 @@ async fn open_by(
 pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartupError> {
     let tls = TlsState::load(&config.tls, config.sandbox, Arc::clone(&clock))?;
     let store = store::open(database(config)?).await?;
-    let opened = open(config, store, clock).await?;
+    let opened = open(config, Arc::clone(&store), Arc::clone(&clock)).await?;
+    let publisher = witnesses::publisher(config, &opened, store, clock).await?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| StartupError::Io(format!("listen {}", config.listen), e))?;
     let limits = Limits {
         body: BODY,
@@ -291,6 +302,8 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let admin_task = start_admin(config, admin, stopped.clone()).await?;
     let (finish, finished) = watch::channel(false);
     let summaries = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), finished));
+    let (unpublish, unpublished) = watch::channel(false);
+    let publishing = publisher.map(|publisher| tokio::spawn(publisher.run(unpublished)));
     let door = Door { public: Arc::clone(&public), metrics: Arc::clone(&opened.metrics) };
     let router = http::public_router(Arc::clone(&public));
     let service = move |peer: Arc<Peer>| {
@@ -315,6 +328,13 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     finish.send_replace(true);
     if tokio::time::timeout(LAST_COMMIT, summaries).await.is_err() {
         tracing::warn!("the last summary of refusals could not be recorded in time");
+    }
+    // The last head too, before nobody can sign it any more.
+    unpublish.send_replace(true);
+    if let Some(task) = publishing
+        && tokio::time::timeout(LAST_COMMIT, task).await.is_err()
+    {
+        tracing::warn!("the last checkpoint could not be published in time");
     }
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {

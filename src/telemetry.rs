@@ -46,6 +46,9 @@ pub struct Metrics {
     durations: Family<OperationLabel, Histogram>,
     handshakes: Family<KindLabel, Counter>,
     ledger_size: Gauge,
+    cosigned_size: Gauge,
+    uncosigned_since: Gauge,
+    disputed: Gauge,
     connections: Gauge,
     ready: Gauge,
     crl_next_update: Gauge,
@@ -62,6 +65,9 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
             handshakes: Family::default(),
             ledger_size: Gauge::default(),
+            cosigned_size: Gauge::default(),
+            uncosigned_since: Gauge::default(),
+            disputed: Gauge::default(),
             connections: Gauge::default(),
             ready: Gauge::default(),
             crl_next_update: Gauge::default(),
@@ -72,6 +78,13 @@ impl Metrics {
         all.register_with_unit("request_duration", "Time to answer a request", Unit::Seconds, metrics.durations.clone());
         all.register("handshake_failures", "Connections that never became requests, by reason", metrics.handshakes.clone());
         all.register("ledger_size", "Entries in the ledger", metrics.ledger_size.clone());
+        all.register("cosigned_size", "Entries in the newest head that enough witnesses cosigned", metrics.cosigned_size.clone());
+        all.register(
+            "uncosigned_since_timestamp",
+            "Unix time of the first entry that no cosigned head covers, else 0",
+            metrics.uncosigned_since.clone(),
+        );
+        all.register("ledger_disputed", "1 when others hold another ledger than the one that is stored, else 0", metrics.disputed.clone());
         all.register("connections", "Open connections on the public listener", metrics.connections.clone());
         all.register("ready", "1 when the gateway serves, else 0", metrics.ready.clone());
         all.register("crl_next_update_timestamp", "Unix time when the first revocation list goes stale", metrics.crl_next_update.clone());
@@ -94,6 +107,13 @@ impl Metrics {
     /// The ledger is so long.
     pub fn set_ledger_size(&self, size: u64) {
         self.ledger_size.set(i64::try_from(size).unwrap_or(i64::MAX));
+    }
+
+    /// How far the ledger is cosigned, since when something is not, and whether it is in dispute.
+    pub fn set_cosigned(&self, size: u64, uncosigned_since: Option<Timestamp>, disputed: bool) {
+        self.cosigned_size.set(i64::try_from(size).unwrap_or(i64::MAX));
+        self.uncosigned_since.set(uncosigned_since.map_or(0, Timestamp::secs));
+        self.disputed.set(disputed.into());
     }
 
     /// Whether the gateway serves.
@@ -174,6 +194,7 @@ mod tests {
         metrics.request(Operation::ReferralSubmit, Err(RefusalCode::OverDisclosure), Duration::from_millis(1));
         metrics.handshake_failed(HandshakeFailure::Revoked);
         metrics.set_ledger_size(42);
+        metrics.set_cosigned(40, Some(Timestamp::from_secs(99)), true);
         metrics.connections_open(3);
         metrics.set_ready(true);
         metrics.set_dates(Timestamp::from_secs(100), Timestamp::from_secs(200));
@@ -184,6 +205,9 @@ mod tests {
             "tsunagi_request_duration_seconds_count{operation=\"referral.submit\"} 2",
             "tsunagi_handshake_failures_total{kind=\"revoked\"} 1",
             "tsunagi_ledger_size 42",
+            "tsunagi_cosigned_size 40",
+            "tsunagi_uncosigned_since_timestamp 99",
+            "tsunagi_ledger_disputed 1",
             "tsunagi_connections 3",
             "tsunagi_ready 1",
             "tsunagi_crl_next_update_timestamp 100",

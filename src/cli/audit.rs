@@ -1,8 +1,9 @@
 //! `tsunagi audit`: the auditor's side (protocol section 8). Queries and exports go over HTTP and are checked with pinned keys; `verify` opens no
-//! network connection.
+//! network connection, and `inspect` looks at the gateway's own database.
 
 mod events;
 mod export;
+mod inspect;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -34,6 +35,9 @@ enum AuditCommand {
     Export(export::ExportArgs),
     /// Verify an exported folder offline, with a key of your own. Exit code 3: it does not verify.
     Verify(verify::VerifyArgs),
+    /// Inspect the database behind the ledger at the gateway's machine: every row against its leaf, every opening against its commitment, the search
+    /// index, tiles and head. Reads only. Exit code 3: something does not fit.
+    Inspect(inspect::InspectArgs),
 }
 
 pub(super) async fn run(args: AuditArgs, voice: Voice) -> Result<(), CliError> {
@@ -41,6 +45,7 @@ pub(super) async fn run(args: AuditArgs, voice: Voice) -> Result<(), CliError> {
         AuditCommand::Events(args) => events::run(&args, voice).await,
         AuditCommand::Export(args) => export::run(args, voice).await,
         AuditCommand::Verify(args) => verify::run(args, voice).await,
+        AuditCommand::Inspect(args) => inspect::run(args, voice).await,
     };
     unless_closed(outcome)
 }

@@ -12,6 +12,7 @@ use crate::{
     startup::{self, StartupError},
     store::StoreError,
     telemetry,
+    witness::WitnessError,
 };
 
 /// Run the gateway until SIGTERM or SIGINT. SIGHUP reads certificates, revocation lists and policies again.
@@ -35,7 +36,9 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
 /// The error with what to do about it: what is written in files is usage, what is stored does not verify.
 pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
     let remedy = remedy(error);
-    let (en, ja) = (format!("{en}: {error}. {}", remedy.0), format!("{ja}: {error}。{}", remedy.1));
+    // What a database server says is told, never what was sent to it.
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let (en, ja) = (format!("{en}: {error}{cause}. {}", remedy.0), format!("{ja}: {error}{cause}。{}", remedy.1));
     match error {
         StartupError::Ledger(_) | StartupError::Behind { .. } => CliError::Unverified { en, ja },
         _ => CliError::Usage { en, ja },
@@ -73,12 +76,20 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
         ),
         StartupError::Store(StoreError::Damaged(_)) => ("Use another backup.", "別の控えを使ってください。"),
+        StartupError::Store(StoreError::Schema(_)) => (
+            "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
+            "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
+        ),
+        StartupError::Store(StoreError::Unsafe(_)) => (
+            "Set fsync, full_page_writes and synchronous_commit to on, and let database.url name the server that can be written.",
+            "fsync、full_page_writes、synchronous_commit を on にし、database.url に書き込めるサーバーを書いてください。",
+        ),
         StartupError::Store(_) | StartupError::NoOwnKey => (
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
         ),
         StartupError::Mark(error) => mark_remedy(error),
-        StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack | LedgerError::Forked) => (
+        StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => (
             "The database is older than what this gateway showed, or another one. Put the newest database back. If the entries are lost for good, open a new \
              origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
             "データベースが、このゲートウェイがすでに示したものより古いか、別のものです。最新のデータベースに戻してください。記録が失われて戻らない場合は、\
@@ -109,6 +120,16 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
         StartupError::Tls(_) => (
             "Check the certificates, keys and revocation lists that the section [tls] names.",
             "[tls] が指す証明書、鍵、失効リストを確かめてください。",
+        ),
+        StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. })) => (
+            "The stored ledger is not the one that was signed before: an older copy was restored, or entries were lost or changed. Find the newest copy. Where there \
+             is none, keep this one as evidence and begin a new ledger with a new origin. Only if the witness itself is known to be wrong, take it out of the configuration.",
+            "保存されている台帳が、以前に署名されたものと違います。古い控えを戻したか、記録が失われたか、書き換えられています。最新の控えを探してください。\
+             なければ、これを証拠として残し、新しい origin で台帳を始めてください。立会人の側が誤っていると分かっているときに限り、設定から外してください。",
+        ),
+        StartupError::Witness(..) => (
+            "Correct the [[witness]] table with that URL, or [checkpoints]; README lists every key.",
+            "その URL の [[witness]]、または [checkpoints] を直してください。キーの一覧は README にあります。",
         ),
         StartupError::Io(..) => (
             "Another program may hold that address, or this user may not use it.",

@@ -30,6 +30,17 @@ impl Client {
         Ok(SignedCheckpoint { note, head })
     }
 
+    /// The newest tree head that enough witnesses cosigned, as the gateway counts them; none: nobody cosigns. The cosignatures are not checked here.
+    pub async fn cosigned_checkpoint(&self) -> Result<Option<SignedCheckpoint>, ClientError> {
+        let response = match self.open("/v1/ledger/checkpoint/cosigned", "text/plain").await {
+            Err(ClientError::Refused(problem)) if problem.code == "not_found" => return Ok(None),
+            answer => answer?,
+        };
+        let note = String::from_utf8(response.body.to_vec()).map_err(|_| Doubt::Form("checkpoint"))?;
+        let head = open_checkpoint(&note, &self.identity.pinned.document().vkey)?;
+        Ok(Some(SignedCheckpoint { note, head }))
+    }
+
     /// Proves that a later tree only added to an earlier one. Gives the number of hashes the proof needed.
     pub async fn consistency(&self, old: &Checkpoint, new: &Checkpoint) -> Result<usize, ClientError> {
         let target = format!("/v1/ledger/consistency?from={}&to={}", old.size(), new.size());

@@ -173,3 +173,27 @@ fn a_missing_file_is_named() {
     let said = Config::load(Path::new("/nonexistent/tsunagi.toml")).unwrap_err().to_string();
     assert!(said.starts_with("/nonexistent/tsunagi.toml: "), "{said}");
 }
+
+#[test]
+fn witnesses_are_read_and_wrong_ones_are_named() {
+    let base = |more: &str| parse(&format!("{WHOLE}\n{more}"));
+    assert!(parse(WHOLE).unwrap().witness.is_empty() && parse(WHOLE).unwrap().checkpoints.is_none());
+    let one = "[[witness]]\nvkey = \"w+1+x\"\nurl = \"https://w.example/x\"\nca = \"w.pem\"\n";
+    let config = base(one).unwrap();
+    assert_eq!(config.witness[0].ca.as_deref(), Some(Path::new("/srv/gateway/w.pem")));
+    let config = base(&format!("[checkpoints]\nquorum = 1\naway = \"stop\"\n{one}")).unwrap().checkpoints.unwrap();
+    assert_eq!((config.away, config.interval_seconds.get(), config.patience_minutes.get()), (WitnessesAway::Stop, 60, 60));
+    for (text, key) in [
+        (format!("[checkpoints]\nquorum = 2\n{one}"), "checkpoints.quorum"),
+        ("[checkpoints]\nquorum = 1\n".to_owned(), "checkpoints.quorum"),
+        (one.replace("https", "ftp"), "witness.url"),
+        (one.replace("https", "http"), "witness.ca"),
+        (one.replace("ca = \"w.pem\"", ""), "witness.ca"),
+        (one.replace("vkey", "key"), "key"),
+        ("[checkpoints]\naway = \"ignore\"\n".to_owned(), "away"),
+        ("[checkpoints]\ninterval_seconds = 0\n".to_owned(), "interval_seconds"),
+    ] {
+        let message = base(&text).unwrap_err().to_string();
+        assert!(message.contains(&format!("`{key}`")), "{text}: {message}");
+    }
+}

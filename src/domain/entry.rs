@@ -84,6 +84,8 @@ closed_list! {
         End = "end",
         /// Products were taken out of a consent.
         Narrow = "narrow",
+        /// A consent took the place of another.
+        Supersede = "supersede",
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    domain::field::FieldKey,
+    domain::field::{FieldClass, FieldKey},
     domain::{
         codes::{LegalBasis, MessageKind, Purpose},
         digest::Digest,
@@ -18,7 +18,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::{AgreementRef, Answer, MessageRef, Once, SchemaRef, Withheld},
-    store::{DataKeyId, PartyRow, Tag},
+    store::{DataKeyId, PartyRow},
 };
 
 /// A registered, active party behind a verified client certificate.
@@ -137,7 +137,12 @@ pub(super) struct Trail {
     pub(super) disclosed: Vec<FieldKey>,
     pub(super) withheld: Vec<Withheld>,
     pub(super) counts: bool,
-    pub(super) tags: Vec<Tag>,
+    /// The consent that the message names, where another took its place.
+    pub(super) named: Option<Jti>,
+    /// The cases that a list names.
+    pub(super) cases: Vec<CaseKey>,
+    /// The classes of what is disclosed.
+    pub(super) classes: BTreeSet<FieldClass>,
 }
 
 impl Trail {
@@ -171,7 +176,9 @@ impl Trail {
             disclosed: Vec::new(),
             withheld: Vec::new(),
             counts: false,
-            tags: Vec::new(),
+            named: None,
+            cases: Vec::new(),
+            classes: BTreeSet::new(),
         }
     }
 

@@ -55,10 +55,7 @@ impl Gateway {
                 rests_on(&mut with, page.iter().filter_map(|listed| listed.delegation.as_ref()));
                 let delegations: Vec<_> = page.iter().map(|listed| listed.delegation.as_ref()).collect();
                 call.note(|t| t.acting_for = for_one(&delegations).cloned());
-                for listed in &page {
-                    let tag = self.vault.tag("case", &listed.case.case.to_string());
-                    call.note(|t| t.tags.push(tag));
-                }
+                call.note(|t| t.cases = page.iter().map(|listed| listed.case.case).collect());
                 Ok((self.permit(caller, &call.trail(), with).await?, page))
             };
             let (answer, decided) = self.commit(caller, call, decide).await?;

@@ -37,6 +37,7 @@ impl Gateway {
         let object = self.read_object::<ConsentGiven>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         call.note(|t| (t.consent, t.supersedes) = (Some(object.jti), claims.sup.is_some()));
+        call.note(|t| t.act = t.supersedes.then_some(Act::Supersede));
         self.register(caller, call, object.identity(), |epoch| async move {
             self.may(caller, Deed::RegisterConsent)?;
             claims.keeps(self.policy.consent_terms(), self.clock.now())?;

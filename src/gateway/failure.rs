@@ -48,7 +48,10 @@ impl Failure {
             // Repeating the call gives the same again.
             Self::Ledger(LedgerError::TooLarge | LedgerError::NotInLedger | LedgerError::Canonical | LedgerError::Opening) => false,
             Self::Ledger(_) | Self::TooLate => true,
-            Self::Store(error) => matches!(error, StoreError::Database(_) | StoreError::CommitUnknown(_) | StoreError::HeadMoved),
+            // A server that must not be used is a standby before it takes over, or one that is being set right.
+            Self::Store(error) => {
+                matches!(error, StoreError::Database(_) | StoreError::CommitUnknown(_) | StoreError::HeadMoved | StoreError::Unsafe(_))
+            }
             _ => false,
         }
     }

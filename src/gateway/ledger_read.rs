@@ -1,18 +1,42 @@
 //! The open side of the ledger: checkpoint, hash tiles, consistency. Hashes only; not recorded.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Gateway, failure::Failure};
 use crate::{
     domain::refusal::RefusalCode,
+    ledger::{SequencerHandle, Stand},
     tlog::{self, Hash, TILE_WIDTH, TileId, TileRow},
 };
 
 impl Gateway {
-    /// `GET /v1/ledger/checkpoint`: as new as anything that any gateway of this ledger answered before.
-    pub async fn checkpoint(&self) -> Result<std::sync::Arc<str>, Failure> {
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &SequencerHandle {
+        &self.ledger
+    }
+
+    /// How the ledger stands beside what others hold of it.
+    #[must_use]
+    pub fn standing(&self) -> Stand {
+        self.ledger.standing().now()
+    }
+
+    /// `GET /v1/ledger/checkpoint`: as new as anything that any gateway of this ledger answered before, with its cosignatures as soon as it has a
+    /// quorum of them.
+    pub async fn checkpoint(&self) -> Result<Arc<str>, Failure> {
         self.ledger.refresh().await?;
-        Ok(self.ledger.checkpoint())
+        let cosigned = self.ledger.standing().now().cosigned;
+        let (size, note) = (self.ledger.size(), self.ledger.checkpoint());
+        Ok(cosigned.filter(|cosigned| cosigned.size == size).map_or(note, |cosigned| cosigned.note))
+    }
+
+    /// `GET /v1/ledger/checkpoint/cosigned`: the newest head with a quorum of cosignatures.
+    pub fn cosigned_checkpoint(&self) -> Result<Arc<str>, Failure> {
+        let cosigned = self.ledger.standing().now().cosigned;
+        Ok(cosigned.ok_or(RefusalCode::NotFound)?.note)
     }
 
     /// Number of entries.

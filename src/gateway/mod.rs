@@ -19,6 +19,7 @@ mod discovery;
 mod explain;
 mod failure;
 mod findings;
+mod inspect;
 mod keys;
 mod known;
 mod ledger_read;
@@ -30,6 +31,7 @@ mod register;
 mod rights;
 mod standing;
 mod submit;
+mod tags;
 
 use std::sync::Arc;
 
@@ -42,6 +44,7 @@ pub use call::{Call, Caller};
 pub use cases::CaseQuery;
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
+pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
 
 use crate::{

@@ -1,9 +1,6 @@
 //! Reading: party -> relation -> classes -> disclosures -> entry -> commit -> key binding -> JWE.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Gateway,
@@ -23,7 +20,7 @@ use crate::{
     domain::{
         case::Relation,
         codes::{BasisGroup, Purpose},
-        field::{FieldClass, FieldKey},
+        field::FieldKey,
         ids::{CaseId, Jti},
         party::PartyId,
         refusal::RefusalCode,
@@ -111,7 +108,7 @@ impl Gateway {
                 self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
                 // The entry names the consent the release rests on, and is found under the one the message names as well.
                 call.note(|t| t.consent = Some(consent.row.jti));
-                call.note(|t| t.tags.push(self.vault.tag("consent", &reference.jti.to_string())));
+                call.note(|t| t.named = (reference.jti != consent.row.jti).then_some(reference.jti));
                 Some(consent)
             }
             None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent => return Err(RefusalCode::NoConsent.into()),
@@ -145,8 +142,7 @@ impl Gateway {
         call.note(|t| t.counts = true);
         call.note(|t| t.disclosed = view.shown().to_vec());
         call.note(|t| t.withheld = view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect());
-        let classes: BTreeSet<FieldClass> = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect();
-        call.note(|t| t.tags.extend(classes.iter().map(|class| self.vault.tag("class", class.as_str()))));
+        call.note(|t| t.classes = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect());
         let evidence = Write::Evidence(EvidenceRow {
             case: case.case,
             iss: row.iss.clone(),

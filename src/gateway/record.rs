@@ -12,6 +12,7 @@ use super::{
     Gateway,
     call::{Call, Caller, Trail},
     failure::Failure,
+    tags::tags,
 };
 use crate::{
     domain::{
@@ -22,7 +23,7 @@ use crate::{
         time::Timestamp,
     },
     ledger::{Actor, Answer, Committed, Draft, Entry, Ground, LedgerError, Once, Opening, SaltedOpening},
-    store::{DataKeyId, Sealed, Tag, Write},
+    store::{DataKeyId, Sealed, Write},
     vault::{self, DataKey},
 };
 
@@ -111,7 +112,7 @@ impl Gateway {
         if self.store.data_key(&key).await?.is_some() {
             return Ok(key);
         }
-        (trail.case, trail.consent, trail.message) = (None, None, None);
+        (trail.case, trail.consent, trail.named, trail.message) = (None, None, None, None);
         Ok(GATEWAY_KEY)
     }
 
@@ -191,12 +192,15 @@ impl Gateway {
         let opening = Opening {
             case: trail.case,
             consent: trail.consent,
+            named: trail.named,
+            cases: trail.cases.clone(),
             staff: trail.staff.clone(),
             message: trail.message.clone(),
             disclosed: trail.disclosed.clone(),
             withheld: trail.withheld.clone(),
             violations,
         };
+        let tags = tags(&self.vault, &entry, &opening, &trail.classes);
         let opening = if opening == Opening::default() {
             None
         } else {
@@ -207,42 +211,12 @@ impl Gateway {
             entry.open_c = Some(commitment);
             Some(sealed)
         };
-        Ok(Draft {
-            entry,
-            opening,
-            tags: self.tags(trail),
-            writes: Vec::new(),
-            object: None,
-            actor: trail.actor.clone(),
-            ground: None,
-            narrows: false,
-        })
+        Ok(Draft { entry, opening, tags, writes: Vec::new(), object: None, actor: trail.actor.clone(), ground: None, narrows: false })
     }
 
     fn seal_opening(key: &DataKey, shred: DataKeyId, entry: uuid::Uuid, opening: Opening) -> Result<(Sealed, Digest), Failure> {
         let salted = SaltedOpening::new(opening)?;
         Ok((vault::seal(key, shred, &opening_context(entry), &salted.to_bytes()?)?, salted.commitment()?))
-    }
-
-    /// Erasable search tags: what an auditor may look entries up by.
-    fn tags(&self, trail: &Trail) -> Vec<Tag> {
-        let mut tags = trail.tags.clone();
-        let mut add = |kind: &'static str, value: String| tags.push(self.vault.tag(kind, &value));
-        if let Some(case) = trail.case {
-            add("case", case.to_string());
-        }
-        if let Some(consent) = trail.consent {
-            add("consent", consent.to_string());
-        }
-        if let Some(staff) = &trail.staff {
-            add("staff", staff.clone());
-        }
-        if let Some(rel) = trail.rel {
-            add("rel", rel.to_string());
-        }
-        tags.sort_unstable();
-        tags.dedup();
-        tags
     }
 }
 

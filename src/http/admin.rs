@@ -35,16 +35,19 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let ready = admin.gateway.ready().await;
     admin.metrics.set_ready(ready.is_ok());
     match ready {
-        Ok(()) => reply::bytes_of(StatusCode::OK, TEXT, "no-store", "ready\n"),
+        Ok(()) => reply::bytes_of(StatusCode::OK, TEXT, "no-store", format!("ready\n{}", admin.gateway.standing().lines())),
         Err(failure) => {
             tracing::warn!(error = %failure, "not ready");
-            reply::bytes_of(StatusCode::SERVICE_UNAVAILABLE, TEXT, "no-store", "ledger_unavailable\n")
+            let body = format!("ledger_unavailable\n{}", admin.gateway.standing().lines());
+            reply::bytes_of(StatusCode::SERVICE_UNAVAILABLE, TEXT, "no-store", body)
         }
     }
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     admin.metrics.set_ledger_size(admin.gateway.ledger_size());
+    let stand = admin.gateway.standing();
+    admin.metrics.set_cosigned(stand.cosigned.map_or(0, |cosigned| cosigned.size), stand.uncosigned_since, stand.dispute.is_some());
     admin.metrics.set_dates(admin.tls.crl_next_update(), admin.tls.certificate_not_after());
     match admin.metrics.exposition() {
         Ok(text) => reply::bytes_of(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", "no-store", text),

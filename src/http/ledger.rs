@@ -24,6 +24,12 @@ pub(super) async fn checkpoint(Extension(exchange): Extension<Exchange>) -> Resu
     Ok(reply::bytes_of(StatusCode::OK, "text/plain; charset=utf-8", "no-cache", note.to_string()))
 }
 
+/// `GET /v1/ledger/checkpoint/cosigned`.
+pub(super) async fn cosigned(Extension(exchange): Extension<Exchange>) -> Result<Response, Problem> {
+    let note = exchange.open("text/plain", async { exchange.gateway().cosigned_checkpoint() }).await?;
+    Ok(reply::bytes_of(StatusCode::OK, "text/plain; charset=utf-8", "no-cache", note.to_string()))
+}
+
 /// `GET /v1/ledger/consistency?from=&to=`.
 pub(super) async fn consistency(Extension(exchange): Extension<Exchange>, query: Query) -> Result<Response, Problem> {
     let proof = exchange

@@ -58,6 +58,7 @@ pub fn public_router(public: Arc<Public>) -> Router {
         .route("/v1/audit/events/{idx}", get(audit::event))
         .route("/v1/audit/events/{idx}/proof", get(audit::proof))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
+        .route("/v1/ledger/checkpoint/cosigned", get(ledger::cosigned))
         .route("/v1/ledger/consistency", get(ledger::consistency))
         .route("/v1/ledger/tile/{*path}", get(ledger::tile))
         .fallback(no_route)

@@ -211,6 +211,12 @@ pub struct Opening {
     /// The consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Jti>,
+    /// The consent that the message names, where another took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Jti>,
+    /// The cases that a list named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<CaseKey>,
     /// Staff id from the actor token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staff: Option<String>,

@@ -12,6 +12,7 @@ pub mod export;
 mod handle;
 mod heads;
 mod high_water;
+pub mod inspect;
 mod leaf;
 mod open;
 mod recount;

@@ -92,13 +92,9 @@ impl Standing {
         self.0.borrow().clone()
     }
 
-    /// Fails when the ledger is in dispute: then nothing is shown either.
+    /// Fails when the ledger is in dispute: then no further head is signed either.
     pub fn undisputed(&self) -> Result<(), LedgerError> {
-        match self.0.borrow().dispute {
-            Some(Dispute::RolledBack { .. }) => Err(LedgerError::RolledBack),
-            Some(Dispute::Forked { .. }) => Err(LedgerError::Forked),
-            None => Ok(()),
-        }
+        self.0.borrow().dispute.map_or(Ok(()), |dispute| Err(dispute.error()))
     }
 
     /// Follows the changes.
@@ -109,14 +105,44 @@ impl Standing {
 
     /// Whether entries may be made.
     pub fn check(&self) -> Result<(), LedgerError> {
-        self.undisputed()?;
-        if self.0.borrow().stopped { Err(LedgerError::Uncosigned) } else { Ok(()) }
+        let stand = self.0.borrow();
+        match stand.dispute {
+            Some(dispute) => Err(dispute.error()),
+            None if stand.stopped => Err(LedgerError::Uncosigned),
+            None => Ok(()),
+        }
     }
 }
 
 impl Default for Standing {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Dispute {
+    /// What callers of the ledger are told.
+    #[must_use]
+    pub const fn error(self) -> LedgerError {
+        match self {
+            Self::RolledBack { held, stored } => LedgerError::RolledBack { shown: held, found: stored },
+            Self::Forked { held } => LedgerError::Forked { shown: held },
+        }
+    }
+}
+
+impl Stand {
+    /// For readiness: a dispute, and how far the ledger is cosigned where there are witnesses; each on a line of its own.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let dispute = self.dispute.map(|dispute| format!("{dispute}\n")).unwrap_or_default();
+        if !self.witnessed {
+            return dispute;
+        }
+        let state = if self.overdue { "overdue" } else { "in_time" };
+        let size = self.cosigned.as_ref().map_or(0, |cosigned| cosigned.size);
+        let since = self.uncosigned_since.map(|since| format!(", not cosigned since {since}")).unwrap_or_default();
+        format!("{dispute}witnesses_{state}: cosigned {size}{since}\n")
     }
 }
 
@@ -160,7 +186,7 @@ mod tests {
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
         standing.update(|stand| *stand = Stand::default());
         assert_eq!(standing.now().dispute, Some(Dispute::Forked { held: 7 }));
-        assert_eq!(standing.check(), Err(LedgerError::Forked));
+        assert_eq!(standing.check(), Err(LedgerError::Forked { shown: 7 }));
     }
 
     #[test]
@@ -171,7 +197,7 @@ mod tests {
         standing.update(|stand| stand.stopped = false);
         assert_eq!(standing.check(), Ok(()));
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
-        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack));
+        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack { shown: 9, found: 8 }));
     }
 
     #[test]

@@ -8,15 +8,15 @@
 //! tile of every level, the root; each entry's canonical form, version, id, time; each opening against its commitment; the order of rights as far as the
 //! export tells (`order`); with a checkpoint that a stranger kept, that this export continues it.
 //!
-//! Not checked: whether the signed history is the only one (compare checkpoints with others, or keep them and use them here); cosignatures of witnesses;
-//! what happened before a gateway wrote anything down.
+//! Not checked: whether the signed history is the only one, unless the caller names witnesses whose cosignatures it wants (or compares checkpoints with
+//! others, or keeps them and uses them here); what happened before a gateway wrote anything down.
 
-mod entry;
+pub(in crate::ledger) mod entry;
 mod files;
 mod opening;
-mod order;
-mod reopened;
-mod report;
+pub(in crate::ledger) mod order;
+pub(in crate::ledger) mod reopened;
+pub(in crate::ledger) mod report;
 mod tree;
 
 use std::io;
@@ -40,7 +40,7 @@ use super::{Entry, export::layout};
 use crate::{
     domain::codes::LegalBasis,
     text::audit::{Finding, Remark},
-    tlog::{Checkpoint, TileId, TlogError, VerifierKey, open_checkpoint},
+    tlog::{Checkpoint, Note, Quorum, TileId, TlogError, VerifierKey, open_checkpoint},
 };
 
 /// What the verifier trusts.
@@ -50,6 +50,8 @@ pub struct Anchors<'a> {
     pub key: &'a VerifierKey,
     /// A checkpoint note that was kept from an earlier day.
     pub kept: Option<&'a str>,
+    /// The witnesses that must have cosigned the checkpoint; none: cosignatures are not looked at.
+    pub quorum: Option<&'a Quorum>,
     /// Bases that rest on a consent; [`CONSENT_BASES`] unless the operator's catalogue differs.
     pub consent_bases: &'a [LegalBasis],
 }
@@ -58,15 +60,16 @@ pub struct Anchors<'a> {
 pub fn verify(files: &dyn Files, anchors: &Anchors<'_>) -> io::Result<Report> {
     let mut problems = Problems::default();
     let remarks = own_key(files, anchors.key)?;
-    let Some(signed) = checkpoint(files, anchors.key, &mut problems)? else {
+    let Some((note, signed)) = checkpoint(files, anchors.key, &mut problems)? else {
         return Ok(report(None, None, remarks, problems, Outcome::default()));
     };
+    let cosignatures = anchors.quorum.and_then(|quorum| cosigned(&note, quorum, &mut problems));
     let kept = anchors.kept.and_then(|note| reopened::kept(note, anchors.key, &signed, &mut problems));
     let remarks = strangers(files, signed.size(), remarks, &mut problems)?;
     if signed.size() == 0 {
         problems.whole(Finding::LedgerEmpty);
     }
-    let outcome = walk(files, anchors, &signed, kept.as_ref(), &mut problems)?;
+    let outcome = Outcome { cosignatures, ..walk(files, anchors, &signed, kept.as_ref(), &mut problems)? };
     let remarks = reopened::remarks(&outcome.breaks, kept.as_ref(), remarks);
     let continued = kept.filter(|kept| reopened::continues(kept, &outcome.breaks));
     Ok(report(Some(signed), continued.as_ref(), remarks, problems, outcome))
@@ -78,6 +81,7 @@ struct Outcome {
     openings: OpeningCount,
     order: OrderCount,
     breaks: Vec<Break>,
+    cosignatures: Option<usize>,
 }
 
 type Remarks = Vec<(Remark, Option<String>)>;
@@ -86,8 +90,8 @@ fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remark
     let (types, span) = std::mem::take(&mut outcome.sequence).finish();
     let (problems, further) = problems.finish();
     let continues = kept.map(Checkpoint::size).filter(|_| problems.is_empty());
-    let Outcome { openings, order, breaks, .. } = outcome;
-    Report { checkpoint: signed, types, span, openings, order, breaks, continues, problems, further, remarks }
+    let Outcome { openings, order, breaks, cosignatures, .. } = outcome;
+    Report { checkpoint: signed, types, span, openings, order, breaks, continues, cosignatures, problems, further, remarks }
 }
 
 /// One pass over entries and openings.
@@ -168,12 +172,15 @@ fn own_key(files: &dyn Files, key: &VerifierKey) -> io::Result<Remarks> {
     })
 }
 
-fn checkpoint(files: &dyn Files, key: &VerifierKey, problems: &mut Problems) -> io::Result<Option<Checkpoint>> {
+fn checkpoint(files: &dyn Files, key: &VerifierKey, problems: &mut Problems) -> io::Result<Option<(String, Checkpoint)>> {
     let finding = match whole(files, layout::CHECKPOINT, LONGEST_NOTE)? {
         Whole::Absent => Finding::FileMissing,
         Whole::TooLong => Finding::FileLength,
-        Whole::Bytes(bytes) => match String::from_utf8(bytes).map_err(|_| TlogError::Note).and_then(|note| open_checkpoint(&note, key)) {
-            Ok(checkpoint) => return Ok(Some(checkpoint)),
+        Whole::Bytes(bytes) => match String::from_utf8(bytes)
+            .map_err(|_| TlogError::Note)
+            .and_then(|note| open_checkpoint(&note, key).map(|checkpoint| (note, checkpoint)))
+        {
+            Ok(signed) => return Ok(Some(signed)),
             Err(TlogError::NotSigned) => Finding::CheckpointKey,
             Err(TlogError::BadSignature | TlogError::DuplicateSignature) => Finding::CheckpointSignature,
             Err(TlogError::Origin) => Finding::CheckpointOrigin,
@@ -182,6 +189,18 @@ fn checkpoint(files: &dyn Files, key: &VerifierKey, problems: &mut Problems) -> 
     };
     problems.file(finding, layout::CHECKPOINT);
     Ok(None)
+}
+
+/// How many of the witnesses cosigned; none: the lines of one of them do not verify.
+fn cosigned(note: &str, quorum: &Quorum, problems: &mut Problems) -> Option<usize> {
+    let Ok(count) = Note::parse(note).and_then(|note| quorum.count(&note)) else {
+        problems.file(Finding::CosignatureWrong, layout::CHECKPOINT);
+        return None;
+    };
+    if count < quorum.needed() {
+        problems.file(Finding::CosignaturesMissing, layout::CHECKPOINT);
+    }
+    Some(count)
 }
 
 /// Files that belong to no tree of this size are refused below `tile/` and named elsewhere.

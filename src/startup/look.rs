@@ -1,21 +1,26 @@
 //! Looking at what a gateway would start with, without starting it and without writing anything.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    StartupError,
+    StartupError, database,
     keys::{retired, signer, vault},
+    policies,
 };
 use crate::{
     config::{self, Config},
-    ledger::{LedgerError, fits},
+    domain::codes::{BasisGroup, LegalBasis},
+    gateway::Insight,
+    ledger::{self, LedgerError, fits},
     message::{
         envelope::Opener,
         keys::{OpeningKey, SigningKey},
+        schema::SchemaSet,
     },
     startup::keeping::{MarkState, mark_state},
-    store::{HeadRow, Store},
-    vault::Kek,
+    store::{self, HeadRow, Store},
+    tlog::CosignerKey,
+    vault::{Kek, Vault},
 };
 
 /// Reads every key file: whether others may read it, and whether it holds the kind of key it should.
@@ -64,4 +69,29 @@ pub async fn stored(config: &Config, store: &dyn Store) -> Result<Stored, Startu
     let own_key = vault(config, store).await.map(drop);
     let mark = mark_state(config, store).await.ok();
     Ok(Stored { head, fits, own_key, mark })
+}
+
+/// Inspects the database against its ledger, with the gateway's keys. Writes nothing.
+///
+/// # Errors
+/// When configuration, keys, policies or database cannot be read. What is wrong with the ledger is in the report.
+pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::verify::Report, StartupError> {
+    let policy = policies(config)?;
+    let signer = signer(config, &config.origin)?;
+    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
+    let witnesses = config.witness.iter().map(|witness| witness.vkey.parse::<CosignerKey>()).collect::<Result<Vec<_>, _>>()?;
+    let store = store::open(database(config)?).await?;
+    let consent_bases: Vec<LegalBasis> =
+        LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
+    let anchors = ledger::inspect::Anchors {
+        key: signer.verifier(),
+        kept,
+        witnesses: &witnesses,
+        consent_bases: &consent_bases,
+        policy: policy.digest(),
+    };
+    let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
+    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
+    store.close().await;
+    Ok(report?)
 }

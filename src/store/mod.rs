@@ -1,7 +1,8 @@
 //! Durable state. sqlx lives in this room and nowhere else.
 //!
-//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing; reads are one
-//! small trait per noun. What is personal is sealed before it comes here. Not here: decisions, hashing of the tree, encryption.
+//! Promises: every write goes through one [`Append`], which either commits a whole batch durably or leaves nothing ([`Checkpoints`] alone write
+//! single rows, of which nothing depends); reads are one small trait per noun. What is personal is sealed before it comes here. Not here: decisions,
+//! hashing of the tree, encryption.
 //!
 //! There are two databases behind the same traits. What is added is added for both:
 //! - a table or column: a migration in each folder below `migrations/`, listed in `migrations.rs`; for PostgreSQL the least privileges in
@@ -13,9 +14,11 @@
 mod address;
 mod append;
 mod apply;
+mod checkpoints;
 mod copy;
 mod decode;
 mod find;
+mod inspect;
 mod migrations;
 mod postgres;
 mod read;
@@ -36,11 +39,13 @@ use async_trait::async_trait;
 pub use self::{
     address::Address,
     append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
     copy::{Copied, Hold, Recount, copy},
+    inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
         AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
-        LedgerFilter, LedgerRow, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
+        LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
     sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     write::Write,
@@ -258,7 +263,7 @@ pub trait LedgerRead: Send + Sync {
 
 /// Everything that can be read.
 #[async_trait]
-pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead {
+pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Checkpoints + Inspect {
     /// Opens appends. Used by the ledger's sequencer only.
     fn appender(&self) -> Arc<dyn Appender>;
     /// Waits for what is open and closes the database. Everything after that fails.

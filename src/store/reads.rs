@@ -17,6 +17,8 @@ impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unp
 pub(super) trait Database: Send + Sync + 'static {
     /// All rows of a statement.
     async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
+    /// Changes rows by a statement of its own, durably; gives what it returns.
+    async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
     /// Opens appends.
     fn appender(&self) -> Arc<dyn Appender>;
     /// Waits for what is open and closes everything.

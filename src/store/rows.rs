@@ -316,6 +316,16 @@ pub struct LedgerFilter {
     pub places: Option<Vec<String>>,
 }
 
+closed_list! {
+    /// Tables of the ledger whose rows belong to one entry each.
+    LedgerTable {
+        Leaf = "ledger_leaf",
+        Entry = "ledger_entry",
+        Opening = "ledger_opening",
+        Index = "ledger_index",
+    }
+}
+
 /// The one row of the ledger's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeadRow {

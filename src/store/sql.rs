@@ -14,6 +14,29 @@ pub(super) const FIRST_AT_OR_AFTER: &str = "SELECT idx FROM ledger_entry WHERE t
 pub(super) const LEAF_HASHES: &str = "SELECT leaf_hash FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx";
 pub(super) const TILE: &str = "SELECT hashes FROM ledger_tile WHERE level = $1 AND n = $2";
 pub(super) const TILE_ROOTS: &str = "SELECT root FROM ledger_tile WHERE level = $1 AND n >= $2 AND n < $3 ORDER BY n";
+pub(super) const HEAD_ROWS: &str = "SELECT count(*) FROM ledger_head";
+pub(super) const INSPECT_LEAVES: &str = "SELECT idx, leaf_hash FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx";
+pub(super) const INSPECT_ENTRIES: &str = "SELECT idx, id, time, type, operation, actor, actor_place, recipient, recipient_place, decision, reason, \
+     agreement, body FROM ledger_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx";
+pub(super) const INSPECT_OPENINGS: &str = "SELECT idx, key, sealed FROM ledger_opening WHERE idx >= $1 AND idx < $2 ORDER BY idx";
+pub(super) const INSPECT_TILE: &str = "SELECT root, hashes FROM ledger_tile WHERE level = $1 AND n = $2";
+pub(super) const TILE_BEYOND: &str = "SELECT min(n) FROM (SELECT min(n) AS n FROM ledger_tile WHERE level = $1 AND n < 0 UNION ALL \
+     SELECT min(n) AS n FROM ledger_tile WHERE level = $1 AND n >= $2) beyond";
+pub(super) const TILE_LEVEL_BEYOND: &str = "SELECT min(level) FROM (SELECT min(level) AS level FROM ledger_tile WHERE level < 0 UNION ALL \
+     SELECT min(level) AS level FROM ledger_tile WHERE level >= $1) beyond";
+pub(super) const INSPECT_CHECKPOINTS: &str =
+    "SELECT size, root, note, cosignatures FROM ledger_checkpoint WHERE size > $1 ORDER BY size LIMIT $2";
+pub(super) const INSPECT_INDEX: &str = "SELECT tag, idx FROM ledger_index WHERE (tag, idx) > ($1, $2) ORDER BY tag, idx LIMIT $3";
+/// In two halves, so that each is one step in the primary key.
+pub(super) const LEAF_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS idx FROM ledger_leaf WHERE idx < 0 UNION ALL \
+     SELECT min(idx) AS idx FROM ledger_leaf WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
+pub(super) const ENTRY_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS idx FROM ledger_entry WHERE idx < 0 UNION ALL \
+     SELECT min(idx) AS idx FROM ledger_entry WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
+pub(super) const OPENING_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS idx FROM ledger_opening WHERE idx < 0 UNION ALL \
+     SELECT min(idx) AS idx FROM ledger_opening WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
+pub(super) const INDEX_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS idx FROM ledger_index WHERE idx < 0 UNION ALL \
+     SELECT min(idx) AS idx FROM ledger_index WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
+
 pub(super) const INSERT_TILE: &str = "INSERT INTO ledger_tile (level, n, root, hashes) VALUES ($1, $2, $3, $4)";
 
 pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE kind = $1 AND iss = $2 AND jti = $3";

@@ -147,14 +147,11 @@ impl Appender for SqliteFile {
 #[async_trait]
 impl Database for SqliteFile {
     async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        let mut arguments = SqliteArguments::default();
-        let (sql, values) = statement.into_parts();
-        bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
-        match sql {
-            Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(&self.reads).await,
-            Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(&self.reads).await,
-        }
-        .map_err(StoreError::Database)
+        rows(&self.reads, statement).await
+    }
+
+    async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        rows(&self.writer, statement).await
     }
 
     fn appender(&self) -> Arc<dyn Appender> {
@@ -165,6 +162,17 @@ impl Database for SqliteFile {
         self.reads.close().await;
         self.writer.close().await;
     }
+}
+
+async fn rows<T: Columns>(pool: &Pool<Db>, statement: Statement) -> Result<Vec<T>, StoreError> {
+    let mut arguments = SqliteArguments::default();
+    let (sql, values) = statement.into_parts();
+    bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
+    match sql {
+        Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(pool).await,
+        Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(pool).await,
+    }
+    .map_err(StoreError::Database)
 }
 
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";

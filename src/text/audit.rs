@@ -8,12 +8,14 @@ use crate::domain::{
 };
 
 closed_list! {
-    /// What can be wrong with an exported ledger.
+    /// What can be wrong with a ledger: with an export, or with the database behind it.
     Finding {
         CheckpointForm = "checkpoint_form",
         CheckpointKey = "checkpoint_key",
         CheckpointSignature = "checkpoint_signature",
         CheckpointOrigin = "checkpoint_origin",
+        CosignatureWrong = "cosignature_wrong",
+        CosignaturesMissing = "cosignatures_missing",
         LedgerEmpty = "ledger_empty",
         FileMissing = "file_missing",
         FileUnexpected = "file_unexpected",
@@ -46,6 +48,15 @@ closed_list! {
         ReleaseToSuspended = "release_to_suspended",
         ReopeningMismatch = "reopening_mismatch",
         LossConcealed = "loss_concealed",
+        RowMissing = "row_missing",
+        RowBeyond = "row_beyond",
+        RowUnreadable = "row_unreadable",
+        ColumnDiffers = "column_differs",
+        OpeningGone = "opening_gone",
+        OpeningClosed = "opening_closed",
+        IndexMissing = "index_missing",
+        IndexSurplus = "index_surplus",
+        IndexDiffers = "index_differs",
     }
 }
 
@@ -57,6 +68,7 @@ closed_list! {
         FileBeside = "file_beside",
         LedgerReopened = "ledger_reopened",
         EntriesLost = "entries_lost",
+        IndexUntold = "index_untold",
     }
 }
 
@@ -68,6 +80,11 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::CheckpointKey => ["the checkpoint is not signed by the trusted key", "チェックポイントに信頼する鍵の署名がありません"],
         Finding::CheckpointSignature => ["the signature on the checkpoint does not verify", "チェックポイントの署名が正しくありません"],
         Finding::CheckpointOrigin => ["the checkpoint belongs to another ledger", "別の台帳のチェックポイントです"],
+        Finding::CosignatureWrong => ["a cosignature of a trusted witness does not verify", "信頼する立会人の署名が正しくありません"],
+        Finding::CosignaturesMissing => [
+            "fewer of the trusted witnesses cosigned the checkpoint than were asked for",
+            "チェックポイントに署名した信頼する立会人が、求められた数に足りません",
+        ],
         Finding::LedgerEmpty => {
             ["a ledger without entries: even a new one has its first entry", "記録が一件もありません（新しい台帳にも最初の記録があります）"]
         }
@@ -128,6 +145,22 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
             "the kept note covers entries that were lost, and the record of the break leaves them out",
             "保管していたノートには失われた記録が含まれますが、断絶の記録に書かれていません",
         ],
+        Finding::RowMissing => ["the row is missing", "行がありません"],
+        Finding::RowBeyond => ["a row that belongs to nothing in the ledger", "台帳のどの記録にも属さない行があります"],
+        Finding::RowUnreadable => ["the row holds a value that cannot be read", "行に読み取れない値があります"],
+        Finding::ColumnDiffers => ["the column is not what the ledger says", "列の値が台帳の内容と違います"],
+        Finding::OpeningGone => {
+            ["the opening is gone, and no erasure stands behind its entry", "開示情報がなく、後に消去の記録もありません"]
+        }
+        Finding::OpeningClosed => ["the opening does not open under its key", "開示情報をその鍵で開けません"],
+        Finding::IndexMissing => {
+            ["a row of the search index is missing: the entry would not be found", "検索用の索引の行がなく、この記録は検索で見つかりません"]
+        }
+        Finding::IndexSurplus => ["a row of the search index that the entry does not give", "記録の内容にない行が検索用の索引にあります"],
+        Finding::IndexDiffers => [
+            "the search index differs somewhere in the 4096 entries from here on",
+            "検索用の索引が、ここから 4096 件の記録のどこかで食い違います",
+        ],
     };
     lang.of(en, ja)
 }
@@ -142,6 +175,10 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
         Remark::OwnKeyDiffers => [
             "the export names another key than yours; yours was used",
             "書き出しに記載の鍵が指定された鍵と違います（指定された鍵で検証しました）",
+        ],
+        Remark::IndexUntold => [
+            "entries whose search tags cannot be recomputed here (a schema this program does not have, or a problem named above)",
+            "検索用の索引を再計算できない記録の数（様式が手元にないか、上に示した問題があるため）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
         Remark::LedgerReopened => [

@@ -71,6 +71,15 @@ pub enum TlogError {
     /// The checkpoint's origin is not the name of the key that is trusted.
     #[error("the checkpoint belongs to another log")]
     Origin,
+    /// Not an Ed25519 cosigner key, its key id does not belong to its name and key, or anybody could sign under it.
+    #[error("not a cosigner key")]
+    CosignerKey,
+    /// A quorum asks for more witnesses than it names, or names a key twice.
+    #[error("a quorum names each witness once and asks for no more than it names")]
+    Quorum,
+    /// Fewer witnesses than the quorum asks for have cosigned.
+    #[error("not enough witnesses have cosigned")]
+    TooFewCosignatures,
     /// Not a proof in the `tlog-proof` format.
     #[error("not a tlog-proof")]
     ProofText,

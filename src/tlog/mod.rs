@@ -1,14 +1,15 @@
 //! The mathematics and the formats of a transparency log, so that strangers can verify the ledger (ledger section 1, promise 5).
 //!
 //! Hashing and proofs are those of RFC 6962 section 2.1 (SHA-256); tiles, checkpoints, signed notes and proof files are the C2SP formats
-//! `tlog-tiles`, `tlog-checkpoint`, `signed-note` and `tlog-proof`. Everything here is a pure function of its arguments: no storage, no clock,
+//! `tlog-tiles`, `tlog-checkpoint`, `tlog-cosignature`, `signed-note` and `tlog-proof`. Everything here is a pure function of its arguments: no storage, no clock,
 //! no randomness, no network. What is parsed is parsed strictly: one value has one spelling, and any other is refused.
 //!
-//! What it does not do: it does not decide which key to trust, it does not check witnesses' cosignatures (they are carried and ignored), and it
-//! never treats a hash that it was handed as authentic. A proof built from a corrupted store simply fails verification.
+//! What it does not do: it does not decide which key to trust, nor whether a cosignature is recent (those of unknown keys are carried and ignored), and
+//! it never treats a hash that it was handed as authentic. A proof built from a corrupted store simply fails verification.
 
 mod batch;
 mod checkpoint;
+mod cosignature;
 mod decimal;
 mod edge;
 mod error;
@@ -24,6 +25,7 @@ mod tlog_proof;
 
 pub use batch::BatchTree;
 pub use checkpoint::{Checkpoint, open_checkpoint};
+pub use cosignature::{CosignerKey, Quorum};
 pub use edge::{FullTile, RightEdge};
 pub use error::TlogError;
 pub use frontier::Frontier;

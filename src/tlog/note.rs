@@ -71,6 +71,20 @@ impl Note {
         if verified { Ok(&self.text) } else { Err(TlogError::NotSigned) }
     }
 
+    /// The same note with further signature lines. A line that is there already is not repeated.
+    pub fn with_signatures(&self, lines: &[NoteSignature]) -> Result<Self, TlogError> {
+        let mut note = self.clone();
+        for line in lines {
+            if !note.signatures.contains(line) {
+                note.signatures.push(line.clone());
+            }
+        }
+        if note.signatures.len() > MAX_SIGNATURES {
+            return Err(TlogError::TooLong);
+        }
+        Ok(note)
+    }
+
     /// The signature lines.
     #[must_use]
     pub fn signatures(&self) -> &[NoteSignature] {
@@ -87,8 +101,7 @@ impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{}", self.text)?;
         for line in &self.signatures {
-            let bytes = [&line.id.to_be_bytes()[..], &line.signature].concat();
-            writeln!(f, "{SIGNATURE_START}{} {}", line.name, STANDARD.encode(bytes))?;
+            writeln!(f, "{line}")?;
         }
         Ok(())
     }
@@ -117,6 +130,21 @@ impl NoteSignature {
         &self.signature
     }
 
+    /// Reads signature lines that stand by themselves, each ending with a newline; none is right too.
+    pub fn parse_lines(text: &str) -> Result<Vec<Self>, TlogError> {
+        let mut lines = Vec::new();
+        for line in text.split_terminator('\n') {
+            if lines.len() == MAX_SIGNATURES {
+                return Err(TlogError::TooLong);
+            }
+            lines.push(Self::parse(line)?);
+        }
+        if has_controls(text) || !(text.is_empty() || text.ends_with('\n')) {
+            return Err(TlogError::Note);
+        }
+        Ok(lines)
+    }
+
     fn parse(line: &str) -> Result<Self, TlogError> {
         let (name, bytes) = line.strip_prefix(SIGNATURE_START).and_then(|rest| rest.split_once(' ')).ok_or(TlogError::Note)?;
         let name = name.parse().map_err(|_| TlogError::Note)?;
@@ -125,6 +153,14 @@ impl NoteSignature {
             Some((id, signature)) if !signature.is_empty() => Ok(Self::new(name, u32::from_be_bytes(*id), signature.to_vec())),
             _ => Err(TlogError::Note),
         }
+    }
+}
+
+/// Writes the line, without the newline that ends it.
+impl std::fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = [&self.id.to_be_bytes()[..], &self.signature].concat();
+        write!(f, "{SIGNATURE_START}{} {}", self.name, STANDARD.encode(bytes))
     }
 }
 

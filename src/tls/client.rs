@@ -379,7 +379,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
     }
 }
 
-fn certificates(pem: &[u8], what: &'static str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+pub(super) fn certificates(pem: &[u8], what: &'static str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| ClientError::BadPem(what))?;
     if found.is_empty() { Err(ClientError::BadPem(what)) } else { Ok(found) }
 }

@@ -15,6 +15,7 @@ pub mod client;
 pub mod handshake;
 pub mod judge;
 pub mod listener;
+pub mod outbound;
 pub mod peer;
 pub mod state;
 

@@ -1,11 +1,19 @@
 //! A sandbox made by `tsunagi init`, its gateway as a process of its own, and parties that speak the protocol to it over HTTPS.
 
+pub(crate) mod aftermath;
+pub(crate) mod agreement;
 pub(crate) mod hunt;
+pub(crate) mod inject;
+pub(crate) mod inside;
 pub(crate) mod ledger;
+pub(crate) mod load;
 pub(crate) mod party;
+pub(crate) mod policies;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rights;
+pub(crate) mod several;
+pub(crate) mod storm;
 pub(crate) mod story;
 pub(crate) mod told;
 
@@ -14,7 +22,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
@@ -54,17 +62,28 @@ impl Default for Settings {
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
     settings: Settings,
+    /// The database, as its superuser reaches it, where it is PostgreSQL.
+    postgres: Option<Database>,
 }
 
 impl Sandbox {
+    /// A sandbox on SQLite.
     pub(crate) fn new(settings: Settings) -> Self {
-        let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings };
-        let made = Command::new(BINARY)
-            .args(["init", "--port", &free_port().to_string()])
-            .arg(sandbox.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        Self::on(settings, None)
+    }
+
+    /// A sandbox on SQLite, or on an empty database of a PostgreSQL server.
+    pub(crate) fn on(settings: Settings, postgres: Option<&Database>) -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings, postgres: postgres.cloned() };
+        let mut init = Command::new(BINARY);
+        init.args(["init", "--port", &free_port().to_string()]).arg(sandbox.path()).stdin(Stdio::null());
+        if let Some(database) = postgres {
+            let owner = sandbox.folder.path().join("owner-url");
+            fs::write(&owner, database.owner()).unwrap();
+            fs::set_permissions(&owner, fs::Permissions::from_mode(0o600)).unwrap();
+            init.args(["--database", &database.application(), "--database-owner-url-file"]).arg(owner);
+        }
+        let made = init.output().unwrap();
         assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
         let config = fs::read_to_string(sandbox.config()).unwrap();
         // A socket in the folder instead of one more port.
@@ -80,37 +99,13 @@ impl Sandbox {
 
     /// The same sandbox again: the same keys, ledger and address. Only one of them can serve at a time.
     pub(crate) fn twin(&self) -> Self {
-        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings };
+        let twin = Self { folder: tempfile::tempdir().unwrap(), settings: self.settings, postgres: self.postgres.clone() };
         for file in files(&self.path()) {
             let copy = twin.path().join(file.strip_prefix(self.path()).unwrap());
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::copy(file, copy).unwrap();
         }
         twin
-    }
-
-    /// Moves the exchange to PostgreSQL, as an operator does. It must not be served meanwhile.
-    pub(crate) fn move_to(&self, database: &Database) {
-        let moved = self.migrate_store(&database.owner());
-        assert!(moved.status.success(), "migrate-store: {}", String::from_utf8_lossy(&moved.stderr));
-        self.use_database(&[database.application()], false);
-    }
-
-    /// Runs `tsunagi migrate-store`.
-    pub(crate) fn migrate_store(&self, to: &str) -> Output {
-        let arguments = ["migrate-store", "--lang", "en", "--json", "--to", to, "-c"];
-        Command::new(BINARY).args(arguments).arg(self.config()).stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// Every gateway that is started from now on uses this database.
-    pub(crate) fn use_database(&self, urls: &[String], pooler: bool) {
-        let config = fs::read_to_string(self.config()).unwrap();
-        let (before, rest) = config.split_once("[database]\n").unwrap();
-        let (_, behind) = rest.split_once("\n\n").unwrap();
-        let pooler = if pooler { "\npooler = true" } else { "" };
-        fs::write(self.config(), format!("{before}[database]\nurl = {urls:?}{pooler}\n\n{behind}")).unwrap();
-        // There is a password in it.
-        fs::set_permissions(self.config(), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Where the public listener is.
@@ -132,6 +127,18 @@ impl Sandbox {
         self.path().join("data/tsunagi.sqlite")
     }
 
+    /// The PostgreSQL database, where it is one.
+    pub(crate) const fn postgres(&self) -> Option<&Database> {
+        self.postgres.as_ref()
+    }
+
+    /// Lets the gateways reach the PostgreSQL server at another port from their next start on: a proxy, a pooler.
+    pub(crate) fn reach(&self, port: u16) {
+        let before = self.postgres.as_ref().unwrap().port;
+        let config = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), config.replace(&format!("127.0.0.1:{before}/"), &format!("127.0.0.1:{port}/"))).unwrap();
+    }
+
     /// What every run of the gateway wrote to standard output and standard error.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("serve.log")
@@ -146,22 +153,24 @@ impl Sandbox {
 
     /// Starts another gateway on the same ledger, at a port of its own. Its parties still sign for the same gateway.
     pub(crate) async fn serve_another(&self) -> (Server, SocketAddr) {
-        self.serve_numbered(2, free_port()).await
-    }
-
-    /// Starts the gateway of a number, from 2 on, at a port.
-    pub(crate) async fn serve_numbered(&self, number: u16, port: u16) -> (Server, SocketAddr) {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let admin = format!("admin-{number}.sock");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let config = fs::read_to_string(self.config()).unwrap();
         let config = config.replace(&format!("listen = \"{}\"", self.address()), &format!("listen = \"{address}\""));
-        let config = config.replace("sandbox-1", &format!("sandbox-{number}")).replace("admin.sock", &admin);
-        let file = self.path().join(format!("gateway-{number}.toml"));
+        let config = config.replace("sandbox-1", "sandbox-2").replace("admin.sock", "admin-2.sock");
+        let file = self.path().join("another.toml");
+        // Private where the first is: it may hold a password.
+        fs::copy(self.config(), &file).unwrap();
         fs::write(&file, config).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        let mut server = Server::start(self, &file, &admin);
+        let mut server = Server::start(self, &file, "admin-2.sock");
         server.ready().await;
         (server, address)
+    }
+
+    /// Starts that other gateway again, at the port it had.
+    pub(crate) async fn resume_another(&self) -> Server {
+        let mut server = Server::start(self, &self.path().join("another.toml"), "admin-2.sock");
+        server.ready().await;
+        server
     }
 
     /// Starts the gateway, which must refuse; gives what it said.

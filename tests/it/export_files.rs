@@ -30,7 +30,7 @@ fn an_export_verifies_in_memory_and_as_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     ledger.write(&folder.path().join("export"));
     let key = ledger.key();
-    let anchors = Anchors { key: &key, kept: None, consent_bases: CONSENT_BASES };
+    let anchors = Anchors { key: &key, kept: None, quorum: None, consent_bases: CONSENT_BASES };
     assert_eq!(verify(&Folder::new(&folder.path().join("export")), &anchors).unwrap(), report);
 }
 
@@ -79,7 +79,7 @@ fn a_million_entries_verify() {
     writer.finish(&head.sign(&ledger.signer()).unwrap(), &ledger.key()).unwrap();
     ledger.entries.clear();
     let key = ledger.key();
-    let report = verify(&Folder::new(&path), &Anchors { key: &key, kept: None, consent_bases: CONSENT_BASES }).unwrap();
+    let report = verify(&Folder::new(&path), &Anchors { key: &key, kept: None, quorum: None, consent_bases: CONSENT_BASES }).unwrap();
     assert!(report.holds(), "{:?}", report.problems);
     assert_eq!(report.checkpoint.unwrap().size(), 1_000_000);
 }

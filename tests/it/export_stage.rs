@@ -105,7 +105,7 @@ pub(crate) fn check(files: &Files) -> Report {
 
 pub(crate) fn check_since(files: &Files, kept: Option<&str>) -> Report {
     let key = Ledger::of(Vec::new()).key();
-    verify(files, &Anchors { key: &key, kept, consent_bases: CONSENT_BASES }).expect("in memory")
+    verify(files, &Anchors { key: &key, kept, quorum: None, consent_bases: CONSENT_BASES }).expect("in memory")
 }
 
 /// An entry without opening, in the order of its index.

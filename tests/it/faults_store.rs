@@ -34,11 +34,7 @@ async fn while_the_database_is_locked_nothing_moves_and_then_everything_works_ag
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_disk_is_full_nothing_moves_and_then_everything_works_again() {
-    if Command::new("prlimit").arg("--version").output().is_err() {
-        eprintln!("skipped: prlimit (util-linux) is not installed");
-        return;
-    }
+async fn while_files_may_not_grow_nothing_moves_and_then_everything_works_again() {
     let sandbox = Sandbox::new(Settings { full_disk: true, ..Settings::default() });
     let server = sandbox.serve().await;
     let story = Arc::new(Story::open(&sandbox).await);
@@ -53,18 +49,18 @@ async fn while_the_disk_is_full_nothing_moves_and_then_everything_works_again() 
 
 fn limit_files(server: &Server, bytes: &str) {
     let limited = Command::new("prlimit").args([format!("--pid={}", server.id()), format!("--fsize={bytes}:unlimited")]).status();
-    assert!(limited.unwrap().success());
+    assert!(limited.expect("prlimit (Debian package util-linux) is installed").success());
 }
 
 /// What is tried while nothing can be recorded.
-struct Outage {
+pub(crate) struct Outage {
     referral: Referral,
     message: Message,
     end: String,
 }
 
 impl Outage {
-    async fn prepare(story: &Story) -> Self {
+    pub(crate) async fn prepare(story: &Story) -> Self {
         let referral = story.refer().await;
         let consent = story.sign_consent(&story.consent());
         story.register(&consent).await.unwrap();
@@ -73,7 +69,7 @@ impl Outage {
         Self { referral, message, end }
     }
 
-    async fn nothing_moves(&self, sandbox: &Sandbox, story: &Story, server: &Server) {
+    pub(crate) async fn nothing_moves(&self, sandbox: &Sandbox, story: &Story, server: &Server) {
         let before = Stored::read(&sandbox.database()).await.leaves.len();
         let Self { referral, message, end } = self;
         let (submitted, shown, listed, ended, missing) = tokio::join!(
@@ -94,7 +90,7 @@ impl Outage {
         assert_eq!(Stored::read(&sandbox.database()).await.leaves.len(), before);
     }
 
-    async fn everything_works(&self, story: &Story, server: &Server) {
+    pub(crate) async fn everything_works(&self, story: &Story, server: &Server) {
         let ready = async {
             while server.admin("/readyz").await.unwrap().0 != 200 {
                 sleep(Duration::from_millis(20)).await;

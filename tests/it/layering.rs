@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tls", &["clock", "config", "domain"]),
     ("telemetry", &["config", "domain", "tls"]),
     ("http", &["clock", "domain", "gateway", "telemetry", "text", "tlog", "tls"]),
+    ("witness", &["clock", "domain", "ledger", "store", "tlog", "tls"]),
     ("client", &["clock", "config", "domain", "message", "text", "tlog", "tls"]),
     ("startup", ANY),
     ("cli", ANY),

@@ -26,13 +26,13 @@ use crate::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sqlite_exchange_goes_on_in_postgresql_with_its_ledger() {
     let Some(database) = postgres_stage::database() else { return };
-    let sandbox = Sandbox::new(Settings::default());
+    let mut sandbox = Sandbox::new(Settings::default());
     let server = sandbox.serve().await;
     let story = Story::open(&sandbox).await;
     let mut told = Told::default();
     let (case, message) = fill(&story, &mut told).await;
 
-    let refused = sandbox.migrate_store(&database.owner());
+    let refused = sandbox.migrate_store(&database);
     assert_eq!((refused.status.code(), said(&refused.stderr)["error"].as_str()), (Some(2), Some("usage")));
     assert!(said(&refused.stderr)["detail"].as_str().unwrap().contains("the database is in use"));
     story.read(&case, PLACEMENT).await.unwrap();
@@ -40,17 +40,17 @@ async fn a_sqlite_exchange_goes_on_in_postgresql_with_its_ledger() {
 
     let taken = database.at(database.port);
     taken.sql("CREATE TABLE somebody_elses (n int)");
-    assert!(said(&sandbox.migrate_store(&database.owner()).stderr)["detail"].as_str().unwrap().contains("not empty"));
+    assert!(said(&sandbox.migrate_store(&database).stderr)["detail"].as_str().unwrap().contains("not empty"));
     taken.sql("DROP TABLE somebody_elses");
-    let moved = sandbox.migrate_store(&database.owner());
+    let moved = sandbox.migrate_store(&database);
     assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
     let moved = said(&moved.stdout);
     assert!(moved["rows"]["message"].as_u64().unwrap() > 0 && moved["rows"]["ledger_leaf"] == moved["size"], "{moved}");
-    let again = sandbox.migrate_store(&database.owner());
+    let again = sandbox.migrate_store(&database);
     assert!(!again.status.success(), "it was moved twice");
     open(&format!("sqlite://{}", sandbox.database().display())).await.unwrap().close().await;
 
-    sandbox.use_database(&[database.owner()], false);
+    sandbox.use_postgres(&database, &[database.port], false);
     let server = sandbox.serve().await;
     let (first, again) = (told.messages[&message.jti].clone(), story.submit(&message).await.unwrap());
     assert_eq!(Answer::new(&message, &again), first, "what was accepted before is answered as before");
@@ -236,7 +236,10 @@ async fn filled() -> Filled {
             server.stop().await;
             let kept = tempfile::tempdir().unwrap();
             let file = kept.path().join("tsunagi.sqlite");
-            // A gateway that ended leaves no write-ahead log behind.
+            // What stands in the write-ahead log moves into the file that is copied.
+            let mut connection = connect(&sandbox.database()).await;
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+            connection.close().await.unwrap();
             std::fs::copy(sandbox.database(), &file).unwrap();
             (kept, file)
         })

@@ -1,76 +1,19 @@
 //! Policies change over at one entry of the ledger: wrong ones never get so far, and no gateway decides by others than those in force.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    time::Duration,
-};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
 use tsunagi::{
     domain::{agreement::AgreementAct, codes::Purpose},
     message::objects::PartyAct,
 };
 
 use crate::exchange_stage::{
-    AUDITOR, BINARY, SOON, Sandbox, Settings,
+    AUDITOR, Settings,
     party::{Party, Setback},
-    process::Server,
+    policies::{activate, change, logged, narrow, policies, reread, sandbox, tsunagi},
     story::{BENEFIT, Consent, PLACEMENT, Story},
 };
-
-/// A sandbox whose gateway reads its policies from a folder of its own.
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new(Settings::default());
-    let folder = policies(&sandbox);
-    fs::create_dir_all(folder.join("catalogue")).unwrap();
-    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    for part in ["", "catalogue"] {
-        for entry in fs::read_dir(published.join(part)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-            fs::copy(entry.path(), folder.join(part).join(entry.file_name())).unwrap();
-        }
-    }
-    let config = fs::read_to_string(sandbox.config()).unwrap();
-    fs::write(sandbox.config(), format!("policies = \"policies\"\n{config}")).unwrap();
-    sandbox
-}
-
-fn policies(sandbox: &Sandbox) -> PathBuf {
-    sandbox.path().join("policies")
-}
-
-/// Replaces a text of the policies once.
-fn change(sandbox: &Sandbox, file: &str, from: &str, to: &str) {
-    let path = policies(sandbox).join(file);
-    let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{file} has no {from}");
-    fs::write(path, text.replacen(from, to, 1)).unwrap();
-}
-
-/// The benefit desk no longer sees disability.
-fn narrow(sandbox: &Sandbox) {
-    change(
-        sandbox,
-        "10_necessity.cedar",
-        "FieldClass::\"wishes\",\n    FieldClass::\"disability\", FieldClass::\"medical\"",
-        "FieldClass::\"wishes\",\n    FieldClass::\"medical\"",
-    );
-}
-
-fn tsunagi(args: &[&str], sandbox: &Sandbox) -> Output {
-    let config = sandbox.config();
-    Command::new(BINARY).args(args).arg("-c").arg(config).stdin(Stdio::null()).output().unwrap()
-}
-
-/// Puts the policies of the folder in force; gives what the command printed.
-fn activate(sandbox: &Sandbox) -> Value {
-    let done = tsunagi(&["--json", "policy", "activate", "--by", "decision-2026-11"], sandbox);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&done.stdout).unwrap()
-}
 
 /// The rows a purpose is shown.
 async fn rows(story: &Story, case: &str, purpose: Purpose) -> BTreeSet<String> {
@@ -104,23 +47,9 @@ async fn explained(by: &Party, text: &str) -> Result<(), Setback> {
     by.post("/v1/explain", PLACEMENT, "application/jose", by.seal(text)).await.map(|_| ())
 }
 
-fn reread(server: &Server) {
-    assert!(Command::new("kill").args(["-HUP", &server.id().to_string()]).status().unwrap().success());
-}
-
-/// Waits until the log of the gateways says something for the `nth` time.
-async fn logged(sandbox: &Sandbox, text: &str, nth: usize) {
-    let there = async {
-        while fs::read_to_string(sandbox.log()).unwrap().matches(text).count() < nth {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(SOON, there).await.unwrap_or_else(|_| panic!("the log never said {text}"));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_decides_nothing() {
-    let sandbox = sandbox();
+    let sandbox = sandbox(Settings::default());
     let server = sandbox.serve().await;
     let (another, address) = sandbox.serve_another().await;
     let story = Story::open(&sandbox).await;
@@ -133,7 +62,7 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
     let before = rows(&story, &referral.case, BENEFIT).await;
 
     // Read again and not in force yet: everybody goes on as before.
-    narrow(&sandbox);
+    narrow(&policies(&sandbox));
     reread(&server);
     logged(&sandbox, "they are used once they are put in force", 1).await;
     let meanwhile = rows(&story, &referral.case, BENEFIT).await;
@@ -170,7 +99,7 @@ async fn policies_come_into_force_at_one_entry_and_a_gateway_that_lacks_them_dec
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_new_policies_forbid_is_refused_from_their_entry_on_and_what_takes_back_stays_possible() {
-    let sandbox = sandbox();
+    let sandbox = sandbox(Settings::default());
     let server = sandbox.serve().await;
     let story = Story::open(&sandbox).await;
     let consent = story.sign_consent(&story.consent());
@@ -178,7 +107,7 @@ async fn what_new_policies_forbid_is_refused_from_their_entry_on_and_what_takes_
     // The centre opens no cases and enters into no agreements any more.
     for permitted in ["MessageType::\"referral\"", "Record::\"agreement\""] {
         let head = format!("resource == {permitted})\nwhen {{\n  [\n    OrgKind::\"settlement_center\", ");
-        change(&sandbox, "50_operation.cedar", &head, &head.replace("OrgKind::\"settlement_center\", ", ""));
+        change(&policies(&sandbox), "50_operation.cedar", &head, &head.replace("OrgKind::\"settlement_center\", ", ""));
     }
     reread(&server);
     logged(&sandbox, "they are used once they are put in force", 1).await;
@@ -195,12 +124,12 @@ async fn what_new_policies_forbid_is_refused_from_their_entry_on_and_what_takes_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_policies_are_not_loaded_again_do_not_start_and_do_not_come_into_force() {
-    let sandbox = sandbox();
+    let sandbox = sandbox(Settings::default());
     let server = sandbox.serve().await;
     let story = Story::open(&sandbox).await;
     let referral = story.refer().await;
     let before = rows(&story, &referral.case, BENEFIT).await;
-    change(&sandbox, "10_necessity.cedar", "FieldClass::\"wishes\"", "FieldClass::\"wishs\"");
+    change(&policies(&sandbox), "10_necessity.cedar", "FieldClass::\"wishes\"", "FieldClass::\"wishs\"");
     reread(&server);
     logged(&sandbox, "policies not reloaded", 1).await;
     assert_eq!(rows(&story, &referral.case, BENEFIT).await, before, "the old set stays");
@@ -213,8 +142,8 @@ async fn wrong_policies_are_not_loaded_again_do_not_start_and_do_not_come_into_f
     assert!(sandbox.refuses_to_serve().await.contains("the policies do not load"));
 
     // Right, but not in force: it does not start either, and says what to do.
-    change(&sandbox, "10_necessity.cedar", "FieldClass::\"wishs\"", "FieldClass::\"wishes\"");
-    narrow(&sandbox);
+    change(&policies(&sandbox), "10_necessity.cedar", "FieldClass::\"wishs\"", "FieldClass::\"wishes\"");
+    narrow(&policies(&sandbox));
     assert!(sandbox.refuses_to_serve().await.contains("tsunagi policy activate"));
     activate(&sandbox);
     let server = sandbox.serve().await;

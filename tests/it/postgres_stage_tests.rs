@@ -1,6 +1,6 @@
 //! The PostgreSQL of the tests does what the tests rest on.
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use crate::postgres_stage::{self, APPLICATION, Cut, Database, Pooler, Proxy};
 
@@ -91,6 +91,5 @@ async fn the_pooler_gives_each_transaction_any_connection() {
     let mut other = PgConnection::connect(&through.application()).await.unwrap();
     let who = "SELECT pg_backend_pid()";
     let (Ok(first), Ok(second)) = (one.fetch_one(who).await, other.fetch_one(who).await) else { panic!("{}", pooler.log()) };
-    use sqlx::Row as _;
     assert_eq!(first.get::<i32, _>(0), second.get::<i32, _>(0));
 }

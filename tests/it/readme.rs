@@ -72,7 +72,7 @@ fn every_link_leads_to_a_file() {
 
 #[test]
 fn the_configuration_is_listed_option_by_option() {
-    let source = file("src/config.rs") + &file("src/config/database.rs");
+    let source = file("src/config.rs") + &file("src/config/database.rs") + &file("src/config/witnesses.rs");
     let mut options = BTreeSet::new();
     for (room, prefix) in [
         ("Config", ""),
@@ -83,12 +83,14 @@ fn the_configuration_is_listed_option_by_option() {
         ("Admin", "admin."),
         ("Limits", "limits."),
         ("Log", "log."),
+        ("Checkpoints", "checkpoints."),
+        ("Witness", "witness."),
     ] {
         let body = source.split_once(&format!("pub struct {room} {{")).unwrap().1.split("\n}").next().unwrap();
         let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
         options.extend(fields.map(|field| format!("{prefix}{field}")));
     }
-    for table in ["tls", "keys", "database", "ledger", "admin", "limits", "log"] {
+    for table in ["tls", "keys", "database", "ledger", "checkpoints", "witness", "admin", "limits", "log"] {
         options.remove(table);
     }
     for (name, text) in readmes() {

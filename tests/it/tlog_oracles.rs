@@ -19,7 +19,7 @@ const ORIGIN: &str = "gw.example/ledger";
 
 /// SHA-256 as `ct-merkle` wants it.
 #[derive(Clone)]
-struct Sha256(Context);
+pub(crate) struct Sha256(Context);
 
 impl Default for Sha256 {
     fn default() -> Self {

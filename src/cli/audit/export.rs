@@ -1,6 +1,6 @@
 //! `tsunagi audit export`: a copy of the ledger at one signed size, checked before it is called done.
 //!
-//! The size is that of the first checkpoint; what is appended meanwhile (the export's own queries are entries too) is not in the copy. A copy that is
+//! The size is that of the newest cosigned checkpoint, or of the newest one where nobody cosigns or it is asked for; what is appended meanwhile (the export's own queries are entries too) is not in the copy. A copy that is
 //! not whole stays under another name.
 
 use std::{
@@ -34,6 +34,9 @@ pub(super) struct ExportArgs {
     /// What is written.
     #[arg(long, value_enum, default_value_t = Format::Tiles)]
     format: Format,
+    /// Copy up to the newest head even where witnesses have cosigned only an older one.
+    #[arg(long)]
+    newest: bool,
     /// A folder (tiles) or a file (ndjson, csv) that does not exist yet.
     out: PathBuf,
 }
@@ -55,7 +58,7 @@ pub(super) async fn run(args: ExportArgs, voice: Voice) -> Result<(), CliError> 
         return Err(CliError::usage(format!("{out} exists already"), format!("{out} は既にあります")));
     }
     let client = args.who.client(voice)?;
-    let head = patient(async || client.checkpoint().await).await?;
+    let head = head(&client, args.newest).await?;
     let unfinished = unfinished(out)?;
     if unfinished.symlink_metadata().is_ok() {
         let unfinished = unfinished.display();
@@ -73,6 +76,14 @@ pub(super) async fn run(args: ExportArgs, voice: Voice) -> Result<(), CliError> 
     }
 }
 
+/// The head to copy up to.
+async fn head(client: &Client, newest: bool) -> Result<SignedCheckpoint, CliError> {
+    if !newest && let Some(cosigned) = patient(async || client.cosigned_checkpoint().await).await? {
+        return Ok(cosigned);
+    }
+    patient(async || client.checkpoint().await).await
+}
+
 /// What was written, checked.
 enum Done {
     Folder(Box<Report>),
@@ -84,7 +95,7 @@ impl Done {
     fn show(&self, head: &SignedCheckpoint, voice: Voice) -> Result<(), CliError> {
         let (origin, size, root) = (head.head.origin(), head.head.size(), head.head.root().to_string());
         match self {
-            Self::Folder(report) => verify::show(report, voice),
+            Self::Folder(report) => verify::show(report, verify::About::Export, voice),
             Self::Lines(written) if voice.json => say(json!({"origin": origin, "size": size, "root": root, "events": written})),
             Self::Lines(written) => say(match voice.lang {
                 Lang::En => format!("{written} events, each of them in the signed ledger of {size} entries."),
@@ -141,11 +152,11 @@ async fn tiles(client: &Client, head: &SignedCheckpoint, folder: &Path, voice: V
         }
     }
     writer.finish(&head.note, &key).map_err(|error| export_failed(folder, error))?;
-    let report = verify::check(folder.to_owned(), key, None).await?;
+    let report = verify::check(folder.to_owned(), key, None, None).await?;
     if !report.holds() {
-        verify::show(&report, voice)?;
+        verify::show(&report, verify::About::Export, voice)?;
     }
-    verify::verdict(&report).map(|()| Done::Folder(Box::new(report)))
+    verify::verdict(&report, verify::About::Export).map(|()| Done::Folder(Box::new(report)))
 }
 
 /// Events within the jurisdiction, each compared with its leaf hash, and the leaf hashes with the signed root.

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     cli::{CliError, Voice},
     ledger::verify::{Anchors, Break, CONSENT_BASES, Folder, Problem, Report, verify},
     text::{Lang, audit},
-    tlog::{Checkpoint, VerifierKey},
+    tlog::{Checkpoint, CosignerKey, Quorum, VerifierKey},
 };
 
 /// What to verify, and what to trust.
@@ -24,6 +25,12 @@ pub(super) struct VerifyArgs {
     /// The ledger's verifier key as text, or a file with it. Have it from somewhere else than the export.
     #[arg(long, value_name = "TEXT|FILE")]
     vkey: String,
+    /// Verifier key of a witness whose cosignature on the checkpoint counts, as text or a file with it; once for each witness.
+    #[arg(long, value_name = "TEXT|FILE")]
+    witness: Vec<String>,
+    /// How many of these witnesses must have cosigned. All of them unless given.
+    #[arg(long, value_name = "N", requires = "witness")]
+    quorum: Option<NonZeroUsize>,
     /// A checkpoint that was kept earlier: this export must continue it.
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
@@ -31,28 +38,48 @@ pub(super) struct VerifyArgs {
 
 pub(super) async fn run(args: VerifyArgs, voice: Voice) -> Result<(), CliError> {
     let key = key(&args.vkey)?;
+    let quorum = quorum(&args.witness, args.quorum)?;
     let kept = args.since.as_deref().map(read_text).transpose()?;
     if !args.dir.is_dir() {
         return Err(not_usable(&args.dir));
     }
     let dir = args.dir.clone();
-    let report = check(dir, key, kept).await?;
-    let told = show(&report, voice);
-    verdict(&report)?;
+    let report = check(dir, key, kept, quorum).await?;
+    let told = show(&report, About::Export, voice);
+    verdict(&report, About::Export)?;
     told
 }
 
+/// What a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    Export,
+    Database,
+}
+
+impl About {
+    const fn headline(self, holds: bool, lang: Lang) -> &'static str {
+        match (self, holds) {
+            (Self::Export, true) => lang.of("The export verifies.", "検証できました。"),
+            (Self::Export, false) => lang.of("The export does NOT verify.", "検証できませんでした。"),
+            (Self::Database, true) => lang.of("The database fits its ledger.", "データベースは台帳と一致します。"),
+            (Self::Database, false) => lang.of("The database does NOT fit its ledger.", "データベースが台帳と一致しません。"),
+        }
+    }
+}
+
 /// Verifies a folder away from the threads that serve connections.
-pub(super) async fn check(dir: PathBuf, key: VerifierKey, kept: Option<String>) -> Result<Report, CliError> {
+pub(super) async fn check(dir: PathBuf, key: VerifierKey, kept: Option<String>, quorum: Option<Quorum>) -> Result<Report, CliError> {
     let name = dir.display().to_string();
     let work = tokio::task::spawn_blocking(move || {
-        verify(&Folder::new(&dir), &Anchors { key: &key, kept: kept.as_deref(), consent_bases: CONSENT_BASES })
+        let anchors = Anchors { key: &key, kept: kept.as_deref(), quorum: quorum.as_ref(), consent_bases: CONSENT_BASES };
+        verify(&Folder::new(&dir), &anchors)
     });
     work.await.map_err(io::Error::other).and_then(|report| report).map_err(|error| CliError::Io(name, error))
 }
 
 /// The error that says that something is wrong.
-pub(super) fn verdict(report: &Report) -> Result<(), CliError> {
+pub(super) fn verdict(report: &Report, about: About) -> Result<(), CliError> {
     if report.holds() {
         return Ok(());
     }
@@ -61,17 +88,18 @@ pub(super) fn verdict(report: &Report) -> Result<(), CliError> {
         Some(index) => (format!(", first bad index {index}"), format!("、最初に問題のある番号は {index}")),
         None => (String::new(), String::new()),
     };
-    Err(CliError::unverified(
-        format!("the export does not verify: problems: {count}{en}"),
-        format!("検証できませんでした（問題 {count} 件{ja}）"),
-    ))
+    let (what_en, what_ja) = match about {
+        About::Export => ("the export does not verify", "検証できませんでした"),
+        About::Database => ("the database does not fit its ledger", "データベースが台帳と一致しません"),
+    };
+    Err(CliError::unverified(format!("{what_en}: problems: {count}{en}"), format!("{what_ja}（問題 {count} 件{ja}）")))
 }
 
-pub(super) fn show(report: &Report, voice: Voice) -> Result<(), CliError> {
+pub(super) fn show(report: &Report, about: About, voice: Voice) -> Result<(), CliError> {
     if voice.json {
         return say(as_json(report));
     }
-    lines(report, voice.lang).iter().try_for_each(say)
+    lines(report, about, voice.lang).iter().try_for_each(say)
 }
 
 fn as_json(report: &Report) -> Value {
@@ -92,6 +120,7 @@ fn as_json(report: &Report) -> Value {
         },
         "breaks": report.breaks.iter().map(|broke| json!({"index": broke.index, "reopens": broke.reopening})).collect::<Vec<_>>(),
         "continues": report.continues,
+        "cosignatures": report.cosignatures,
         "first_bad": report.first_bad(),
         "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
         "further": report.further,
@@ -99,12 +128,8 @@ fn as_json(report: &Report) -> Value {
     })
 }
 
-fn lines(report: &Report, lang: Lang) -> Vec<String> {
-    let mut lines = vec![if report.holds() {
-        lang.of("The export verifies.", "検証できました。").to_owned()
-    } else {
-        lang.of("The export does NOT verify.", "検証できませんでした。").to_owned()
-    }];
+fn lines(report: &Report, about: About, lang: Lang) -> Vec<String> {
+    let mut lines = vec![about.headline(report.holds(), lang).to_owned()];
     let mut add = |en, ja, value: String| lines.push(format!("  {}: {value}", lang.of(en, ja)));
     for Problem { finding, index, path } in report.problems.iter().take(SHOWN) {
         let place = [index.map(|index| format!("{index}: ")), path.as_ref().map(|path| format!("{}: ", path.escape_debug()))];
@@ -162,6 +187,9 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
             },
         );
     }
+    if let Some(count) = report.cosignatures {
+        add("cosignatures", "立会人の署名", count.to_string());
+    }
     lines.push(format!("  {}", audit::order_limits(lang)));
     lines
 }
@@ -192,7 +220,32 @@ fn key(given: &str) -> Result<VerifierKey, CliError> {
     })
 }
 
-fn read_text(path: &Path) -> Result<String, CliError> {
+/// The witnesses whose cosignatures count, and how many are enough; none: nobody was named.
+fn quorum(given: &[String], needed: Option<NonZeroUsize>) -> Result<Option<Quorum>, CliError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || {
+        CliError::usage(
+            "--witness is neither a cosigner key (NAME+ID+KEY) nor a file with one",
+            "--witness は立会人の検証鍵（名前+ID+鍵）でも、それを収めたファイルでもありません",
+        )
+    };
+    let read = |text: &String| match text.parse() {
+        Ok(key) => Ok(key),
+        Err(_) => read_text(Path::new(text))?.trim_end().parse().map_err(|_| wrong()),
+    };
+    let keys = given.iter().map(read).collect::<Result<Vec<CosignerKey>, CliError>>()?;
+    let needed = needed.map_or(keys.len(), NonZeroUsize::get);
+    Quorum::new(keys, needed).map(Some).map_err(|_| {
+        CliError::usage(
+            "each --witness must have a key of its own, and --quorum may ask for no more than there are",
+            "--witness には互いに異なる鍵を指定し、--quorum はその数を超えないようにしてください",
+        )
+    })
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
     fs::read_to_string(path).map_err(|_| not_usable(path))
 }
 
@@ -228,7 +281,7 @@ mod tests {
     const QUIET: Voice = Voice { lang: Lang::En, json: true, terminal: false };
 
     async fn outcome(dir: &Path, vkey: String, since: Option<PathBuf>) -> Result<(), CliError> {
-        run(VerifyArgs { dir: dir.to_owned(), vkey, since }, QUIET).await
+        run(VerifyArgs { dir: dir.to_owned(), vkey, witness: Vec::new(), quorum: None, since }, QUIET).await
     }
 
     #[tokio::test]
@@ -266,14 +319,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("export");
         let key = export(&dir);
-        let report = check(dir.clone(), key.clone(), None).await.unwrap();
-        assert!(lines(&report, Lang::En).iter().any(|line| line.contains("entries: 1")));
-        assert!(lines(&report, Lang::Ja).iter().any(|line| line.contains("検証できました")));
+        let report = check(dir.clone(), key.clone(), None, None).await.unwrap();
+        assert!(lines(&report, About::Export, Lang::En).iter().any(|line| line.contains("entries: 1")));
+        assert!(lines(&report, About::Export, Lang::Ja).iter().any(|line| line.contains("検証できました")));
         assert_eq!((as_json(&report)["holds"].clone(), as_json(&report)["types"]["ledger_opened"].clone()), (json!(true), json!(1)));
         fs::write(dir.join("tile/\u{1b}[2J"), b"").unwrap();
-        let report = check(dir, key, None).await.unwrap();
+        let report = check(dir, key, None, None).await.unwrap();
         assert!(report.has(Finding::FileUnexpected));
-        assert!(lines(&report, Lang::En).iter().all(|line| !line.chars().any(char::is_control)));
+        assert!(lines(&report, About::Export, Lang::En).iter().all(|line| !line.chars().any(char::is_control)));
         assert_eq!(as_json(&report)["problems"][0]["finding"], json!("file_unexpected"));
     }
 }

@@ -51,7 +51,7 @@ impl Sequence {
 }
 
 /// Reads the bytes of a leaf.
-fn read(leaf: &[u8]) -> Result<Entry, Finding> {
+pub(in crate::ledger) fn read(leaf: &[u8]) -> Result<Entry, Finding> {
     if leaf.len() >= LIMIT {
         return Err(Finding::EntryLength);
     }

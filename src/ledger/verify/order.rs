@@ -43,7 +43,7 @@ enum Right {
 
 /// Rights that were taken away so far.
 #[derive(Debug)]
-pub(super) struct Order<'a> {
+pub(in crate::ledger) struct Order<'a> {
     consent_bases: &'a [LegalBasis],
     consents: HashMap<Jti, Right>,
     agreements: HashMap<(AgreementId, u32), Right>,
@@ -55,7 +55,7 @@ pub(super) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    pub(super) fn new(consent_bases: &'a [LegalBasis]) -> Self {
+    pub(in crate::ledger) fn new(consent_bases: &'a [LegalBasis]) -> Self {
         Self {
             consent_bases,
             consents: HashMap::new(),
@@ -67,12 +67,12 @@ impl<'a> Order<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> OrderCount {
+    pub(in crate::ledger) fn finish(self) -> OrderCount {
         self.count
     }
 
     /// Takes the next entry, with its opening if that is there and fits.
-    pub(super) fn next(&mut self, index: u64, entry: &Entry, opened: Option<&Map<String, Value>>, problems: &mut Problems) {
+    pub(in crate::ledger) fn next(&mut self, index: u64, entry: &Entry, opened: Option<&Map<String, Value>>, problems: &mut Problems) {
         if entry.decision != Outcome::Permit {
             return;
         }

@@ -16,7 +16,7 @@ pub struct Problem {
     pub finding: Finding,
     /// Index of the entry, where one can be named.
     pub index: Option<u64>,
-    /// File within the export, where one can be named.
+    /// File within the export, or table and column of the database, where one can be named.
     pub path: Option<String>,
 }
 
@@ -61,6 +61,8 @@ pub struct Report {
     pub breaks: Vec<Break>,
     /// Size of the kept checkpoint that this export continues.
     pub continues: Option<u64>,
+    /// How many of the witnesses that were asked for cosigned the checkpoint; none: nobody asked, or a cosignature is wrong.
+    pub cosignatures: Option<usize>,
     /// What is wrong, in the order it was found; at most [`MOST_PROBLEMS`].
     pub problems: Vec<Problem>,
     /// How many more there were.
@@ -94,25 +96,25 @@ pub const MOST_PROBLEMS: usize = 200;
 
 /// Problems as they come up. Those beyond the limit are counted, but the one with the lowest index is always kept.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(in crate::ledger) struct Problems {
     list: Vec<Problem>,
     further: u64,
 }
 
 impl Problems {
-    pub(super) fn at(&mut self, finding: Finding, index: u64) {
+    pub(in crate::ledger) fn at(&mut self, finding: Finding, index: u64) {
         self.add(Problem { finding, index: Some(index), path: None });
     }
 
-    pub(super) fn file(&mut self, finding: Finding, path: &str) {
+    pub(in crate::ledger) fn file(&mut self, finding: Finding, path: &str) {
         self.add(Problem { finding, index: None, path: Some(path.to_owned()) });
     }
 
-    pub(super) fn whole(&mut self, finding: Finding) {
+    pub(in crate::ledger) fn whole(&mut self, finding: Finding) {
         self.add(Problem { finding, index: None, path: None });
     }
 
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(in crate::ledger) fn add(&mut self, problem: Problem) {
         if self.list.len() < MOST_PROBLEMS {
             self.list.push(problem);
             return;
@@ -126,7 +128,12 @@ impl Problems {
         }
     }
 
-    pub(super) fn finish(self) -> (Vec<Problem>, u64) {
+    /// Counts problems that are not listed.
+    pub(in crate::ledger) const fn more(&mut self, count: u64) {
+        self.further = self.further.saturating_add(count);
+    }
+
+    pub(in crate::ledger) fn finish(self) -> (Vec<Problem>, u64) {
         (self.list, self.further)
     }
 }

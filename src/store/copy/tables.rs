@@ -8,6 +8,7 @@ pub(super) struct Table {
     pub(super) key: &'static [&'static str],
 }
 
+/// Who publishes checkpoints, and until when, is not copied: it ends by itself, and every database has its one row from the start.
 pub(super) const TABLES: &[Table] = &[
     Table { name: "party", key: &["id"] },
     Table { name: "party_key", key: &["kid"] },
@@ -28,7 +29,31 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "ledger_entry", key: &["idx"] },
     Table { name: "ledger_tile", key: &["level", "n"] },
     Table { name: "ledger_checkpoint", key: &["size"] },
+    Table { name: "ledger_witness", key: &["vkey"] },
     Table { name: "ledger_index", key: &["tag", "idx"] },
     Table { name: "ledger_opening", key: &["idx"] },
     Table { name: "ledger_head", key: &["one"] },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::store::migrations::{POSTGRES, SQLITE};
+
+    #[test]
+    fn every_table_of_either_database_is_copied() {
+        let listed: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
+        assert_eq!(listed.len(), TABLES.len());
+        for migrations in [&SQLITE, &POSTGRES] {
+            let made: BTreeSet<&str> = migrations
+                .iter()
+                .flat_map(|migration| migration.sql.as_str().split("CREATE TABLE ").skip(1))
+                .filter_map(|rest| rest.split_whitespace().next())
+                .filter(|name| *name != "ledger_publisher")
+                .collect();
+            assert_eq!(made, listed);
+        }
+    }
+}

@@ -88,6 +88,8 @@ const NEEDED: &[Needed] = &[
     needed("ledger_entry", &["SELECT", "INSERT"]),
     needed("ledger_tile", &["SELECT", "INSERT"]),
     needed("ledger_checkpoint", &["SELECT", "INSERT", "UPDATE"]),
+    needed("ledger_witness", &["SELECT", "INSERT", "UPDATE"]),
+    needed("ledger_publisher", &["SELECT", "UPDATE"]),
     needed("ledger_index", &["SELECT", "INSERT", "DELETE"]),
     needed("ledger_opening", &["SELECT", "INSERT", "DELETE"]),
     needed("used_once", &["SELECT", "INSERT", "DELETE"]),

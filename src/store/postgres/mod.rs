@@ -86,6 +86,19 @@ impl Database for PostgresDatabase {
         .map_err(StoreError::without_values)
     }
 
+    async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        let mut lease = self.writer.lease().await?;
+        let changed = async {
+            lease.simple(BEGIN_CHANGE).await?;
+            let rows = lease.rows(statement).await?;
+            lease.simple("COMMIT").await?;
+            Ok(rows)
+        };
+        let rows = changed.await.map_err(|error| StoreError::Database(error).without_values())?;
+        lease.give_back();
+        Ok(rows)
+    }
+
     fn appender(&self) -> Arc<dyn Appender> {
         Arc::new(self.clone())
     }
@@ -125,6 +138,7 @@ impl Appender for PostgresDatabase {
 
 /// Behind a pooler there is no session that could hold the limit.
 const BEGIN_READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'";
+const BEGIN_CHANGE: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '5s'";
 /// The server's limit for a statement or a lock: a caller behind it has given up by then.
 const LIMIT: &str = "5s";
 const READERS: u32 = 16;

@@ -56,10 +56,7 @@ pub(in crate::store) async fn create(
         .bind(policy.0.as_slice())
         .execute(&mut connection)
         .await;
-    match head {
-        Err(error) if is_constraint(&error) => return Err(StoreError::Exists),
-        outcome => drop(outcome.map_err(fault)?),
-    }
+    head.map_err(|error| if is_constraint(&error) { StoreError::Exists } else { fault(error) })?;
     connection.close().await.map_err(fault)?;
     open(address).await
 }

@@ -2,6 +2,7 @@
 
 mod agreements;
 mod cases;
+mod checkpoints;
 mod consents;
 mod directory;
 mod ledger;

@@ -1,12 +1,16 @@
 // verify_export checks an exported ledger with the code of Go's checksum database (golang.org/x/mod/sumdb).
 //
-//	verify_export FOLDER VKEYFILE
+//	verify_export FOLDER VKEYFILE [KEPT]
+//	verify_export --serve VKEYFILE [KEPT]
 //
 // Every stored hash is recomputed from the entries, every tile is compared with what those hashes give, the root with the signed one.
-// Tile contents are never used as authenticated hashes. Exit code 0: verified, 1: refused, 2: usage.
+// Tile contents are never used as authenticated hashes. The entries' form and order and the openings' commitments are checked as
+// the protocol describes them. KEPT is an older checkpoint, which the export must continue. Exit code 0: verified, 1: refused, 2: usage.
+// With --serve folders are read from standard input, one a line, and each is answered with one line: `accepted ...` or `refused REASON: ...`.
 package main
 
 import (
+	"bufio"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -21,24 +25,51 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// refusal says which check refused.
+type refusal struct {
+	reason string
+	err    error
+}
+
+func (r *refusal) Error() string { return r.reason + ": " + r.err.Error() }
+
+// because names the check that an error came from, unless one is named already.
+func because(reason string, err error) error {
+	var named *refusal
+	if err == nil || errors.As(err, &named) {
+		return err
+	}
+	return &refusal{reason, err}
+}
+
 const tileHeight = 8
 
 func openCheckpoint(text []byte, vkey string) (tree tlog.Tree, err error) {
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
-		return tree, err
+		return tree, because("key", err)
 	}
 	opened, err := note.Open(text, note.VerifierList(verifier))
 	if err != nil {
-		return tree, err
+		return tree, because("signature", err)
+	}
+	// The library reads base64 with stray bits and forgets a signature that stands twice: the lines must be those that were read.
+	for _, line := range strings.Split(strings.TrimSuffix(string(text[len(opened.Text)+1:]), "\n"), "\n") {
+		blob := line[strings.LastIndex(line, " ")+1:]
+		if _, err := base64.StdEncoding.Strict().DecodeString(blob); err != nil {
+			return tree, err
+		}
+	}
+	if len(opened.Sigs) != 1 || strings.Count(string(text), "\n\u2014 "+verifier.Name()+" ") != 1 {
+		return tree, errors.New("not one signature by the known key")
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) < 4 || lines[0] != verifier.Name() {
 		return tree, errors.New("not a checkpoint of this origin")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return tree, errors.New("size is not a canonical decimal")
+	if err != nil || size < 1 || strconv.FormatInt(size, 10) != lines[1] {
+		return tree, errors.New("size is not a canonical decimal, or of an empty ledger")
 	}
 	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
 	if err != nil || len(root) != tlog.HashSize {
@@ -80,21 +111,21 @@ func splitBundle(data []byte) ([][]byte, error) {
 	return entries, nil
 }
 
-func verify(folder, vkey string) (int64, error) {
+func verify(folder, vkey, kept string) (int64, error) {
 	own, err := os.ReadFile(filepath.Join(folder, "vkey"))
 	if err != nil {
-		return 0, err
+		return 0, because("files", err)
 	}
-	if strings.TrimSpace(string(own)) != vkey {
-		return 0, errors.New("the export names another ledger key than the pinned one")
+	if string(own) != vkey+"\n" {
+		return 0, because("key", errors.New("the export names another ledger key than the pinned one"))
 	}
 	text, err := os.ReadFile(filepath.Join(folder, "checkpoint"))
 	if err != nil {
-		return 0, err
+		return 0, because("files", err)
 	}
 	signed, err := openCheckpoint(text, vkey)
 	if err != nil {
-		return 0, err
+		return 0, because("checkpoint", err)
 	}
 
 	var stored []tlog.Hash
@@ -110,7 +141,7 @@ func verify(folder, vkey string) (int64, error) {
 	})
 
 	expected := map[string]bool{}
-	leaf := int64(0)
+	var entries [][]byte
 	tiles := finalTiles(signed.N)
 	for _, tile := range tiles {
 		if tile.L != 0 {
@@ -120,54 +151,85 @@ func verify(folder, vkey string) (int64, error) {
 		expected[path] = true
 		data, err := os.ReadFile(filepath.Join(folder, path))
 		if err != nil {
-			return 0, err
+			return 0, because("files", err)
 		}
-		entries, err := splitBundle(data)
+		bundle, err := splitBundle(data)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", path, err)
+			return 0, because("form", fmt.Errorf("%s: %w", path, err))
 		}
-		if len(entries) != tile.W || tile.N<<tileHeight != leaf {
-			return 0, fmt.Errorf("%s holds %d entries, not %d", path, len(entries), tile.W)
+		if len(bundle) != tile.W || tile.N<<tileHeight != int64(len(entries)) {
+			return 0, because("form", fmt.Errorf("%s holds %d entries, not %d", path, len(bundle), tile.W))
 		}
-		for _, entry := range entries {
-			hashes, err := tlog.StoredHashes(leaf, entry, reader)
+		for _, entry := range bundle {
+			hashes, err := tlog.StoredHashes(int64(len(entries)), entry, reader)
 			if err != nil {
-				return 0, err
+				return 0, because("root", err)
 			}
 			stored = append(stored, hashes...)
-			leaf++
+			entries = append(entries, entry)
 		}
 	}
-	if leaf != signed.N {
-		return 0, errors.New("entries are missing")
+	if int64(len(entries)) != signed.N {
+		return 0, because("files", errors.New("entries are missing"))
+	}
+	for _, tile := range tiles {
+		expected[c2sp(tile)] = true
+	}
+	if err := onlyExpected(folder, expected); err != nil {
+		return 0, because("files", err)
 	}
 	root, err := tlog.TreeHash(signed.N, reader)
 	if err != nil {
-		return 0, err
+		return 0, because("root", err)
 	}
 	if root != signed.Hash {
-		return 0, errors.New("entries do not hash to the signed root")
+		return 0, because("root", errors.New("entries do not hash to the signed root"))
 	}
 
 	for _, tile := range tiles {
 		path := c2sp(tile)
-		expected[path] = true
 		want, err := tlog.ReadTileData(tile, reader)
 		if err != nil {
-			return 0, err
+			return 0, because("tile", err)
 		}
 		got, err := os.ReadFile(filepath.Join(folder, path))
 		if err != nil {
-			return 0, err
+			return 0, because("files", err)
 		}
 		if string(got) != string(want) {
-			return 0, fmt.Errorf("%s is not what the entries hash to", path)
+			return 0, because("tile", fmt.Errorf("%s is not what the entries hash to", path))
 		}
 	}
-	if err := onlyExpected(folder, expected); err != nil {
-		return 0, err
+	if err := proofs(signed, reader, stored); err != nil {
+		return 0, because("proof", err)
 	}
-	return signed.N, proofs(signed, reader, stored)
+	if err := continues(signed, reader, kept, vkey); err != nil {
+		return 0, because("history", err)
+	}
+	commitments, err := checkEntries(entries)
+	if err != nil {
+		return 0, because("entry", err)
+	}
+	return signed.N, because("opening", checkOpenings(folder, commitments))
+}
+
+// continues proves that the tree continues the one of a checkpoint that was kept.
+func continues(signed tlog.Tree, reader tlog.HashReader, kept, vkey string) error {
+	if kept == "" {
+		return nil
+	}
+	older, err := openCheckpoint([]byte(kept), vkey)
+	if err != nil {
+		return err
+	}
+	if older.N > signed.N {
+		return errors.New("the export is older than the kept checkpoint")
+	}
+	proof, err := tlog.ProveTree(signed.N, older.N, reader)
+	if err != nil {
+		return err
+	}
+	return tlog.CheckTree(proof, signed.N, signed.Hash, older.N, older.Hash)
 }
 
 func onlyExpected(folder string, expected map[string]bool) error {
@@ -213,17 +275,38 @@ func proofs(tree tlog.Tree, reader tlog.HashReader, stored []tlog.Hash) error {
 	return nil
 }
 
+func serve(vkey, kept string) {
+	folders := bufio.NewScanner(os.Stdin)
+	for folders.Scan() {
+		size, err := verify(folders.Text(), vkey, kept)
+		if err != nil {
+			fmt.Println("refused", strings.NewReplacer("\n", " ", "\r", " ").Replace(err.Error()))
+		} else {
+			fmt.Println("accepted", size, "entries")
+		}
+	}
+}
+
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: verify_export FOLDER VKEYFILE")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: verify_export FOLDER|--serve VKEYFILE [KEPT]")
 		os.Exit(2)
 	}
-	vkey, err := os.ReadFile(os.Args[2])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
+	texts := []string{"", ""}
+	for i, path := range os.Args[2:] {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		texts[i] = string(text)
 	}
-	size, err := verify(os.Args[1], strings.TrimSpace(string(vkey)))
+	vkey, kept := strings.TrimSpace(texts[0]), texts[1]
+	if os.Args[1] == "--serve" {
+		serve(vkey, kept)
+		return
+	}
+	size, err := verify(os.Args[1], vkey, kept)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "refused:", err)
 		os.Exit(1)

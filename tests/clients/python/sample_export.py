@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Writes an export as ledger.md describes it, with a key of its own: material for checking the verifiers without a gateway.
 
-    sample_export.py FOLDER [--size N]
+    sample_export.py FOLDER [--size N] [--kept SIZE]
+
+Beside FOLDER stand `FOLDER.vkey`, `FOLDER.key` (the ledger's own key, for what a thief could sign) and `FOLDER.kept`, its checkpoint of SIZE entries.
 """
 
 import argparse
@@ -24,9 +26,10 @@ from tsunagi_client import b64u, opening_commitment
 class Log:
     """A ledger key with its origin."""
 
-    def __init__(self, origin: str = "ledger.example/tsunagi"):
+    def __init__(self, origin: str = "ledger.example/tsunagi", seed: bytes | None = None):
         self.origin = origin
-        self.key = Ed25519PrivateKey.generate()
+        self.seed = seed or secrets.token_bytes(32)
+        self.key = Ed25519PrivateKey.from_private_bytes(self.seed)
         data = b"\x01" + self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.key_id = hashlib.sha256(origin.encode() + b"\n" + data).digest()[:4]
         self.vkey = f"{origin}+{self.key_id.hex()}+{base64.b64encode(data).decode()}"
@@ -90,9 +93,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=600)
+    parser.add_argument("--kept", type=int, default=300)
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
-    write(options.folder, Log(), entries_with_openings(options.size))
+    log, made = Log(), entries_with_openings(options.size)
+    write(options.folder, log, made)
+    beside = {".vkey": f"{log.vkey}\n", ".key": f"{log.seed.hex()}\n"}
+    beside[".kept"] = log.checkpoint(options.kept, tlog.tree_hash([tlog.leaf_hash(entry) for entry, _ in made[: options.kept]]))
+    for end, text in beside.items():
+        Path(f"{options.folder}{end}").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

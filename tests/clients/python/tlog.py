@@ -6,6 +6,7 @@ Written from the published specifications on `hashlib` and `cryptography`. Refus
 import base64
 import binascii
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -15,7 +16,23 @@ TILE = 256
 
 
 class Refused(Exception):
-    """What was given does not prove what it should."""
+    """What was given does not prove what it should. `reason` says which check refused it, where several are made."""
+
+    reason = ""
+
+
+@contextmanager
+def because(reason: str):
+    """Whatever is refused in here, or cannot even be read, is refused for this reason."""
+    try:
+        yield
+    except Refused as refused:
+        refused.reason = refused.reason or reason
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        refused = Refused(f"{type(error).__name__}: {error}")
+        refused.reason = reason
+        raise refused from error
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -188,6 +205,8 @@ def open_note(note: str, verifier: Verifier) -> str:
         if len(raw) < 5:
             raise Refused("signature too short")
         if name == verifier.name and raw[:4] == verifier.key_id:
+            if known:
+                raise Refused("two signatures by the known key")
             verifier.verify(text.encode(), raw[4:])
             known = True
     if not known:

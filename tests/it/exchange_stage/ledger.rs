@@ -10,7 +10,7 @@ use tsunagi::{
     tlog::{Checkpoint, Frontier, Hash, TILE_WIDTH, TileId, TileRow, decode_bundle, leaf_hash, open_checkpoint},
 };
 
-use super::party::Party;
+use super::{Sandbox, party::Party};
 use crate::postgres_stage::Database;
 
 /// An entry and what stands beside it.
@@ -104,26 +104,38 @@ impl Stored {
     pub(crate) async fn read(database: &Path) -> Self {
         let mut connection = connect(database).await;
         let mut snapshot = connection.begin().await.unwrap();
-        let rows = sqlx::query_as(LEAVES).fetch_all(&mut *snapshot).await.unwrap();
-        Self::checked(rows, sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap())
+        let rows = sqlx::query_as(ROWS).fetch_all(&mut *snapshot).await.unwrap();
+        let count = sqlx::query_as(COUNT).fetch_one(&mut *snapshot).await.unwrap();
+        let head = sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap();
+        Self::whole(rows, count, head)
     }
 
-    /// The same in PostgreSQL.
+    /// The same from PostgreSQL, as superuser.
     pub(crate) async fn read_postgres(database: &Database) -> Self {
         let mut connection = PgConnection::connect(&database.superuser()).await.unwrap();
-        let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
-        let rows = sqlx::query_as(LEAVES).fetch_all(&mut *snapshot).await.unwrap();
-        Self::checked(rows, sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap())
+        let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await.unwrap();
+        let rows = sqlx::query_as(ROWS).fetch_all(&mut *snapshot).await.unwrap();
+        let count = sqlx::query_as(COUNT).fetch_one(&mut *snapshot).await.unwrap();
+        let head = sqlx::query_as(HEAD).fetch_one(&mut *snapshot).await.unwrap();
+        Self::whole(rows, count, head)
     }
 
-    fn checked(rows: Vec<(i64, Vec<u8>, Vec<u8>)>, (size, root, all, entries): (i64, Vec<u8>, i64, i64)) -> Self {
+    /// Of the database of a sandbox, whichever it is.
+    pub(crate) async fn of(sandbox: &Sandbox) -> Self {
+        match sandbox.postgres() {
+            Some(database) => Self::read_postgres(database).await,
+            None => Self::read(&sandbox.database()).await,
+        }
+    }
+
+    fn whole(rows: Vec<(i64, Vec<u8>, Vec<u8>)>, count: (i64, i64), (size, root): (i64, Vec<u8>)) -> Self {
         let mut leaves = Vec::with_capacity(rows.len());
         for (position, (idx, hash, body)) in (0..).zip(rows) {
             assert_eq!(idx, position, "a gap in the ledger");
             assert_eq!(leaf_hash(&body).0.as_slice(), hash, "{idx}: the entry is not the leaf's");
             leaves.push(leaf_hash(&body));
         }
-        assert_eq!((size, size), (all, entries), "head, leaves and entries");
+        assert_eq!((size, size), count, "head, leaves and entries");
         assert_eq!(usize::try_from(size).unwrap(), leaves.len());
         let roots = roots(leaves.iter().copied());
         assert_eq!(roots.last().unwrap().0.as_slice(), root, "the leaves do not recompute to the head");
@@ -141,6 +153,10 @@ impl Stored {
     }
 }
 
+const ROWS: &str = "SELECT l.idx, l.leaf_hash, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.idx = l.idx ORDER BY l.idx";
+const COUNT: &str = "SELECT (SELECT count(*) FROM ledger_leaf), (SELECT count(*) FROM ledger_entry)";
+const HEAD: &str = "SELECT size, root FROM ledger_head";
+
 /// A second connection to the database of a gateway that may be running.
 pub(crate) async fn connect(database: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(database).foreign_keys(false).disable_statement_logging().connect().await.unwrap()
@@ -156,9 +172,6 @@ fn roots(leaves: impl Iterator<Item = Hash>) -> Vec<Hash> {
         })
         .collect()
 }
-
-const LEAVES: &str = "SELECT l.idx, l.leaf_hash, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.idx = l.idx ORDER BY l.idx";
-const HEAD: &str = "SELECT size, root, (SELECT count(*) FROM ledger_leaf), (SELECT count(*) FROM ledger_entry) FROM ledger_head";
 
 fn root_at(roots: &[Hash], size: u64) -> Option<Hash> {
     roots.get(usize::try_from(size.checked_sub(1)?).ok()?).copied()
@@ -180,6 +193,12 @@ pub(crate) mod tests {
         entry.operation = operation;
         entry.request = Some(Digest::of(&index.to_be_bytes()));
         Record { index, leaf: serde_json::to_vec(&entry).unwrap(), entry, opening: None }
+    }
+
+    /// These records as they would lie in a database.
+    pub(crate) fn stored(records: &[Record]) -> Stored {
+        let leaves: Vec<Hash> = records.iter().map(|record| leaf_hash(&record.leaf)).collect();
+        Stored { roots: roots(leaves.iter().copied()), leaves }
     }
 
     /// A ledger of these records, signed by nobody.

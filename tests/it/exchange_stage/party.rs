@@ -124,10 +124,23 @@ impl Party {
 
     /// A fresh actor token for one request.
     pub(crate) fn actor(&self, method: &Method, target: &str, purpose: Purpose, body: Option<&[u8]>, nonce: Option<&Nonce>) -> String {
+        self.actor_at(now(), method, target, purpose, body, nonce)
+    }
+
+    /// The same by a clock of its own.
+    pub(crate) fn actor_at(
+        &self,
+        at: Timestamp,
+        method: &Method,
+        target: &str,
+        purpose: Purpose,
+        body: Option<&[u8]>,
+        nonce: Option<&Nonce>,
+    ) -> String {
         let actor = Actor {
-            issued: self.issued(),
+            issued: Issued { iat: at, ..self.issued() },
             sub: self.staff.clone(),
-            exp: now().plus_secs(120),
+            exp: at.plus_secs(120),
             pur: purpose,
             htm: method.to_string(),
             htu: target.to_owned(),

@@ -1,6 +1,6 @@
 //! What the parties of a sandbox do: consents, referrals from the centre to the municipality, reads, withdrawals.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use serde_json::Value;
 use tsunagi::{
@@ -70,6 +70,13 @@ pub(crate) struct Referral {
     pub(crate) case: String,
 }
 
+/// A referral, the message that made it and what was answered.
+pub(crate) struct Sent {
+    pub(crate) referral: Referral,
+    pub(crate) message: Message,
+    pub(crate) accepted: Accepted,
+}
+
 /// The rows of the published example. It is of one day: what may not lie before the day of sending is moved to two weeks after it.
 fn brought_forward(schema: &MessageSchema, body: BTreeMap<String, Value>) -> Vec<(FieldKey, Value)> {
     let day = Value::String(Day::in_japan(now().plus_secs(14 * 86_400)).to_string());
@@ -104,6 +111,17 @@ impl Story {
             classes: schema.rows().iter().map(|row| (row.key.clone(), row.class)).collect(),
             body: brought_forward(schema, body),
             centre,
+        }
+    }
+
+    /// The same parties at another gateway of the same ledger.
+    pub(crate) fn at(self, address: SocketAddr) -> Self {
+        Self {
+            centre: self.centre.at(address),
+            municipality: self.municipality.at(address),
+            auditor: self.auditor.at(address),
+            operator: self.operator.at(address),
+            ..self
         }
     }
 
@@ -181,13 +199,18 @@ impl Story {
     /// A consent and a referral under it; the only case that is new to the municipality is its case.
     pub(crate) async fn refer(&self) -> Referral {
         let consent = self.sign_consent(&self.consent());
+        self.refer_under(consent).await.referral
+    }
+
+    /// Registers a consent and makes a referral under it.
+    pub(crate) async fn refer_under(&self, consent: Consent) -> Sent {
         self.register(&consent).await.unwrap();
         let (_, cursor) = self.cases(None).await.unwrap();
         let message = self.sign(&self.draft(&consent));
-        self.submit(&message).await.unwrap();
+        let accepted = self.submit(&message).await.unwrap();
         let (fresh, _) = self.cases(cursor).await.unwrap();
         let [case] = fresh.try_into().expect("one referral makes one case");
-        Referral { consent, case }
+        Sent { referral: Referral { consent, case }, message, accepted }
     }
 
     /// The municipality's cases behind a cursor, and the cursor behind them.

@@ -12,7 +12,7 @@ use tsunagi::{
 };
 
 use super::{
-    ledger::{Ledger, Record},
+    ledger::{Ledger, Record, Stored},
     party::{Accepted, Released},
     story::Message,
 };
@@ -87,6 +87,15 @@ impl Told {
         self.checkpoints.push(released.checkpoint.clone());
     }
 
+    /// What was told and is not in the tree as it lies in the database.
+    pub(crate) fn missing(&self, stored: &Stored) -> Vec<String> {
+        let releases = self.releases.iter().map(|shown| (shown.index, &shown.leaf));
+        let entries = self.entries.iter().map(|(index, leaf)| (*index, leaf)).chain(releases);
+        let lost = entries.filter(|(index, leaf)| !stored.holds(*index, leaf)).map(|(index, _)| format!("entry {index} is not stored"));
+        let forked = self.checkpoints.iter().filter(|seen| !stored.had(seen));
+        lost.chain(forked.map(|seen| format!("the signed checkpoint of size {} is of another history", seen.size()))).collect()
+    }
+
     /// What is wrong with a ledger, for those who were told this. Every message of the run must have been acknowledged in the end.
     pub(crate) fn judge(&self, ledger: &Ledger) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -137,7 +146,7 @@ mod tests {
     use super::*;
     use crate::exchange_stage::{
         CENTRE,
-        ledger::tests::{ledger, record},
+        ledger::tests::{ledger, record, stored},
         party::new_jti,
     };
 
@@ -178,8 +187,22 @@ mod tests {
     #[test]
     fn a_lost_entry_is_found() {
         let (told, mut records) = run();
+        assert_eq!(told.missing(&stored(&records)), Vec::<String>::new());
+        assert_eq!(
+            told.missing(&stored(&records[..2])),
+            ["entry 2 is not stored", "the signed checkpoint of size 3 is of another history"]
+        );
         records.truncate(1);
+        assert_eq!(told.missing(&stored(&records)).len(), 4);
         found(&told, records, "entry 1 was acknowledged and is not there");
+    }
+
+    #[test]
+    fn another_tree_in_the_database_is_found() {
+        let (told, mut records) = run();
+        records[1].leaf.push(b' ');
+        let size = |n: u64| format!("the signed checkpoint of size {n} is of another history");
+        assert_eq!(told.missing(&stored(&records)), ["entry 1 is not stored".to_owned(), size(2), size(3)]);
     }
 
     #[test]

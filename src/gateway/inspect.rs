@@ -1,0 +1,110 @@
+//! What the inspection of the database needs of the gateway's keys: openings opened, search tags recomputed.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+
+use super::{record::opening_context, tags::tags};
+use crate::{
+    domain::field::FieldClass,
+    ledger::{
+        Entry, LedgerError, Opening, SaltedOpening,
+        inspect::{Opened, Openings},
+    },
+    message::schema::SchemaSet,
+    store::{DataKeyId, Sealed, Store, Tag},
+    vault::{self, DataKey, Vault},
+};
+
+/// Opens openings of a store with its vault.
+pub struct Insight {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    schemas: SchemaSet,
+    /// Keys that were read: within an inspection one look at each is enough.
+    keys: Mutex<HashMap<DataKeyId, Found>>,
+}
+
+impl std::fmt::Debug for Insight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Insight").finish_non_exhaustive()
+    }
+}
+
+/// What a data key is.
+#[derive(Clone)]
+enum Found {
+    Key(DataKey),
+    /// Destroyed.
+    Gone,
+    /// It was never there, or does not open under the key-encryption key.
+    Closed,
+}
+
+impl Insight {
+    /// Opens what this vault sealed into this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, vault: Vault, schemas: SchemaSet) -> Self {
+        Self { store, vault, schemas, keys: Mutex::default() }
+    }
+
+    async fn key(&self, id: DataKeyId) -> Result<Found, LedgerError> {
+        if let Some(found) = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(found.clone());
+        }
+        let row = self.store.key_row(&id).await.map_err(|error| {
+            tracing::error!(%error, "the store failed");
+            LedgerError::Unavailable
+        })?;
+        let found = match row {
+            None => Found::Closed,
+            Some(None) => Found::Gone,
+            Some(Some(wrapped)) => self.vault.unwrap(id, &wrapped).map_or(Found::Closed, Found::Key),
+        };
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= MOST_KEYS {
+            keys.clear();
+        }
+        keys.insert(id, found.clone());
+        Ok(found)
+    }
+
+    /// The classes of what an opening says was disclosed. None: the schema is not known here.
+    fn classes(&self, entry: &Entry, opening: &Opening) -> Option<BTreeSet<FieldClass>> {
+        if opening.disclosed.is_empty() {
+            return Some(BTreeSet::new());
+        }
+        let named = entry.schema.as_ref()?;
+        let schema = self.schemas.messages().find(|schema| {
+            let published = schema.published();
+            published.id == named.id && published.ver == named.ver
+        })?;
+        opening.disclosed.iter().map(|key| schema.class_of(key)).collect()
+    }
+}
+
+#[async_trait]
+impl Openings for Insight {
+    async fn open(&self, entry: &Entry, sealed: Sealed) -> Result<Opened, LedgerError> {
+        let key = match self.key(sealed.key).await? {
+            Found::Key(key) => key,
+            Found::Gone => return Ok(Opened::Gone),
+            Found::Closed => return Ok(Opened::Closed),
+        };
+        let opened = vault::open(&key, &opening_context(entry.id), &sealed).ok();
+        let salted = opened.and_then(|bytes| SaltedOpening::from_bytes(&bytes).ok());
+        Ok(salted.map_or(Opened::Closed, |salted| Opened::Opening(Box::new(salted))))
+    }
+
+    async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {
+        let none = Opening::default();
+        let opening = opening.unwrap_or(&none);
+        Ok(self.classes(entry, opening).map(|classes| tags(&self.vault, entry, opening, &classes)))
+    }
+}
+
+/// As many as the vault keeps.
+const MOST_KEYS: usize = 4096;

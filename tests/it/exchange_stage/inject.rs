@@ -1,0 +1,137 @@
+//! Faults at a chosen system call of a running gateway, made by strace(1) from outside: nothing of it is in the product. What strace writes proves
+//! that the fault fired.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use super::process::Server;
+
+/// What happens at the chosen system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process ends before the call is made (SIGKILL).
+    Kill,
+    /// The call is not made and fails with this error.
+    Error(&'static str),
+}
+
+/// Which system calls are hit. Each thread counts its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    /// The nth alone.
+    Nth(usize),
+    /// Every one, as long as it lasts.
+    Always,
+}
+
+/// An injection in place. Dropped, it ends.
+pub(crate) struct Injection {
+    strace: Child,
+    trace: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Injection {
+    /// Into every thread of a gateway.
+    pub(crate) fn into(server: &Server, calls: &str, fault: Fault, when: When) -> Self {
+        Self::attach(&["-f".to_owned(), format!("-p{}", server.id())], calls, fault, when)
+    }
+
+    /// Into calls on one file.
+    pub(crate) fn into_file(server: &Server, file: &Path, calls: &str, fault: Fault, when: When) -> Self {
+        let file = format!("-P{}", file.display());
+        Self::attach(&["-f".to_owned(), file, format!("-p{}", server.id())], calls, fault, when)
+    }
+
+    /// Into one thread.
+    pub(crate) fn into_thread(thread: u32, calls: &str, fault: Fault, when: When) -> Self {
+        Self::attach(&[format!("-p{thread}")], calls, fault, when)
+    }
+
+    /// Into nothing: system calls are seen and left alone.
+    pub(crate) fn watch(server: &Server, calls: &str) -> Self {
+        Self::strace(&["-f".to_owned(), format!("-p{}", server.id())], calls, &[])
+    }
+
+    fn attach(whom: &[String], calls: &str, fault: Fault, when: When) -> Self {
+        let what = match fault {
+            Fault::Kill => "signal=SIGKILL".to_owned(),
+            Fault::Error(name) => format!("error={name}"),
+        };
+        let which = match when {
+            When::Nth(nth) => nth.to_string(),
+            When::Always => "1+".to_owned(),
+        };
+        Self::strace(whom, calls, &["-e".to_owned(), format!("inject={calls}:{what}:when={which}")])
+    }
+
+    fn strace(whom: &[String], calls: &str, inject: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace");
+        let mut strace = Command::new("strace")
+            .args(whom)
+            .args(["-e", &format!("trace={calls}"), "-e", "signal=none", "-s", "0"])
+            .args(inject)
+            .arg("-o")
+            .arg(&trace)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("strace (Debian package strace) is installed");
+        // It says so when it is attached. Of the paths it is to watch it may say first how it resolved them.
+        let mut said = String::new();
+        let mut lines = BufReader::new(strace.stderr.take().unwrap());
+        while !said.contains("attached") {
+            assert!(lines.read_line(&mut said).unwrap() > 0, "strace: {said}");
+        }
+        Self { strace, trace, _folder: folder }
+    }
+
+    /// Takes the fault away; gives what it did.
+    pub(crate) fn end(mut self) -> Trace {
+        self.detach();
+        let text = fs::read_to_string(&self.trace).unwrap();
+        Trace { lines: text.lines().map(str::to_owned).collect() }
+    }
+
+    fn detach(&mut self) {
+        // It may have ended with the process it was attached to.
+        let _ended = Command::new("kill").args(["-INT", &self.strace.id().to_string()]).stderr(Stdio::null()).status();
+        self.strace.wait().unwrap();
+    }
+}
+
+impl Drop for Injection {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+/// The system calls that strace saw.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    lines: Vec<String>,
+}
+
+impl Trace {
+    /// How often the fault fired. The call at which the process was killed has no result.
+    pub(crate) fn fired(&self) -> usize {
+        self.lines.iter().filter(|line| line.contains("(INJECTED)") || line.ends_with(" = ?")).count()
+    }
+
+    /// The thread that made a call first, of a gateway that was watched.
+    pub(crate) fn thread(&self, call: &str) -> u32 {
+        let line = self.lines.iter().find(|line| line.contains(&format!("{call}("))).unwrap_or_else(|| panic!("no {call}: {self:?}"));
+        line.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Whether a system call was through before the fault.
+    pub(crate) fn did(&self, call: &str) -> bool {
+        self.lines.iter().any(|line| line.contains(&format!("{call}(")) && line.ends_with("= 0"))
+    }
+}
