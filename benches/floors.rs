@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use measure::{Case, Figure, Options, RUNS};
+use measure::{Case, Figure, RUNS};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
@@ -44,4 +44,28 @@ fn print(figures: &[Figure], json: bool) -> io::Result<()> {
         writeln!(out, "{name:<66} {:>9.2} {:>9.2} {:>9.2} {:>12.2}", cpu.min, cpu.median, cpu.max, wall.median)?;
     }
     Ok(())
+}
+
+/// What the command line asks for.
+struct Options {
+    /// Machine-readable output.
+    json: bool,
+    /// Only cases that have it in their name.
+    word: Option<String>,
+}
+
+impl Options {
+    /// Reads the arguments. `cargo bench` adds `--bench` on its own.
+    fn from_arguments() -> Result<Self, String> {
+        let mut options = Self { json: false, word: None };
+        for argument in std::env::args().skip(1) {
+            match argument.as_str() {
+                "--bench" => {}
+                "--json" => options.json = true,
+                flag if flag.starts_with('-') => return Err(format!("{flag}: there is only --json")),
+                word => options.word = Some(word.to_owned()),
+            }
+        }
+        Ok(options)
+    }
 }

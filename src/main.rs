@@ -15,6 +15,10 @@
 
 use std::process::ExitCode;
 
+/// A request makes some hundred small values on one thread, and drops many of them on another.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     tsunagi::cli::run()
 }

@@ -18,14 +18,15 @@ use crate::{
 };
 
 /// Clients and appends of one run.
-const LEVELS: [(usize, usize); 3] = [(1, 200), (32, 2000), (128, 4000)];
+const LEVELS: [(usize, usize); 4] = [(1, 200), (16, 1600), (64, 4000), (128, 6400)];
 const RUNS: usize = 3;
 
-pub(crate) async fn measure() -> Vec<Line> {
+/// In a new ledger: in this database, or in a file that is deleted.
+pub(crate) async fn measure(database: Option<&str>) -> Vec<Line> {
     let folder = tempfile::tempdir().unwrap();
     let (clock, node) = (Arc::new(SystemClock) as Arc<dyn Clock>, Node { node: "bench-1".to_owned(), version: "0.1.0".to_owned() });
-    let url = format!("sqlite://{}", folder.path().join("ledger.sqlite").display());
-    let store: Arc<dyn Store> = store::create(&url, ORIGIN, Digest::of(b"policy")).await.unwrap();
+    let file = format!("sqlite://{}", folder.path().join("ledger.sqlite").display());
+    let store: Arc<dyn Store> = store::create(database.unwrap_or(&file), ORIGIN, Digest::of(b"policy")).await.unwrap();
     let parts = Parts {
         appender: store.appender(),
         reads: Arc::clone(&store) as Arc<dyn LedgerRead>,

@@ -28,6 +28,33 @@ impl Run {
         let count = f64::from(u32::try_from(latencies.len()).unwrap());
         Self { per_second: count / wall.as_secs_f64(), cpu: micros(cpu) / count, latencies }
     }
+
+    pub(crate) fn count(&self) -> usize {
+        self.latencies.len()
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// Server CPU microseconds of one operation.
+    pub(crate) fn cpu(&self) -> f64 {
+        self.cpu
+    }
+
+    /// See [`Line::latency`].
+    pub(crate) fn latency(&self, part: f64) -> f64 {
+        latency(self.latencies.clone(), part)
+    }
+}
+
+/// The latency that this part of all operations does not exceed, in milliseconds.
+fn latency(mut all: Vec<f64>, part: f64) -> f64 {
+    all.sort_by(f64::total_cmp);
+    let last = f64::from(u32::try_from(all.len() - 1).unwrap());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in the list, between 0 and its last one")]
+    let at = (last * part).round() as usize;
+    all[at] / 1000.0
 }
 
 /// Sends all requests and checks every status.
@@ -51,7 +78,7 @@ pub(crate) async fn send(clients: &[Arc<HttpsClient>], requests: Vec<Request>, s
 }
 
 /// Microseconds until the answer was there.
-async fn answer(client: &HttpsClient, request: Request, status: StatusCode) -> f64 {
+pub(crate) async fn answer(client: &HttpsClient, request: Request, status: StatusCode) -> f64 {
     let watch = Stopwatch::start();
     let answer = client.request(request.method, &request.target, request.headers, request.body).await.unwrap();
     let took = micros(watch.elapsed());
@@ -78,12 +105,7 @@ impl Line {
 
     /// The latency that this part of all operations does not exceed, in milliseconds.
     fn latency(&self, part: f64) -> f64 {
-        let mut all: Vec<f64> = self.runs.iter().flat_map(|run| run.latencies.iter().copied()).collect();
-        all.sort_by(f64::total_cmp);
-        let last = f64::from(u32::try_from(all.len() - 1).unwrap());
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in the list, between 0 and its last one")]
-        let at = (last * part).round() as usize;
-        all[at] / 1000.0
+        latency(self.runs.iter().flat_map(|run| run.latencies.iter().copied()).collect(), part)
     }
 
     pub(crate) fn to_json(&self) -> Value {

@@ -3,7 +3,7 @@
 //!
 //! Every request is signed and sealed before its run and every status is checked; between the runs whole exchanges are verified as their
 //! receivers would, proofs included.
-//! Runs for one to two minutes and stops its gateway. `-- --json` prints JSON, `-- FILE` measures another build of the program.
+//! Runs for one to two minutes and stops its gateways. `options.rs` says what may be asked for.
 
 #[path = "../floor/mod.rs"]
 mod floor;
@@ -12,26 +12,26 @@ mod measure;
 
 mod appends;
 mod load;
+mod options;
 mod party;
 mod sandbox;
+mod steady;
 
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    sync::Arc,
 };
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use load::Line;
-use measure::{Case, Figure, Options};
+use measure::{Case, Figure};
+use options::Options;
 use party::{PURPOSE, Party, Terms};
 use sandbox::Sandbox;
-
-/// Clients and requests of one run.
-const LEVELS: [(usize, usize); 3] = [(1, 100), (16, 400), (64, 640)];
-/// Runs of each operation at each level, in turns.
-const RUNS: usize = 3;
+use steady::Steady;
 
 fn main() -> ExitCode {
     let options = match Options::from_arguments() {
@@ -42,12 +42,14 @@ fn main() -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let program = options.word.as_deref().unwrap_or(env!("CARGO_BIN_EXE_tsunagi"));
-    let mut lines = runtime.block_on(exchange(program));
-    lines.extend(runtime.block_on(appends::measure()));
+    let program = options.program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_tsunagi"));
+    let (mut lines, steady) = runtime.block_on(exchange(program, &options));
+    if options.database.is_none() || options.ledger.is_some() {
+        lines.extend(runtime.block_on(appends::measure(options.ledger.as_deref())));
+    }
     drop(runtime);
-    let floors = [Floor::of("submit", SUBMIT), Floor::of("read", READ)];
-    match print(&lines, &floors, &options) {
+    let floors = [Floor::of("submit", SUBMIT), Floor::of("read", READ), Floor::of("wall", WALL)];
+    match print(&lines, steady.as_ref(), &floors, &options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -56,31 +58,40 @@ fn main() -> ExitCode {
     }
 }
 
-async fn exchange(program: &str) -> Vec<Line> {
-    let sandbox = Sandbox::start(program);
+async fn exchange(program: &str, options: &Options) -> (Vec<Line>, Option<Steady>) {
+    let sandbox = Sandbox::start(program, options);
     let (centre, municipality) =
-        (Party::load(&sandbox.identity("settlement_center-13-1")), Party::load(&sandbox.identity("municipality-131016-1")));
+        (Party::load(&sandbox.identity("settlement_center-13-1")), Arc::new(Party::load(&sandbox.identity("municipality-131016-1"))));
     let (terms, server, mut cursor) = (centre.terms().await, sandbox.cpu(), None);
-    let lines = |what| LEVELS.map(|(clients, _)| Line { what, clients, runs: Vec::new() });
+    let lines = |what| -> Vec<Line> { options.clients.iter().map(|clients| Line { what, clients: *clients, runs: Vec::new() }).collect() };
     let (mut consents, mut submits, mut reads) = (lines("consent"), lines("submit"), lines("read"));
-    let most = LEVELS.iter().map(|(clients, _)| *clients).max().unwrap_or(1);
-    let (senders, readers) = (centre.connections(most), municipality.connections(most));
-    for _ in 0..RUNS {
-        for (at, (clients, count)) in LEVELS.into_iter().enumerate() {
-            let given: Vec<_> = (0..count).map(|_| centre.consent(&municipality)).collect();
+    let most = options.clients.iter().max().copied().unwrap_or(1);
+    let (senders, readers) = (centre.connections(most, sandbox.ports()), municipality.connections(most, sandbox.ports()));
+    let mut cases = Vec::new();
+    for _ in 0..options.runs {
+        for (at, clients) in options.clients.iter().copied().enumerate() {
+            let given: Vec<_> = (0..Options::requests(clients)).map(|_| centre.consent(&municipality)).collect();
             let requests = given.iter().map(|consent| centre.registration(consent)).collect();
             consents[at].runs.push(load::send(&senders[..clients], requests, StatusCode::CREATED, &server).await);
 
             let requests = given.iter().map(|consent| centre.submission(&terms.referral(&municipality, consent))).collect();
             submits[at].runs.push(load::send(&senders[..clients], requests, StatusCode::CREATED, &server).await);
 
-            let requests = municipality.new_cases(&mut cursor).await.into_iter().map(|case| municipality.reading(case)).collect();
+            cases = municipality.new_cases(&mut cursor).await;
+            let requests = cases.iter().map(|case| municipality.reading(*case)).collect();
             reads[at].runs.push(load::send(&readers[..clients], requests, StatusCode::OK, &server).await);
         }
         verify_one(&centre, &municipality, &terms, &mut cursor).await;
     }
-    consents.into_iter().chain(submits).chain(reads).collect()
+    let steady = match options.steady {
+        0 => None,
+        seconds => Some(steady::read(&municipality, &readers[..most.min(STEADY_CLIENTS)], &cases, seconds, &server).await),
+    };
+    (consents.into_iter().chain(submits).chain(reads).collect(), steady)
 }
+
+/// Clients of the steady load.
+const STEADY_CLIENTS: usize = 64;
 
 /// One more exchange, of which every signature, binding and ledger proof is verified.
 async fn verify_one(centre: &Party, municipality: &Party, terms: &Terms, cursor: &mut Option<String>) {
@@ -124,6 +135,10 @@ const READ: &[(&str, f64)] = &[
     ("JWE seal of 4 KiB: aws-lc-rs, its steps alone", 1.0),
 ];
 
+/// What a client waits for at least, beside the CPU time: the disk once, and the wire.
+const WALL: &[(&str, f64)] =
+    &[("disk: 4 KiB overwritten and fdatasync", 1.0), ("wire: POST of 4 KiB over mutual TLS, connection kept", 1.0)];
+
 impl Floor {
     fn of(of: &'static str, needed: &[(&str, f64)]) -> Self {
         let times = |name: &str| needed.iter().find(|(needed, _)| *needed == name).map(|(_, times)| *times);
@@ -143,18 +158,27 @@ impl Floor {
     }
 }
 
-fn print(lines: &[Line], floors: &[Floor], options: &Options) -> io::Result<()> {
+fn print(lines: &[Line], steady: Option<&Steady>, floors: &[Floor], options: &Options) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if options.json {
         let lines: Vec<Value> = lines.iter().map(Line::to_json).collect();
         let floors: Vec<Value> = floors.iter().map(Floor::to_json).collect();
-        return writeln!(out, "{}", json!({"benchmark": "exchange", "machine": measure::machine(), "lines": lines, "floors": floors}));
+        let steady = steady.map(Steady::to_json);
+        let all = json!({"benchmark": "exchange", "machine": measure::machine(), "lines": lines, "steady": steady, "floors": floors});
+        return writeln!(out, "{all}");
     }
-    writeln!(out, "{}\n\n{}", measure::heading("exchange", RUNS), load::HEAD)?;
+    writeln!(out, "{}\n\n{}", measure::heading("exchange", options.runs), load::HEAD)?;
     for line in lines {
         writeln!(out, "{}", line.row())?;
     }
-    for floor in floors {
+    if let Some(steady) = steady {
+        writeln!(out, "\n{}", steady.text())?;
+    }
+    let (crypto, wall): (Vec<_>, Vec<_>) = floors.iter().partition(|floor| floor.of != "wall");
+    for (_, figure) in wall.iter().flat_map(|floor| &floor.parts) {
+        writeln!(out, "\n{}: {:.0} us on the wall (median)", figure.name, figure.wall.median)?;
+    }
+    for floor in crypto {
         writeln!(out, "\nWhat a {} cannot do without, in CPU microseconds (medians):", floor.of)?;
         for (times, figure) in &floor.parts {
             writeln!(out, "  {:<62} {:>5.0} x {:>8.2} = {:>7.1}", figure.name, times, figure.cpu.median, times * figure.cpu.median)?;

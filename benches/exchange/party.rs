@@ -78,11 +78,13 @@ impl Party {
         }
     }
 
-    /// So many clients, each with a connection of its own.
-    pub(crate) fn connections(&self, count: usize) -> Vec<Arc<HttpsClient>> {
-        let gateway = self.client.identity().gateway().as_str();
-        let open = |_| Arc::new(HttpsClient::new(gateway, self.connector.clone(), ClientLimits::default()).unwrap());
-        (0..count).map(open).collect()
+    /// So many clients, each with a connection of its own, to the gateways in turn.
+    pub(crate) fn connections(&self, count: usize, ports: &[u16]) -> Vec<Arc<HttpsClient>> {
+        let open = |port: &u16| {
+            let address = format!("https://localhost:{port}");
+            Arc::new(HttpsClient::new(&address, self.connector.clone(), ClientLimits::default()).unwrap())
+        };
+        ports.iter().cycle().take(count).map(open).collect()
     }
 
     /// The agreement and the schema that the sandbox has put in force.

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -11,30 +11,57 @@ use std::{
 use tempfile::TempDir;
 use tsunagi::{clock::Stopwatch, config::Config};
 
-use crate::measure::Cpu;
+use crate::{measure::Cpu, options::Options};
 
-/// A running gateway with its parties. Dropped, it is stopped and its folder deleted.
+/// Running gateways with their parties. Dropped, they are stopped and their folder deleted.
 pub(crate) struct Sandbox {
     folder: TempDir,
-    server: Child,
+    servers: Vec<Child>,
+    ports: Vec<u16>,
 }
 
 impl Sandbox {
-    pub(crate) fn start(program: &str) -> Self {
+    pub(crate) fn start(program: &str, options: &Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("sandbox");
-        let made = Command::new(program).arg("init").arg(&root).stdout(Stdio::null()).status().unwrap();
+        let mut init = Command::new(program);
+        init.arg("init").arg(&root).stdout(Stdio::null());
+        if let Some(url) = &options.database {
+            init.args(["--database", url]);
+        }
+        let made = init.status().unwrap();
         assert!(made.success(), "tsunagi init: {made}");
-        let file = root.join("tsunagi.toml");
-        let mut config: toml::Table = fs::read_to_string(&file).unwrap().parse().unwrap();
+        let mut config: toml::Table = fs::read_to_string(root.join("tsunagi.toml")).unwrap().parse().unwrap();
         config.insert("limits".to_owned(), LIMITS.parse::<toml::Table>().unwrap().into());
-        fs::write(&file, config.to_string()).unwrap();
-        let log = File::create(folder.path().join("log")).unwrap();
-        let (out, err) = (log.try_clone().unwrap(), log);
-        let server = Command::new(program).args(["serve", "-c"]).arg(&file).stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
-        let mut sandbox = Self { folder, server };
-        sandbox.wait_for(Config::load(&file).unwrap().listen);
+        let mut sandbox = Self { folder, servers: Vec::new(), ports: Vec::new() };
+        for n in 0..options.gateways {
+            if n > 0 {
+                // The others are the same gateway on another port, which nobody administers.
+                let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+                config.insert("listen".to_owned(), free.to_string().into());
+                config.insert("node".to_owned(), format!("bench-{n}").into());
+                config.remove("admin");
+            }
+            let file = root.join(format!("bench-{n}.toml"));
+            fs::write(&file, config.to_string()).unwrap();
+            sandbox.serve(program, &file);
+        }
         sandbox
+    }
+
+    fn serve(&mut self, program: &str, file: &Path) {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let (out, err) = (log.try_clone().unwrap(), log);
+        let server = Command::new(program).args(["serve", "-c"]).arg(file).stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
+        self.servers.push(server);
+        let address = Config::load(file).unwrap().listen;
+        self.wait_for(address);
+        self.ports.push(address.port());
+    }
+
+    /// Where the gateways listen.
+    pub(crate) fn ports(&self) -> &[u16] {
+        &self.ports
     }
 
     /// The identity folder of a party.
@@ -42,15 +69,15 @@ impl Sandbox {
         self.folder.path().join("sandbox/parties").join(party)
     }
 
-    /// CPU time of the gateway.
+    /// CPU time of the gateways together, without their database where it is another program.
     pub(crate) fn cpu(&self) -> Cpu {
-        Cpu::of_process(self.server.id())
+        Cpu::of_processes(self.servers.iter().map(Child::id))
     }
 
     fn wait_for(&mut self, address: SocketAddr) {
         let watch = Stopwatch::start();
         while TcpStream::connect(address).is_err() {
-            let ended = self.server.try_wait().unwrap();
+            let ended = self.servers.last_mut().and_then(|server| server.try_wait().unwrap());
             assert!(ended.is_none() && watch.elapsed() < PATIENCE, "tsunagi serve did not start: {ended:?}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -59,26 +86,28 @@ impl Sandbox {
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+}
 
-    /// Asks the gateway to end, and ends it when it does not.
-    fn stop(&mut self) -> std::io::Result<()> {
-        Command::new("kill").args(["-TERM", &self.server.id().to_string()]).status()?;
-        let watch = Stopwatch::start();
-        while self.server.try_wait()?.is_none() {
-            if watch.elapsed() > PATIENCE {
-                eprintln!("the gateway does not stop, so it is killed");
-                self.server.kill()?;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+/// Asks a gateway to end, and ends it when it does not.
+fn stop(server: &mut Child) -> std::io::Result<()> {
+    Command::new("kill").args(["-TERM", &server.id().to_string()]).status()?;
+    let watch = Stopwatch::start();
+    while server.try_wait()?.is_none() {
+        if watch.elapsed() > PATIENCE {
+            eprintln!("the gateway does not stop, so it is killed");
+            server.kill()?;
         }
-        Ok(())
+        std::thread::sleep(Duration::from_millis(20));
     }
+    Ok(())
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        if let Err(error) = self.stop() {
-            eprintln!("process {} could not be stopped: {error}", self.server.id());
+        for server in &mut self.servers {
+            if let Err(error) = stop(server) {
+                eprintln!("process {} could not be stopped: {error}", server.id());
+            }
         }
     }
 }

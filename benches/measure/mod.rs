@@ -4,40 +4,14 @@
 //! disturbance of the machine falls on each of them; minimum, median and maximum are shown, never a mean.
 //! Not here: comparing with an earlier day. Rates do not travel between machines, nor between hours of a shared one.
 
-use std::{
-    fs,
-    hint::black_box,
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod machine;
+
+use std::{hint::black_box, time::Duration};
 
 use serde_json::{Value, json};
 use tsunagi::clock::Stopwatch;
 
-/// What the command line asks for.
-pub(crate) struct Options {
-    /// Machine-readable output.
-    pub(crate) json: bool,
-    /// A word: what it means is the benchmark's to say.
-    pub(crate) word: Option<String>,
-}
-
-impl Options {
-    /// Reads the arguments. `cargo bench` adds `--bench` on its own.
-    pub(crate) fn from_arguments() -> Result<Self, String> {
-        let mut options = Self { json: false, word: None };
-        for argument in std::env::args().skip(1) {
-            match argument.as_str() {
-                "--bench" => {}
-                "--json" => options.json = true,
-                flag if flag.starts_with('-') => return Err(format!("{flag}: there is only --json")),
-                word => options.word = Some(word.to_owned()),
-            }
-        }
-        Ok(options)
-    }
-}
+pub(crate) use machine::{Cpu, heading, machine, micros};
 
 /// One thing to measure.
 pub(crate) struct Case<'a> {
@@ -127,52 +101,6 @@ pub(crate) fn measure(cases: &mut [Case<'_>]) -> Vec<Figure> {
         .collect()
 }
 
-/// One line that says where and how it was measured.
-pub(crate) fn heading(benchmark: &str, runs: usize) -> String {
-    let machine = machine();
-    format!(
-        "{benchmark}: {} cores of {}, load {}; {runs} runs in turns",
-        machine["cores"],
-        machine["cpu"].as_str().unwrap_or("?"),
-        machine["load"].as_str().unwrap_or("?"),
-    )
-}
-
-/// The machine, as far as it explains figures.
-pub(crate) fn machine() -> Value {
-    let read = |file| fs::read_to_string(file).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo").lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()));
-    let load = read("/proc/loadavg").split(' ').next().map(str::to_owned);
-    json!({"cores": std::thread::available_parallelism().map_or(0, usize::from), "cpu": cpu, "load": load})
-}
-
-/// The CPU time of a process or of one thread. Linux counts for each thread in nanoseconds (`schedstat`). The count of a thread that runs is
-/// old by up to a tick, so the one that asks yields first and the others must be idle. Threads that ended in between are missing, so
-/// nothing that is measured ends threads.
-#[derive(Clone)]
-pub(crate) struct Cpu(PathBuf);
-
-impl Cpu {
-    /// All threads of a process.
-    pub(crate) fn of_process(pid: u32) -> Self {
-        Self(format!("/proc/{pid}/task").into())
-    }
-
-    /// The thread that calls this.
-    pub(crate) fn of_this_thread() -> io::Result<Self> {
-        Ok(Self(Path::new("/proc").join(fs::read_link("/proc/thread-self")?)))
-    }
-
-    /// CPU time until now.
-    pub(crate) fn spent(&self) -> Duration {
-        std::thread::yield_now();
-        let of_thread = |thread: &Path| fs::read_to_string(thread.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok();
-        let one = of_thread(&self.0);
-        let all = || fs::read_dir(&self.0).into_iter().flatten().flatten().filter_map(|thread| of_thread(&thread.path())).sum();
-        Duration::from_nanos(one.unwrap_or_else(all))
-    }
-}
-
 /// Enough calls for a run that the clocks can measure.
 fn calls_of_a_run(run: &mut dyn FnMut()) -> u32 {
     let mut calls = 1;
@@ -186,10 +114,6 @@ fn calls_of_a_run(run: &mut dyn FnMut()) -> u32 {
         }
         calls *= 2;
     }
-}
-
-pub(crate) fn micros(span: Duration) -> f64 {
-    span.as_secs_f64() * 1e6
 }
 
 fn rounded(value: f64) -> f64 {

@@ -37,7 +37,7 @@ impl Gateway {
             }
             call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
             self.check_release(caller, claims, &message.digest).await?;
-            call.note(|t| t.case = Some(case.case));
+            call.note(|t| t.case = Some(case));
             call.note(|t| t.shred = Some(message.sealed.key));
             call.note(|t| t.kind = Some(message.kind));
             call.note(|t| t.message = Some(MessageRef { iss: message.iss.clone(), jti: message.jti }));
@@ -45,7 +45,7 @@ impl Gateway {
             call.note(|t| t.rel = Some(claims.rel));
             call.note(|t| t.sd_hash = Some(claims.sd_hash));
             let evidence = Write::Evidence(EvidenceRow {
-                case: case.case,
+                case,
                 iss: message.iss.clone(),
                 jti: message.jti,
                 digest: message.digest,
@@ -55,7 +55,7 @@ impl Gateway {
                 leaf: message.digest,
                 time: Timestamp::default(),
             });
-            let writes = vec![evidence, Write::CaseTouched(case.case, message.iss.clone())];
+            let writes = vec![evidence, Write::CaseTouched(case, message.iss.clone())];
             let ends = caller.not_after.min(object.key_ends);
             let valid_until = delegation.map_or(ends, |d| ends.min(d.until));
             let ground = Ground { rights_epoch: epoch, valid_until, case: None, consent: None };

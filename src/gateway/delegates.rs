@@ -8,18 +8,20 @@ use crate::{
     domain::{
         agreement::Agreement,
         case::Relation,
-        ids::{CaseId, Jti},
+        ids::{CaseId, CaseKey, Jti},
         party::{PartyId, PartyKind},
         refusal::RefusalCode,
         time::Timestamp,
     },
-    store::{CaseRow, MessageHead, MessageRow, Write},
+    store::{Addressed, CaseRow, MessageHead, MessageRow, Write},
 };
 
 /// A message that the caller may look at, and in whose place it does.
 pub(super) struct Seat {
-    pub case: CaseRow,
+    pub case: CaseKey,
     pub message: MessageRow,
+    /// The message's data key, where it was read along.
+    pub wrapped: Option<Vec<u8>>,
     /// How the addressee stands to the case.
     pub relation: Relation,
     pub delegation: Option<Delegated>,
@@ -35,15 +37,19 @@ impl Gateway {
     /// A message that the caller sent or that is addressed to it, or to whom it is a delegate of; the first addressed one when none is named.
     /// Everything else is not there.
     pub(super) async fn seat(&self, caller: &Caller, epoch: u64, id: &CaseId, jti: Option<&Jti>) -> Result<Seat, Failure> {
+        if jti.is_none()
+            && let Some(Addressed { relation, message, wrapped }) = self.store.addressed(caller.party(), id).await?
+            && relation != Relation::None
+        {
+            return Ok(Seat { case: message.case, relation, message, wrapped, delegation: None });
+        }
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
-        if case.relation != Relation::None {
-            let row = match jti {
-                Some(jti) => self.store.message(&case.case, jti).await?,
-                None => self.store.first_message(&case.case, caller.party()).await?,
-            };
-            if let Some(message) = row.filter(|row| row.aud == *caller.party() || (jti.is_some() && row.iss == *caller.party())) {
-                return Ok(Seat { relation: case.relation, case, message, delegation: None });
-            }
+        if let Some(jti) = jti
+            && case.relation != Relation::None
+            && let Some(message) = self.store.message(&case.case, jti).await?
+            && (message.aud == *caller.party() || message.iss == *caller.party())
+        {
+            return Ok(Seat { case: case.case, relation: case.relation, message, wrapped: None, delegation: None });
         }
         for other in self.others(caller, &case).await? {
             let row = match jti {
@@ -53,7 +59,7 @@ impl Gateway {
             let Some(message) = row else { continue };
             if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
                 let delegation = Some(Delegated { by: other.party, until });
-                return Ok(Seat { relation: other.relation, case, message, delegation });
+                return Ok(Seat { case: case.case, relation: other.relation, message, wrapped: None, delegation });
             }
         }
         Err(RefusalCode::NotFound.into())

@@ -32,6 +32,7 @@ mod rights;
 mod standing;
 mod submit;
 mod tags;
+mod together;
 
 use std::sync::Arc;
 
@@ -121,6 +122,7 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
+    heads: together::Together<Seen>,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -170,6 +172,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
+            heads: together::Together::default(),
         }
     }
 
@@ -252,9 +255,13 @@ impl Gateway {
 
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
-        let head = self.ledger.stored_head().await?;
-        self.policy.follow(head.policy, head.rights_epoch);
-        Ok(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        let read = async || {
+            let head = self.ledger.stored_head().await?;
+            Ok::<_, Failure>(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
+        };
+        let seen = self.heads.read(read).await?;
+        self.policy.follow(seen.policy, seen.rights_epoch);
+        Ok(seen)
     }
 
     /// Whether the set in use here is the one in force.

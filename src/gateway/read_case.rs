@@ -87,16 +87,19 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
-        let Seat { case, message: row, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
+        let Seat { case, message: row, wrapped, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
-        call.note(|t| t.case = Some(case.case));
+        call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
         self.may(caller, Deed::Pull { kind: row.kind, relation })?;
         call.note(|t| t.kind = Some(row.kind));
         call.note(|t| t.message = Some(MessageRef { iss: row.iss.clone(), jti: row.jti }));
         call.note(|t| t.recipient = Some(caller.party().clone()));
         call.note(|t| t.request = Some(row.digest));
-        let key = self.data_key(row.sealed.key).await?;
+        let key = match wrapped {
+            Some(wrapped) => self.vault.unwrap(row.sealed.key, &wrapped)?,
+            None => self.data_key(row.sealed.key).await?,
+        };
         let (message, disclosed) = open_message(&key, &row)?;
         self.not_void(epoch, &message.kid(), row.idx).await?;
         call.note(|t| t.basis = Some(message.claims().bas));
@@ -144,7 +147,7 @@ impl Gateway {
         call.note(|t| t.withheld = view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect());
         call.note(|t| t.classes = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect());
         let evidence = Write::Evidence(EvidenceRow {
-            case: case.case,
+            case,
             iss: row.iss.clone(),
             jti: row.jti,
             digest: row.digest,

@@ -133,7 +133,7 @@ impl Batch {
         }
         let time = self.head.last_time.plus_micros(1).max(self.now);
         if let Some(ground) = &draft.ground
-            && !self.stands(ground, time).await?
+            && !self.stands(ground, &draft.writes, time).await?
         {
             return Ok(Verdict::Answered(Answer::Stale));
         }
@@ -165,7 +165,7 @@ impl Batch {
     }
 
     /// Whether the ground of a decision still stands for an entry of this time.
-    async fn stands(&mut self, ground: &Ground, time: Timestamp) -> Result<bool, LedgerError> {
+    async fn stands(&mut self, ground: &Ground, writes: &[Write], time: Timestamp) -> Result<bool, LedgerError> {
         if ground.rights_epoch != self.head.rights_epoch || ground.valid_until <= time {
             return Ok(false);
         }
@@ -175,6 +175,10 @@ impl Batch {
             return Ok(false);
         }
         if let Some((consent, case)) = &ground.consent {
+            // The write that binds it changes nothing where it is bound to another case, and is refused.
+            if writes.iter().any(|write| matches!(write, Write::ConsentBound(bound, to) if bound == consent && to == case)) {
+                return Ok(true);
+            }
             let bound = self.append.consent_case(consent).await.map_err(|error| unavailable(&error))?;
             return Ok(bound.is_none_or(|bound| bound == *case));
         }

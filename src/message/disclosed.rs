@@ -181,7 +181,7 @@ impl Message {
             return Err(Refusal::claim(RefusalCode::BadDisclosure, "body", "plain"));
         }
         let processed = sd_jwt::process(self.payload(), &disclosures).map_err(refusal)?;
-        sort_out(&processed)
+        sort_out(processed)
     }
 
     /// A presentation of the disclosures at the chosen positions.
@@ -240,23 +240,25 @@ impl std::fmt::Debug for Presentation {
     }
 }
 
-fn sort_out(processed: &sd_jwt::Processed) -> Result<Disclosed, Refusal> {
+fn sort_out(processed: sd_jwt::Processed) -> Result<Disclosed, Refusal> {
     let wrong = |claim, rule| Refusal::claim(RefusalCode::BadDisclosure, claim, rule);
-    let (mut hidden, mut rows, mut consent) = (Map::new(), Vec::new(), Vec::new());
-    for (disclosure, place) in processed.places.iter().enumerate() {
-        let place: Vec<&str> = place.iter().map(String::as_str).collect();
+    let sd_jwt::Processed { claims: mut payload, places } = processed;
+    // Each value has one place, so it is taken from there and not copied.
+    let mut body = payload.get_mut("body").map(Value::take);
+    let (mut hidden, mut rows, mut consent) = (Map::new(), Vec::with_capacity(places.len()), Vec::new());
+    for (disclosure, place) in places.iter().enumerate() {
         match place.as_slice() {
-            ["body", name] => {
+            [top, name] if top == "body" => {
                 let key: FieldKey = name.parse().map_err(|_| wrong("body", "key"))?;
-                let value = processed.claims.get("body").and_then(|body| body.get(*name)).cloned();
+                let value = body.as_mut().and_then(|body| body.get_mut(name)).map(Value::take);
                 rows.push(Row { key, disclosure, value: value.ok_or_else(|| wrong("body", "key"))? });
             }
             [name] => {
-                let value = processed.claims.get(*name).cloned().ok_or_else(|| wrong("payload", "place"))?;
-                if matches!(*name, "sub" | "con") {
+                let value = payload.get_mut(name).map(Value::take).ok_or_else(|| wrong("payload", "place"))?;
+                if matches!(name.as_str(), "sub" | "con") {
                     consent.push(disclosure);
                 }
-                hidden.insert((*name).to_owned(), value);
+                hidden.insert(name.clone(), value);
             }
             // A part of a row, or of a plain claim: rows are disclosed whole.
             _ => return Err(wrong("body", "part")),

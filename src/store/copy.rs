@@ -15,7 +15,7 @@ use self::{
     columns::{Column, Row, Tally},
     postgres::EmptyDatabase,
     sqlite::NewFile,
-    tables::{TABLES, Table},
+    tables::{LEFT_OUT, TABLES, Table},
 };
 use super::{Address, HeadRow, StoreError, decode};
 
@@ -135,7 +135,8 @@ async fn count_again(target: &mut dyn Source, head: &HeadRow, recount: &mut impl
 
 /// A table that is not copied would be lost.
 fn all_known(tables: Vec<String>) -> Result<(), StoreError> {
-    match tables.into_iter().find(|name| !TABLES.iter().any(|table| table.name == name)) {
+    let known = |name: &String| LEFT_OUT.contains(&name.as_str()) || TABLES.iter().any(|table| table.name == name);
+    match tables.into_iter().find(|name| !known(name)) {
         Some(unknown) => Err(StoreError::Schema(format!("table {unknown} is not known to the copy"))),
         None => Ok(()),
     }
@@ -210,9 +211,10 @@ fn page_of(table: &Table, columns: &[Column], after: bool) -> String {
     let list = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
     let quoted = |name: &str| format!("\"{name}\"");
     let key = list(&mut table.key.iter().map(|name| quoted(name)));
-    let behind = match after {
-        true => format!(" WHERE ({key}) > ({})", list(&mut (1..=table.key.len()).map(|number| format!("${number}")))),
-        false => String::new(),
+    let behind = if after {
+        format!(" WHERE ({key}) > ({})", list(&mut (1..=table.key.len()).map(|number| format!("${number}"))))
+    } else {
+        String::new()
     };
     let all = list(&mut columns.iter().map(|column| quoted(&column.name)));
     format!("SELECT {all} FROM {}{behind} ORDER BY {key} LIMIT {PAGE}", table.name)

@@ -28,6 +28,7 @@ mod sql;
 mod sqlite;
 mod sqlite_append;
 mod sqlite_file;
+mod sqlite_readers;
 mod sqlite_script;
 mod statement;
 mod write;
@@ -44,8 +45,8 @@ pub use self::{
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
-        AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow, KeyState,
-        LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
+        Addressed, AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow,
+        KeyState, LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
     sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     write::Write,
@@ -227,6 +228,9 @@ pub trait Cases: Send + Sync {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<CaseRow>, StoreError>;
+    /// The first message that is addressed to the party in the case it knows by this id, with its data key: what [`Cases::case`],
+    /// [`Cases::first_message`] and [`LedgerRead::data_key`] say, in one call.
+    async fn addressed(&self, party: &PartyId, id: &CaseId) -> Result<Option<Addressed>, StoreError>;
     /// The first message of a case that is addressed to the party.
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError>;
     /// A message of a case by id.

@@ -192,6 +192,17 @@ pub struct MessageRow {
     pub received: Timestamp,
 }
 
+/// A message as its reader finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressed {
+    /// How the reader stands to the case.
+    pub relation: Relation,
+    /// The message.
+    pub message: MessageRow,
+    /// The data key it is sealed under, wrapped; none after erasure.
+    pub wrapped: Option<Vec<u8>>,
+}
+
 /// A stored message without its content, for lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHead {

@@ -108,6 +108,9 @@ pub(super) const TOUCH_CASE: &str = "UPDATE case_party SET updated = $3, updated
 
 pub(super) const FIRST_MESSAGE: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message \
      WHERE case_ = $1 AND aud = $2 ORDER BY idx LIMIT 1";
+pub(super) const ADDRESSED: &str = "SELECT p.relation, k.wrapped, m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, m.key, m.sealed \
+     FROM case_party p JOIN message m ON m.case_ = p.case_ AND m.aud = p.party LEFT JOIN data_key k ON k.id = m.key \
+     WHERE p.id = $1 AND p.party = $2 ORDER BY m.idx LIMIT 1";
 pub(super) const MESSAGE: &str =
     "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message WHERE case_ = $1 AND jti = $2";
 pub(super) const MESSAGES: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received FROM message \

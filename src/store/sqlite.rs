@@ -7,7 +7,7 @@ use std::{borrow::Cow, path::Path, str::FromStr as _, sync::Arc, time::Duration}
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Pool, QueryBuilder, Sqlite, SqliteConnection,
+    ConnectOptions as _, Connection as _, Pool, Sqlite, SqliteConnection,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -18,6 +18,7 @@ use super::{
     reads::{Columns, Database, SqlStore},
     sql,
     sqlite_append::SqliteAppend,
+    sqlite_readers::{Readers, rows},
     statement::{Statement, bind},
 };
 use crate::domain::digest::Digest;
@@ -28,8 +29,7 @@ pub(super) type DbConnection = SqliteConnection;
 /// One SQLite file.
 #[derive(Debug, Clone)]
 pub(super) struct SqliteFile {
-    /// Connections that only read.
-    reads: Pool<Db>,
+    reads: Readers,
     writer: Pool<Db>,
 }
 
@@ -111,6 +111,7 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         // What a savepoint needs to roll back stays in memory, and so never on disk beside the database.
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .disable_statement_logging())
 }
 
@@ -120,7 +121,7 @@ async fn pools(options: &SqliteConnectOptions) -> Result<SqlStore<SqliteFile>, S
     let reader = options.clone().pragma("cache_size", "-8192").pragma("query_only", "ON");
     let database = SqliteFile {
         writer: pool().max_connections(1).connect_with(writer).await.map_err(StoreError::Database)?,
-        reads: pool().max_connections(READERS).connect_with(reader).await.map_err(StoreError::Database)?,
+        reads: Readers::open(reader, READERS, PATIENCE).await.map_err(StoreError::Database)?,
     };
     Ok(SqlStore { database })
 }
@@ -147,11 +148,13 @@ impl Appender for SqliteFile {
 #[async_trait]
 impl Database for SqliteFile {
     async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        rows(&self.reads, statement).await
+        let (sql, arguments) = bound(statement)?;
+        self.reads.all(sql, arguments).await.map_err(StoreError::Database)
     }
 
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        rows(&self.writer, statement).await
+        let (sql, arguments) = bound(statement)?;
+        rows(&self.writer, sql, arguments).await.map_err(StoreError::Database)
     }
 
     fn appender(&self) -> Arc<dyn Appender> {
@@ -164,20 +167,19 @@ impl Database for SqliteFile {
     }
 }
 
-async fn rows<T: Columns>(pool: &Pool<Db>, statement: Statement) -> Result<Vec<T>, StoreError> {
+fn bound(statement: Statement) -> Result<(Cow<'static, str>, SqliteArguments), StoreError> {
     let mut arguments = SqliteArguments::default();
     let (sql, values) = statement.into_parts();
     bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
-    match sql {
-        Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_all(pool).await,
-        Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_all(pool).await,
-    }
-    .map_err(StoreError::Database)
+    Ok((sql, arguments))
 }
 
 const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
 const BEGIN: &str = "BEGIN IMMEDIATE";
-pub(super) const PAGE_SIZE: u32 = 16 * 1024;
+/// Small: what a batch changes lies scattered over the pages of the indexes, and each of them goes into the WAL whole.
+pub(super) const PAGE_SIZE: u32 = 4 * 1024;
+/// Pages in the WAL after which they are written into the database: 16 MB, a few batches under load.
+const CHECKPOINT: &str = "4096";
 const READERS: u32 = 8;
 /// How long a lock or a connection is waited for: a caller behind it has given up by then.
 const PATIENCE: Duration = Duration::from_secs(5);

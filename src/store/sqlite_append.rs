@@ -85,10 +85,9 @@ impl Append for SqliteAppend {
         }
         let script = script(rows, At::new(idx, time))?;
         // One savepoint, moved from draft to draft. The commit ends it.
-        let statement = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
+        let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
-        sqlx::query(statement).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
-        let written = execute(script, &mut self.transaction).await;
+        let written = execute(savepoint, script, &mut self.transaction).await;
         if matches!(written, Err(StoreError::RowConflict)) {
             sqlx::query(ROLLBACK_TO_SAVEPOINT).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
         }
@@ -233,7 +232,7 @@ fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+const CHUNKS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 const SAVEPOINT: &str = "SAVEPOINT draft";
 const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
 const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";

@@ -10,26 +10,25 @@ use super::{
     statement::{Statement, bind, is_constraint},
 };
 
-/// Runs statements that must change exactly one row each. What a refused script did before it was refused remains: the caller rolls it back.
-pub(super) async fn execute(script: Vec<Statement>, connection: &mut DbConnection) -> Result<(), StoreError> {
-    let statements = u64::try_from(script.len()).unwrap_or(u64::MAX);
-    let (sql, arguments) = joined(script)?;
-    match QueryBuilder::<Db>::with_arguments(sql, arguments).build().execute(connection).await {
-        // Of several statements the driver gives the sum.
-        Ok(done) if done.rows_affected() == statements => Ok(()),
+/// Runs statements that must change exactly one row each, behind one that changes none. What a refused script did before it was refused remains: the
+/// caller rolls it back.
+pub(super) async fn execute(first: &'static str, script: Vec<Statement>, connection: &mut DbConnection) -> Result<(), StoreError> {
+    let statements = script.len();
+    let (sql, arguments) = joined(first, script)?;
+    match QueryBuilder::<Db>::with_arguments(sql, arguments).build().fetch_all(connection).await {
+        // Each gives a row for each that it changed. The driver's own count is not of a statement but of the last one that changed anything.
+        Ok(changed) if changed.len() == statements => Ok(()),
         Ok(_) => Err(StoreError::RowConflict),
         Err(error) if is_constraint(&error) => Err(StoreError::RowConflict),
         Err(error) => Err(StoreError::Database(error)),
     }
 }
 
-fn joined(script: Vec<Statement>) -> Result<(String, SqliteArguments), StoreError> {
-    let (mut text, mut arguments, mut before) = (String::new(), SqliteArguments::default(), 0);
+fn joined(first: &'static str, script: Vec<Statement>) -> Result<(String, SqliteArguments), StoreError> {
+    let (mut text, mut arguments, mut before) = (first.to_owned(), SqliteArguments::default(), 0);
     for statement in script {
         let (sql, values) = statement.into_parts();
-        if !text.is_empty() {
-            text.push(';');
-        }
+        text.push(';');
         // `$1` of each statement is the first of its own arguments.
         let mut pieces = sql.split('$');
         text.push_str(pieces.next().unwrap_or_default());
@@ -39,6 +38,7 @@ fn joined(script: Vec<Statement>) -> Result<(String, SqliteArguments), StoreErro
             let number: usize = number.parse().map_err(|_| StoreError::Corrupt("statement"))?;
             write!(text, "${}{rest}", before + number).map_err(|_| StoreError::Corrupt("statement"))?;
         }
+        text.push_str(" RETURNING 1");
         before += values.len();
         bind::<Db>(&mut arguments, values).map_err(StoreError::Database)?;
     }
@@ -58,8 +58,10 @@ mod tests {
             Statement::new("DELETE FROM t"),
             Statement::new("INSERT INTO t VALUES ($1, $10)").blob(&[1]),
         ];
-        let (sql, arguments) = joined(script).unwrap();
-        assert_eq!(sql, "UPDATE t SET a = $2 WHERE b = $1 OR b = $2;DELETE FROM t;INSERT INTO t VALUES ($3, $12)");
+        let (sql, arguments) = joined("SAVEPOINT s", script).unwrap();
+        let expected = "SAVEPOINT s;UPDATE t SET a = $2 WHERE b = $1 OR b = $2 RETURNING 1;DELETE FROM t RETURNING 1;\
+            INSERT INTO t VALUES ($3, $12) RETURNING 1";
+        assert_eq!(sql, expected);
         assert_eq!(arguments.len(), 3);
     }
 }

@@ -226,9 +226,9 @@ impl<'a> Stage<'a> {
         self.refer().await;
         let folder = policies::policies(self.sandbox);
         if round % 2 == 1 {
-            policies::narrow(&folder)
+            policies::narrow(&folder);
         } else {
-            policies::widen(&folder)
+            policies::widen(&folder);
         }
         for server in self.servers.iter().flatten() {
             policies::reread(server);
@@ -344,7 +344,7 @@ impl<'a> Stage<'a> {
             assert!(rests.iter().any(|index| *index < lapse.from), "nothing rested on what ended: {what}");
         }
         let reads = self.storm.finished();
-        let seen = self.storm.seen.lock().unwrap();
+        let seen = std::mem::take(&mut *self.storm.seen.lock().unwrap());
         for (index, leaf) in &seen.shown {
             let record = &records[usize::try_from(*index).unwrap()];
             let release = (record.entry.entry_type, record.entry.decision) == (EntryType::Release, Outcome::Permit);
@@ -368,7 +368,6 @@ impl<'a> Stage<'a> {
             assert!(seen.refused.contains_key(code), "no read came too late for {code}");
         }
         assert!(self.overtaken >= self.endings && seen.broken > 0, "the rights did not end in the middle");
-        drop(seen);
         for server in &mut self.servers {
             server.take().unwrap().stop().await;
         }

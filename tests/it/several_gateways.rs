@@ -92,8 +92,8 @@ async fn gateways_are_restarted_one_after_the_other_and_no_request_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_exchange_runs_through_a_pooler() {
     let Some(database) = postgres_stage::database() else { return };
-    // Fewer connections than the gateways have: each transaction gets whichever is free.
-    let Some(pooler) = Pooler::before(database.port, 3) else { return };
+    // Far fewer connections than the gateways open: each transaction gets whichever is free.
+    let Some(pooler) = Pooler::before(database.port, 4) else { return };
     let mut sandbox = Sandbox::on(Settings { log: "warn", ..Settings::default() }, Some(&database));
     sandbox.use_postgres(&database, &[pooler.port], true);
     let first = sandbox.serve().await;

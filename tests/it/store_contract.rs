@@ -477,6 +477,7 @@ async fn messages_and_evidence_are_found_in_their_case(stage: Stage) {
     let home = party("group_home:1320100017");
     let mut first = new_case(1);
     first.extend([message(1, center(), town()), evidence(1, EvidenceState::Accepted)]);
+    first.push(Write::CaseParty { case: case(1), party: town(), id: case_id(7), relation: Relation::Assigned });
     store_entry(store, &first).await;
     store_entry(store, &[message(2, center(), town())]).await;
     store_entry(store, &[message(3, town(), home.clone())]).await;
@@ -484,6 +485,10 @@ async fn messages_and_evidence_are_found_in_their_case(stage: Stage) {
     let opening = store.first_message(&case(1), &town()).await.unwrap().unwrap();
     assert_eq!((opening.jti, opening.sealed.bytes, opening.idx, opening.received), (jti(1), vec![1; 40], 0, START));
     assert_eq!(store.first_message(&case(1), &center()).await.unwrap(), None);
+    let found = store.addressed(&town(), &case_id(7)).await.unwrap().unwrap();
+    let wrapped = store.data_key(&found.message.sealed.key).await.unwrap();
+    assert_eq!((found.relation, found.message.jti, found.wrapped), (Relation::Assigned, jti(1), wrapped));
+    assert_eq!(store.addressed(&center(), &case_id(7)).await.unwrap(), None, "the id of another party is not there");
     assert_eq!(store.message(&case(1), &jti(3)).await.unwrap().unwrap().aud, home);
     assert_eq!(store.message(&case(2), &jti(3)).await.unwrap(), None);
     let ids = |rows: Vec<tsunagi::store::MessageHead>| rows.into_iter().map(|row| row.jti).collect::<Vec<_>>();

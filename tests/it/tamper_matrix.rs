@@ -250,7 +250,7 @@ impl Of {
         format!("UPDATE {} SET {column} = {} WHERE {}", self.table, admin.literal(value), self.place(admin, row))
     }
 
-    fn add(&self, cases: &mut Vec<Case>, name: String, sql: Vec<String>, expected: Expected) {
+    fn add(&self, cases: &mut Vec<Case>, name: &str, sql: Vec<String>, expected: Expected) {
         cases.push(Case { name: format!("{}: {name}", self.table), sql, expected });
     }
 
@@ -265,13 +265,13 @@ impl Of {
             for (_, (how, value)) in values.into_iter().enumerate().filter(|(n, _)| n % 3 == place || all()) {
                 let expected = self.expected(column, row, &value);
                 let name = format!("{column} {how} where {}", self.place(admin, row));
-                self.add(cases, name, vec![self.set(admin, row, column, &value)], expected);
+                self.add(cases, &name, vec![self.set(admin, row, column, &value)], expected);
             }
         }
         if let Some(row) = self.rows.iter().find(|row| row[column] == Value::Null) {
             let value = filled.first().map(|row| row[column].clone()).expect("a value");
             let name = format!("{column} given a value where {}", self.place(admin, row));
-            self.add(cases, name, vec![self.set(admin, row, column, &value)], self.expected(column, row, &value));
+            self.add(cases, &name, vec![self.set(admin, row, column, &value)], self.expected(column, row, &value));
         }
         if self.rows.len() > 1 {
             self.exchange(admin, column, key, &filled, cases);
@@ -313,7 +313,7 @@ impl Of {
             self.set(admin, other, column, mine),
             self.set(admin, &if key { with(one, &aside) } else { (*one).clone() }, column, theirs),
         ];
-        self.add(cases, format!("{column} exchanged: {} and {}", self.place(admin, one), self.place(admin, other)), sql, expected);
+        self.add(cases, &format!("{column} exchanged: {} and {}", self.place(admin, one), self.place(admin, other)), sql, expected);
     }
 
     /// Rows deleted, doubled under another key, and all of them gone.
@@ -324,7 +324,7 @@ impl Of {
             let place = self.place(admin, row);
             if tells {
                 let sql = format!("DELETE FROM {} WHERE {place}", self.table);
-                self.add(cases, format!("row deleted where {place}"), vec![sql], self.gone(row));
+                self.add(cases, &format!("row deleted where {place}"), vec![sql], self.gone(row));
             }
             for (key, value) in self.keys.iter().flat_map(|key| new_keys(&row[key], self.size).map(|value| (key, value))) {
                 let mut copy = row.clone();
@@ -332,7 +332,7 @@ impl Of {
                 let expected = self.inserted(key, row, &value);
                 let (names, values): (Vec<_>, Vec<_>) = copy.iter().map(|(name, value)| (name.clone(), admin.literal(value))).unzip();
                 let sql = format!("INSERT INTO {} ({}) VALUES ({})", self.table, names.join(", "), values.join(", "));
-                self.add(cases, format!("row inserted like {place}, {key} = {}", admin.literal(&value)), vec![sql], expected);
+                self.add(cases, &format!("row inserted like {place}, {key} = {}", admin.literal(&value)), vec![sql], expected);
             }
         }
         if tells {
@@ -340,7 +340,7 @@ impl Of {
                 Expected::At(idx) => *idx,
                 Expected::Whole => u64::MAX,
             });
-            self.add(cases, "all rows deleted".to_owned(), vec![format!("DELETE FROM {}", self.table)], gone.expect("a row"));
+            self.add(cases, "all rows deleted", vec![format!("DELETE FROM {}", self.table)], gone.expect("a row"));
         }
     }
 
@@ -376,7 +376,7 @@ impl Of {
             ("tile", "hashes", Value::Blob(bytes)) => {
                 let Value::Blob(old) = &row[column] else { panic!("hashes") };
                 let at = if bytes.len() == old.len() { old.iter().zip(bytes).position(|(a, b)| a != b).unwrap_or(0) / 32 } else { 0 };
-                Expected::At(self.first(row) + u64::try_from(at).unwrap() * (self.first_width(row)))
+                Expected::At(self.first(row) + u64::try_from(at).unwrap() * Self::span(row))
             }
             // The note still speaks of the old size, the root is another tree's.
             ("checkpoint", "size", Value::Int(n)) => match u64::try_from(*n) {
@@ -392,7 +392,7 @@ impl Of {
     }
 
     /// Entries below one hash of a tile.
-    fn first_width(&self, row: &Cells) -> u64 {
+    fn span(row: &Cells) -> u64 {
         match row["level"] {
             Value::Int(level) => 256_u64.pow(u32::try_from(level).unwrap()),
             _ => panic!("level"),
@@ -402,13 +402,12 @@ impl Of {
     /// What is found when there is one more row, like this one but for its key.
     fn inserted(&self, key: &str, row: &Cells, value: &Value) -> Expected {
         match (self.name(), key, value) {
-            ("head", ..) => Expected::Whole,
             ("tile", "n", Value::Int(n)) => {
                 let mut row = row.clone();
                 row.insert("n".to_owned(), Value::Int(*n));
                 if *n < 0 { Expected::Whole } else { Expected::At(self.first(&row)) }
             }
-            ("tile", ..) => Expected::Whole,
+            ("head" | "tile", ..) => Expected::Whole,
             ("checkpoint", ..) => self.expected("size", row, value),
             ("index", "tag", _) => Expected::At(self.first(row)),
             (_, _, Value::Int(n)) => u64::try_from(*n).map_or(Expected::Whole, Expected::At),

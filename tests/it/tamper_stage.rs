@@ -9,7 +9,6 @@ use tsunagi::{
     clock::ManualClock,
     domain::{
         codes::{LegalBasis, MessageKind},
-        digest::Digest,
         entry::{Act, EntryType, Operation, Outcome},
         ids::{CaseKey, Jti},
     },

@@ -47,7 +47,7 @@ pub(super) fn encode(row: &[Value], into: &mut Vec<u8>) -> Result<(), StoreError
                 number = value.map(i64::to_be_bytes);
                 number.as_ref().map(<[u8; 8]>::as_slice)
             }
-            Value::Text(value) => value.as_ref().map(|text| text.as_bytes()),
+            Value::Text(value) => value.as_ref().map(String::as_bytes),
             Value::Blob(value) => value.as_deref(),
         };
         match bytes {
@@ -96,7 +96,9 @@ mod tests {
         let rows = [vec![Value::Int(Some(1)), Value::Blob(None)], vec![Value::Int(Some(2)), Value::Blob(Some(Vec::new()))]];
         let tally = |rows: &[&Row]| {
             let mut tally = Tally::default();
-            rows.iter().for_each(|row| tally.add(row).unwrap());
+            for row in rows {
+                tally.add(row).unwrap();
+            }
             tally
         };
         let whole = tally(&[&rows[0], &rows[1]]);

@@ -35,6 +35,9 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "ledger_head", key: &["one"] },
 ];
 
+/// Tables that are about running gateways and not about the exchange: a new database has its own.
+pub(super) const LEFT_OUT: &[&str] = &["ledger_publisher"];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -43,9 +46,9 @@ mod tests {
     use crate::store::migrations::{POSTGRES, SQLITE};
 
     #[test]
-    fn every_table_of_either_database_is_copied() {
-        let listed: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
-        assert_eq!(listed.len(), TABLES.len());
+    fn every_table_of_either_database_is_copied_or_left_out_on_purpose() {
+        let listed: BTreeSet<&str> = TABLES.iter().map(|table| table.name).chain(LEFT_OUT.iter().copied()).collect();
+        assert_eq!(listed.len(), TABLES.len() + LEFT_OUT.len());
         for migrations in [&SQLITE, &POSTGRES] {
             let made: BTreeSet<&str> = migrations
                 .iter()

@@ -9,7 +9,7 @@ use crate::{
         party::PartyId,
     },
     store::{
-        CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode,
+        Addressed, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode,
         reads::{Database, SqlStore},
         sql,
         statement::Statement,
@@ -54,6 +54,14 @@ impl<D: Database> Cases for SqlStore<D> {
         limit: u32,
     ) -> Result<Vec<CaseRow>, StoreError> {
         self.listed(sql::FOREIGN_CASES, party, state, (after, limit)).await
+    }
+
+    async fn addressed(&self, party: &PartyId, id: &CaseId) -> Result<Option<Addressed>, StoreError> {
+        let query = Statement::new(sql::ADDRESSED).blob(id.uuid().as_bytes()).text(party.to_string());
+        let row: Option<AddressedColumns> = self.one(query).await?;
+        let Some((relation, wrapped, iss, jti, aud, case, kind, digest, idx, received, key, sealed)) = row else { return Ok(None) };
+        let relation = decode::parse("case_party.relation", &relation)?;
+        Ok(Some(Addressed { relation, message: message((iss, jti, aud, case, kind, digest, idx, received, key, sealed))?, wrapped }))
     }
 
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError> {
@@ -151,6 +159,9 @@ fn message((iss, jti, aud, case, kind, digest, idx, received, key, sealed): Mess
         received: head.received,
     })
 }
+
+/// Relation and wrapped key, then the message.
+type AddressedColumns = (String, Option<Vec<u8>>, String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64, Vec<u8>, Vec<u8>);
 
 type EvidenceColumns = (Vec<u8>, Vec<u8>, String, Vec<u8>, i64, Vec<u8>, i64);
 

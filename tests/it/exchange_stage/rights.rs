@@ -289,7 +289,7 @@ mod tests {
         let revoke = said(7, EntryType::AgreementSignature, Operation::AgreementSign, Some(Act::Revoke), agreed);
         let activate = |index, set| said(index, EntryType::Policy, Operation::PolicyActivate, None, decided(set));
         let cases: [(&[Record], &[u64]); 7] = [
-            (&[end.clone()], &[3, 4, 5, 6, 7, 8, 9]),
+            (std::slice::from_ref(&end), &[3, 4, 5, 6, 7, 8, 9]),
             (&[suspend(4)], &[5, 6, 7, 8, 9]),
             (&[suspend(2), resume.clone()], &[3, 4]),
             (&[suspend(2), resume.clone(), suspend(7)], &[3, 4, 8, 9]),

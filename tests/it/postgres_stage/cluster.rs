@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread::sleep,
@@ -10,7 +9,7 @@ use std::{
 };
 
 use super::{
-    APPLICATION, Database, OWNER, PASSWORD, SUPERUSER, binaries,
+    APPLICATION, Database, OWNER, PASSWORD, SUPERUSER, binaries, until,
     user::{self, Watch},
 };
 use crate::exchange_stage::free_port;
@@ -45,7 +44,7 @@ impl Cluster {
         let folder = user::folder(what);
         // What makes the cluster may still be at it when the test process is killed.
         let script = "echo alive; exec >/dev/null; read -r _; \"$1/pg_ctl\" -D \"$2/data\" -m immediate -w stop; \
-                      n=0; until rm -rf \"$2\" || [ $((n += 1)) -gt 60 ]; do sleep 0.5; done";
+                      n=0; until rm -rf \"$2\" || [ -z \"$(ls -A \"$2\")\" ] || [ $((n += 1)) -gt 60 ]; do sleep 0.5; done";
         let watch = Watch::over(script, &[binaries().unwrap(), &folder]);
         Self { folder, port: free_port(), watch }
     }
@@ -95,10 +94,10 @@ impl Cluster {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let id = file.lines().next().unwrap();
         assert!(Command::new("kill").args(["-9", id]).status().unwrap().success());
-        // As long as one of them lives, it holds the shared memory, and no other server can start here.
-        while TcpListener::bind(("127.0.0.1", self.port)).is_err() {
-            sleep(Duration::from_millis(5));
-        }
+        // As long as one of them lives, it may write. They are a session of their own.
+        until("the server's processes do not end", || !lives(id));
+        // What nobody has waited for yet counts as a running process to those who read this file.
+        fs::remove_file(self.data().join("postmaster.pid")).unwrap();
     }
 
     /// Starts the cluster again, on the same port.
@@ -131,7 +130,20 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.watch.end();
+        // The servers' user may not remove it from every folder for temporary files.
+        let _removed = fs::remove_dir(&self.folder);
     }
+}
+
+/// Whether a process of this session lives, which is more than not having been waited for.
+fn lives(session: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let states = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+    // Behind the name in parentheses: state, parent, group, session (proc(5)).
+    states.filter_map(|stat| Some(stat.rsplit_once(") ")?.1.split(' ').take(4).map(str::to_owned).collect::<Vec<_>>())).any(|of| {
+        let [state, _, _, own] = of.as_slice() else { return false };
+        own == session && state != "Z"
+    })
 }
 
 /// One of PostgreSQL's programs, as the servers' user.
