@@ -89,7 +89,7 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
         ),
         StartupError::Mark(error) => mark_remedy(error),
-        StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => (
+        StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack | LedgerError::Forked) => (
             "The database is older than what this gateway showed, or another one. Put the newest database back. If the entries are lost for good, open a new \
              origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
             "データベースが、このゲートウェイがすでに示したものより古いか、別のものです。最新のデータベースに戻してください。記録が失われて戻らない場合は、\
@@ -121,7 +121,7 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "Check the certificates, keys and revocation lists that the section [tls] names.",
             "[tls] が指す証明書、鍵、失効リストを確かめてください。",
         ),
-        StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. })) => (
+        StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack | LedgerError::Forked)) => (
             "The stored ledger is not the one that was signed before: an older copy was restored, or entries were lost or changed. Find the newest copy. Where there \
              is none, keep this one as evidence and begin a new ledger with a new origin. Only if the witness itself is known to be wrong, take it out of the configuration.",
             "保存されている台帳が、以前に署名されたものと違います。古い控えを戻したか、記録が失われたか、書き換えられています。最新の控えを探してください。\

@@ -104,7 +104,7 @@ impl SequencerHandle {
     }
 
     /// The head as it is stored now, whichever process appended last, signed.
-    pub async fn signed_head(&self) -> Result<SignedHead, LedgerError> {
+    pub async fn head(&self) -> Result<SignedHead, LedgerError> {
         let before = self.heads.shown();
         let head = self.stored_head().await?;
         let Published { note, size, .. } = self.heads.sign_read(before, &*self.reads, &head).await?;

@@ -107,8 +107,8 @@ pub async fn mark_state(config: &Config, reads: &dyn LedgerRead) -> Result<MarkS
     let shown = held.size();
     match goes_on_from(reads, &held).await {
         Ok(()) => Ok(MarkState::Fits { shown }),
-        Err(LedgerError::RolledBack { .. }) => Ok(MarkState::Behind { shown }),
-        Err(LedgerError::Forked { .. }) => Ok(MarkState::Forked { shown }),
+        Err(LedgerError::RolledBack) => Ok(MarkState::Behind { shown }),
+        Err(LedgerError::Forked) => Ok(MarkState::Forked { shown }),
         Err(error) => Err(error.into()),
     }
 }
@@ -212,7 +212,7 @@ async fn reopen_stored(
     for held in &heads {
         match goes_on_from(store, held).await {
             Ok(()) => {}
-            Err(LedgerError::RolledBack { .. } | LedgerError::Forked { .. }) => {
+            Err(LedgerError::RolledBack | LedgerError::Forked) => {
                 newest = newest.filter(|newest| newest.size() >= held.size()).or(Some(held));
             }
             Err(error) => return Err(error.into()),

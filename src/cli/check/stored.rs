@@ -140,7 +140,7 @@ fn high_water(mark: &MarkState, size: u64, findings: &mut Findings) {
                 format!("the ledger does not go on from the head of {shown} entries that was shown"),
                 format!("台帳は、示した {shown} 件の先頭の続きではありません"),
             ],
-            remedy(&StartupError::Ledger(LedgerError::Forked { shown: *shown })).into(),
+            remedy(&StartupError::Ledger(LedgerError::Forked)).into(),
         ),
         MarkState::Unusable(error) => {
             findings.broken("high-water mark", both(error), mark_remedy(error).into());
