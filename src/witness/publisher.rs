@@ -173,6 +173,10 @@ impl Publisher {
 
     /// The newest head that was kept must belong to the stored ledger.
     async fn compare_kept(&self) -> Result<(), WitnessError> {
+        // In dispute the ledger shows no head to compare with.
+        if self.ledger.standing().now().dispute.is_some() {
+            return Ok(());
+        }
         // In this order: the ledger grows between the two.
         let Some(newest) = self.store.newest_published().await? else { return Ok(()) };
         let stored = self.ledger.head().await?.size;
