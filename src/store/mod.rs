@@ -49,7 +49,7 @@ pub use self::{
         KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse,
         PartyRow, Sealed, Tag,
     },
-    sqlite_file::{Staged, back_up, sqlite_url, stage},
+    sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     write::Write,
 };
 use crate::domain::{
