@@ -266,7 +266,7 @@ impl Config {
 
     fn resolve(&mut self, file: &Path) -> Result<(), ConfigError> {
         let base = file.parent().unwrap_or_else(|| Path::new(""));
-        let Self { tls, keys, policies, admin, database, ledger, witness, .. } = self;
+        let Self { tls, keys, policies, admin, database, witness, ledger, .. } = self;
         if ledger.high_water.as_os_str().is_empty() {
             let mut name = file.file_stem().unwrap_or_else(|| std::ffi::OsStr::new("ledger")).to_owned();
             name.push(".high-water");

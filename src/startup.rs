@@ -4,7 +4,9 @@
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
 pub mod keeping;
+pub mod look;
 
+mod keys;
 mod mark;
 mod witnesses;
 
@@ -22,14 +24,12 @@ use tokio::{
 use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
+use self::keys::{retired, signer, vault};
 use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
-    domain::{
-        codes::{BasisGroup, LegalBasis},
-        digest::Digest,
-    },
-    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Insight, Parts},
+    domain::digest::Digest,
+    gateway::{Failure, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, HighWaterError, LedgerError, Node},
     message::{
@@ -42,13 +42,16 @@ use crate::{
     policy::{PolicyError, PolicySet},
     store::{self, LedgerRead, Store, StoreError},
     telemetry::Metrics,
-    tlog::{CosignerKey, KeyName, NoteSigner, TlogError},
+    tlog::TlogError,
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
-    vault::{Kek, Vault, VaultError},
+    vault::VaultError,
     witness::WitnessError,
 };
 
-pub use witnesses::{quorum, witnesses};
+pub use self::{
+    look::inspect,
+    witnesses::{quorum, witnesses},
+};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -208,31 +211,6 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
     Ok(Activation { old, new, index: outcome?.map(|committed| committed.idx()) })
 }
 
-/// Inspects the database against its ledger, with the gateway's keys. Writes nothing.
-///
-/// # Errors
-/// When configuration, keys, policies or database cannot be read. What is wrong with the ledger is in the report.
-pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::verify::Report, StartupError> {
-    let policy = policies(config)?;
-    let signer = NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?;
-    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
-    let witnesses = config.witness.iter().map(|witness| witness.vkey.parse::<CosignerKey>()).collect::<Result<Vec<_>, _>>()?;
-    let store = store::open(database(config)?).await?;
-    let consent_bases: Vec<LegalBasis> =
-        LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
-    let anchors = ledger::inspect::Anchors {
-        key: signer.verifier(),
-        kept,
-        witnesses: &witnesses,
-        consent_bases: &consent_bases,
-        policy: policy.digest(),
-    };
-    let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
-    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
-    store.close().await;
-    Ok(report?)
-}
-
 /// What putting policies in force did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Activation {
@@ -299,25 +277,6 @@ async fn open_by(
         ids,
     });
     Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
-}
-
-/// The ledger's key under a name.
-fn signer(config: &Config, origin: &str) -> Result<NoteSigner, StartupError> {
-    Ok(NoteSigner::from_seed(origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?)
-}
-
-/// The key-encryption key, if it is the one that the database was made with.
-async fn vault(config: &Config, store: &dyn Store) -> Result<Vault, StartupError> {
-    let kek = |error| StartupError::Kek(config.keys.kek.clone(), error);
-    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(kek)?)?;
-    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
-    match store.data_key(&GATEWAY_KEY).await? {
-        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(kek)?),
-        // It is made with the first party.
-        None if store.parties(None, 1).await?.is_empty() => {}
-        None => return Err(StartupError::NoOwnKey),
-    }
-    Ok(vault)
 }
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reads certificates, revocation lists and policies again.
@@ -488,35 +447,6 @@ async fn remove_left_socket(path: &Path) -> std::io::Result<()> {
         tokio::fs::remove_file(path).await?;
     }
     Ok(())
-}
-
-/// Earlier keys; the `use` of each private JWK says whether it opened envelopes or signed releases.
-fn retired(files: &[PathBuf]) -> Result<(Vec<Opener>, Vec<SigningKey>), StartupError> {
-    let (mut enc, mut kb) = (Vec::new(), Vec::new());
-    for file in files {
-        let bytes = config::read_secret(file)?;
-        let failed = |error| StartupError::Key(file.clone(), error);
-        match OpeningKey::from_jwk(&bytes) {
-            Ok(key) => enc.push(Opener::new(&key)?),
-            Err(_) => kb.push(SigningKey::from_jwk(&bytes).map_err(failed)?),
-        }
-    }
-    Ok((enc, kb))
-}
-
-fn seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, StartupError> {
-    let text = config::read_secret(file)?;
-    let text = std::str::from_utf8(&text).map_err(|_| StartupError::Seed(file.to_owned()))?.trim();
-    let mut bytes = Zeroizing::new([0; 32]);
-    let digits = text.as_bytes().chunks_exact(2);
-    if text.len() != 64 {
-        return Err(StartupError::Seed(file.to_owned()));
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits) {
-        let pair = std::str::from_utf8(pair).map_err(|_| StartupError::Seed(file.to_owned()))?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| StartupError::Seed(file.to_owned()))?;
-    }
-    Ok(bytes)
 }
 
 fn places(limit: std::num::NonZeroU32) -> usize {

@@ -34,7 +34,7 @@ pub(super) async fn run(args: BackupArgs, voice: Voice) -> Result<(), CliError> 
         println!("{}", json!({"backup": facts(&copied), "keys": false, "keep_beside": beside}));
         return Ok(());
     }
-    let (place, size) = (copied.place.display(), copied.examined.head.size);
+    let (place, size) = (place.display(), copied.examined.head.size);
     println!(
         "{}\n",
         match voice.lang {

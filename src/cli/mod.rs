@@ -4,6 +4,7 @@ mod acting;
 mod agreement;
 mod audit;
 mod backup;
+mod check;
 mod consent;
 mod database;
 mod demo;
@@ -45,6 +46,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Check everything a gateway stands on, each finding with its remedy. Writes nothing.
+    Check(check::CheckArgs),
     /// Copy the database while the gateway serves, and verify the copy.
     Backup(backup::BackupArgs),
     /// Put a verified copy where the database was. Never writes over one.
@@ -91,6 +94,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Check(args) => check::run(args, voice).await,
             Command::Backup(args) => backup::run(args, voice).await,
             Command::Restore(args) => restore::run(args, voice).await,
             Command::Ledger(args) => ledger::run(args, voice).await,

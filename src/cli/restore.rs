@@ -21,12 +21,18 @@ pub(super) struct RestoreArgs {
     /// The copy.
     #[arg(value_name = "FILE")]
     from: PathBuf,
+    /// Into PostgreSQL: file (mode 0600) with the URL of the role that is to own the tables, the server itself and no pooler. Default: the configured
+    /// role owns them.
+    #[arg(long, value_name = "FILE")]
+    owner_url_file: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError> {
     let config = backup::read(&args.config)?;
-    let (copied, state) =
-        keeping::restore(&config, &args.from).await.map_err(|error| told(&error, "nothing was restored", "何も戻していません"))?;
+    let owner = args.owner_url_file.as_deref().map(super::database::owner).transpose()?;
+    let (copied, state) = keeping::restore(&config, &args.from, owner.as_ref())
+        .await
+        .map_err(|error| told(&error, "nothing was restored", "何も戻していません"))?;
     let stored = copied.examined.head.size;
     if voice.json {
         let (state, shown) = match &state {
@@ -38,7 +44,7 @@ pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError>
         println!("{}", json!({"restored": backup::facts(&copied), "mark": state, "shown": shown}));
         return Ok(());
     }
-    let place = copied.place.display();
+    let place = copied.place.as_ref().map_or_else(|| "PostgreSQL".to_owned(), |place| place.display().to_string());
     println!(
         "{}",
         match voice.lang {

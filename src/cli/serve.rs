@@ -67,14 +67,6 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
         ),
         StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
-        StartupError::Store(StoreError::Schema(_)) => (
-            "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
-            "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
-        ),
-        StartupError::Store(StoreError::Unsafe(_)) => (
-            "Set fsync, full_page_writes and synchronous_commit to on, and let database.url name the server that can be written.",
-            "fsync、full_page_writes、synchronous_commit を on にし、database.url に書き込めるサーバーを書いてください。",
-        ),
         StartupError::Store(StoreError::Exists) => (
             "Nothing is written over. Move what is there away first, with the files -wal and -shm beside it, or name another place.",
             "上書きはしません。先に、そこにあるものを -wal、-shm のファイルとともに移すか、別の場所を指定してください。",
@@ -84,24 +76,19 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
         ),
         StartupError::Store(StoreError::Damaged(_)) => ("Use another backup.", "別の控えを使ってください。"),
+        StartupError::Store(StoreError::Schema(_)) => (
+            "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
+            "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
+        ),
+        StartupError::Store(StoreError::Unsafe(_)) => (
+            "Set fsync, full_page_writes and synchronous_commit to on, and let database.url name the server that can be written.",
+            "fsync、full_page_writes、synchronous_commit を on にし、database.url に書き込めるサーバーを書いてください。",
+        ),
         StartupError::Store(_) | StartupError::NoOwnKey => (
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
         ),
-        StartupError::Mark(HighWaterError::Missing(_) | HighWaterError::Spoilt(_)) => (
-            "Nobody can tell whether this database went back to an older state. If this gateway is new, or you compared the head with another gateway's and \
-             with those that auditors keep, say so once: `tsunagi ledger adopt -c FILE`. If entries were lost: `tsunagi ledger reopen`.",
-            "このデータベースが古い状態に戻っていないことを確かめられません。新しいゲートウェイである場合や、先頭をほかのゲートウェイや監査人の控えと比べて確かめた場合は、\
-             一度だけ `tsunagi ledger adopt -c FILE` を実行してください。記録が失われている場合は `tsunagi ledger reopen` です。",
-        ),
-        StartupError::Mark(HighWaterError::OtherOrigin { .. }) => (
-            "Correct `origin`, or, if the ledger was opened again under a new name, take over with `tsunagi ledger adopt -c FILE`.",
-            "`origin` を直してください。台帳を新しい名前で開き直した場合は `tsunagi ledger adopt -c FILE` で引き継いでください。",
-        ),
-        StartupError::Mark(_) => (
-            "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",
-            "ゲートウェイごとに、その利用者が書き込める最高水位ファイル（`ledger.high_water`）を指定してください。",
-        ),
+        StartupError::Mark(error) => mark_remedy(error),
         StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack | LedgerError::Forked) => (
             "The database is older than what this gateway showed, or another one. Put the newest database back. If the entries are lost for good, open a new \
              origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
@@ -122,6 +109,10 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "この台帳のチェックポイントか、ほかのゲートウェイの最高水位ファイルを指定してください。",
         ),
         StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
+        StartupError::Ledger(LedgerError::Signer) => (
+            "Write the ledger's own name into `origin`. A ledger that was opened again has the name that `tsunagi ledger reopen` said.",
+            "`origin` に台帳の名前を書いてください。開き直した台帳の名前は `tsunagi ledger reopen` が示したものです。",
+        ),
         StartupError::Ledger(_) => (
             "Do not change the database. Compare it with a backup and with the heads that auditors keep.",
             "データベースに触れず、控えと、監査人が持つ先頭と比べてください。",
@@ -143,6 +134,26 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
         StartupError::Io(..) => (
             "Another program may hold that address, or this user may not use it.",
             "ほかのプログラムがそのアドレスを使っているか、この利用者に権限がありません。",
+        ),
+    }
+}
+
+/// What to do about a high-water mark that cannot be used.
+pub(super) const fn mark_remedy(error: &HighWaterError) -> (&'static str, &'static str) {
+    match error {
+        HighWaterError::Missing(_) | HighWaterError::Spoilt(_) => (
+            "Nobody can tell whether this database went back to an older state. If this gateway is new, or you compared the head with another gateway's and \
+             with those that auditors keep, say so once: `tsunagi ledger adopt -c FILE`. If entries were lost: `tsunagi ledger reopen`.",
+            "このデータベースが古い状態に戻っていないことを確かめられません。新しいゲートウェイである場合や、先頭をほかのゲートウェイや監査人の控えと比べて確かめた場合は、\
+             一度だけ `tsunagi ledger adopt -c FILE` を実行してください。記録が失われている場合は `tsunagi ledger reopen` です。",
+        ),
+        HighWaterError::OtherOrigin { .. } => (
+            "Correct `origin`, or, if the ledger was opened again under a new name, take over with `tsunagi ledger adopt -c FILE`.",
+            "`origin` を直してください。台帳を新しい名前で開き直した場合は `tsunagi ledger adopt -c FILE` で引き継いでください。",
+        ),
+        _ => (
+            "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",
+            "ゲートウェイごとに、その利用者が書き込める最高水位ファイル（`ledger.high_water`）を指定してください。",
         ),
     }
 }

@@ -124,7 +124,7 @@ pub struct Entry {
     pub open_c: Option<Digest>,
     /// Of a ledger that was opened again under another name: what broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reopens: Option<Reopening>,
+    pub reopens: Option<Box<Reopening>>,
 }
 
 /// The record of a break: the ledger lost entries and goes on under another name (`ledger.md` section 5).

@@ -193,7 +193,7 @@ impl Inspection<'_> {
             Some(_) => self.problems.at(Finding::EntryTimeOrder, idx),
         }
         if let Some(reopening) = entry.reopens.clone() {
-            self.walk.breaks.push(Break { index: idx, reopening });
+            self.walk.breaks.push(Break { index: idx, reopening: *reopening });
         }
         self.course.next(idx, entry);
         let beside = beside(self.openings, entry, sealed).await?;

@@ -28,7 +28,7 @@ pub use self::{
     draft::{Answer, Committed, Draft, Ground, Once},
     entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, Reopening, SchemaRef, TreeHead, Withheld},
     error::LedgerError,
-    examine::{Examined, examine, goes_on_from},
+    examine::{Examined, examine, fits, goes_on_from},
     handle::{Proven, SequencerHandle, SignedHead, Turn},
     high_water::{HighWater, HighWaterError, mark_note, read_mark, set_aside},
     open::{Parts, open_ledger},

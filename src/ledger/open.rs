@@ -77,7 +77,12 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         forget_at: Timestamp::default(),
     };
     let task = tokio::spawn(sequencer.run(orders));
-    tokio::spawn(watcher::watch(handle.queue.downgrade(), Arc::clone(&handle.reads), handle.published.clone(), Arc::clone(&handle.heads)));
+    tokio::spawn(watcher::watch(
+        handle.queue.downgrade(),
+        Arc::clone(&handle.reads),
+        handle.published.clone(),
+        Arc::downgrade(&handle.heads),
+    ));
     if head.size == 0 {
         // Of several processes that open an empty ledger one writes the first entry.
         let turn = handle.exclusive().await?;

@@ -68,7 +68,7 @@ pub async fn reopen(parts: Reopen<'_>) -> Result<Reopened, LedgerError> {
     };
     let id = Ids::new(Arc::clone(&clock)).v7().map_err(|_| LedgerError::NoEntropy)?;
     let mut entry = Entry::of_gateway(id, node, EntryType::LedgerOpened);
-    entry.reopens = Some(reopening.clone());
+    entry.reopens = Some(Box::new(reopening.clone()));
     batch.set_now(clock.now());
     // Rights may have come back with the lost entries: everybody decides again.
     match batch.take(Prepared::new(Draft { narrows: true, ..Draft::of_gateway(entry) })?).await? {

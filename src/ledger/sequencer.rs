@@ -232,8 +232,7 @@ impl Sequencer {
     /// The right edge of the tree under the lock, which goes on from what was shown. Where another process appended since, the leaves in between are
     /// enough for both.
     async fn edge_of(&mut self, batch: &mut Batch, head: &HeadRow) -> Result<RightEdge, LedgerError> {
-        let shown = self.heads.shown();
-        let size = batch.frontier().size();
+        let (shown, size) = (self.heads.shown(), batch.frontier().size());
         let edge = match (self.edge.take(), self.frontier.take()) {
             (Some(edge), _) if edge.size() == size => Ok(edge),
             (Some(edge), Some(before)) if edge.size() < size && size - edge.size() <= CATCH_UP => {

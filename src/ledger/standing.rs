@@ -92,7 +92,7 @@ impl Standing {
         self.0.borrow().clone()
     }
 
-    /// Fails when the ledger is in dispute: then nothing is shown either.
+    /// Fails when the ledger is in dispute: then no further head is signed either.
     pub fn undisputed(&self) -> Result<(), LedgerError> {
         self.0.borrow().dispute.map_or(Ok(()), |dispute| Err(dispute.error()))
     }
@@ -105,8 +105,12 @@ impl Standing {
 
     /// Whether entries may be made.
     pub fn check(&self) -> Result<(), LedgerError> {
-        self.undisputed()?;
-        if self.0.borrow().stopped { Err(LedgerError::Uncosigned) } else { Ok(()) }
+        let stand = self.0.borrow();
+        match stand.dispute {
+            Some(dispute) => Err(dispute.error()),
+            None if stand.stopped => Err(LedgerError::Uncosigned),
+            None => Ok(()),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub(in crate::ledger) mod entry;
 mod files;
 mod opening;
 pub(in crate::ledger) mod order;
-mod reopened;
+pub(in crate::ledger) mod reopened;
 pub(in crate::ledger) mod report;
 mod tree;
 
@@ -80,8 +80,8 @@ struct Outcome {
     sequence: Sequence,
     openings: OpeningCount,
     order: OrderCount,
-    cosignatures: Option<usize>,
     breaks: Vec<Break>,
+    cosignatures: Option<usize>,
 }
 
 type Remarks = Vec<(Remark, Option<String>)>;
@@ -90,7 +90,7 @@ fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remark
     let (types, span) = std::mem::take(&mut outcome.sequence).finish();
     let (problems, further) = problems.finish();
     let continues = kept.map(Checkpoint::size).filter(|_| problems.is_empty());
-    let Outcome { openings, order, cosignatures, breaks, .. } = outcome;
+    let Outcome { openings, order, breaks, cosignatures, .. } = outcome;
     Report { checkpoint: signed, types, span, openings, order, breaks, continues, cosignatures, problems, further, remarks }
 }
 
@@ -119,7 +119,7 @@ fn walk(
             let opened = opened(index, &entry, told, &mut outcome.openings, problems);
             order.next(index, &entry, opened.as_ref(), problems);
             if let Some(reopening) = entry.reopens {
-                named.next(index, reopening, tree.root_before(index), problems);
+                named.next(index, *reopening, tree.root_before(index), problems);
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Watching for what other processes append to the same ledger, so that an idle process shows it too. It asks and is not told: a notification would need a
 //! session of its own, which a pooler does not give.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,14 +16,15 @@ pub(super) async fn watch(
     queue: mpsc::WeakSender<Order>,
     reads: Arc<dyn LedgerRead>,
     published: watch::Receiver<Arc<Published>>,
-    heads: Arc<Heads>,
+    heads: Weak<Heads>,
 ) {
     loop {
         tokio::time::sleep(PERIOD).await;
         if queue.upgrade().is_none_or(|queue| queue.is_closed()) {
             return;
         }
-        let before = heads.shown();
+        // Not held meanwhile: who closed the ledger may open it again at once.
+        let Some(before) = heads.upgrade().map(|heads| heads.shown()) else { return };
         let head = match reads.head().await {
             Ok(head) => head,
             // Whoever appends or reads says so where it matters; this comes again.
@@ -29,7 +33,7 @@ pub(super) async fn watch(
                 continue;
             }
         };
-        let went_back = heads.glance(before, &head).is_err();
+        let went_back = heads.upgrade().is_some_and(|heads| heads.glance(before, &head).is_err());
         if head.size <= published.borrow().size && !went_back {
             continue;
         }

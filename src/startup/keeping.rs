@@ -8,15 +8,19 @@ use std::{
     sync::Arc,
 };
 
-use super::{StartupError, database, mark, signer, vault};
+use super::{
+    StartupError, database,
+    keys::{signer, vault},
+    mark,
+};
 use crate::{
     clock::Clock,
     config::{self, Config},
     ledger::{
-        Examined, HighWater, HighWaterError, LedgerError, Node, Reopen, Reopened, examine, goes_on_from, mark_note, read_mark, reopen,
-        set_aside,
+        Examined, HighWater, HighWaterError, LedgerError, Node, Reopen, Reopened, TreeRecount, examine, goes_on_from, mark_note, read_mark,
+        reopen, set_aside,
     },
-    store::{self, LedgerRead, Store, StoreError},
+    store::{self, Address, Hold, LedgerRead, Store, StoreError},
     tlog::{Checkpoint, VerifierKey, open_checkpoint},
 };
 
@@ -45,8 +49,8 @@ pub enum MarkState {
 /// A copy that was made or put back.
 #[derive(Debug)]
 pub struct Copied {
-    /// Where it is.
-    pub place: PathBuf,
+    /// Its file; none: a PostgreSQL database.
+    pub place: Option<PathBuf>,
     /// What it holds.
     pub examined: Examined,
 }
@@ -63,20 +67,29 @@ pub async fn back_up(config: &Config, place: &Path) -> Result<Copied, StartupErr
         Err(HighWaterError::Missing(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let staged = store::back_up(config.database.url.expose(), place).await?;
+    let staged = store::back_up(&database(config)?, place, TreeRecount::default()).await?;
     let copied = look(config, &staged.url()?, shown.as_ref()).await;
     settle(staged, copied).await
 }
 
-/// Puts a copy where the configured database will be. What is there already is left alone.
+/// Puts a copy where the configured database will be; of a PostgreSQL database its tables belong to `owner`. What is there already is left alone.
 ///
 /// # Errors
 /// When there is a database, the copy is damaged, or belongs to another ledger or another key-encryption key.
-pub async fn restore(config: &Config, copy: &Path) -> Result<(Copied, MarkState), StartupError> {
-    let staged = store::stage(copy, config.database.url.expose()).await?;
-    let looked = look(config, &staged.url()?, None).await;
-    let copied = settle(staged, looked).await?;
-    let store = store::open(database(config)?).await?;
+pub async fn restore(config: &Config, copy: &Path, owner: Option<&Address>) -> Result<(Copied, MarkState), StartupError> {
+    let to = database(config)?;
+    let copied = if let Some(url) = to.file() {
+        let staged = store::stage(copy, url).await?;
+        let looked = look(config, &staged.url()?, None).await;
+        settle(staged, looked).await?
+    } else {
+        store::finished(copy).await?;
+        let from = store::sqlite_url(copy).ok_or(StoreError::UnknownScheme)?;
+        let examined = look(config, &from, None).await?;
+        store::copy(&from.as_str().into(), &to, owner, Hold::Shared, TreeRecount::default()).await?;
+        Copied { place: None, examined }
+    };
+    let store = store::open(to).await?;
     let state = mark_state(config, &*store).await;
     store.close().await;
     Ok((copied, state?))
@@ -200,7 +213,7 @@ async fn reopen_stored(
         match goes_on_from(store, held).await {
             Ok(()) => {}
             Err(LedgerError::RolledBack | LedgerError::Forked) => {
-                newest = newest.filter(|newest| newest.size() >= held.size()).or(Some(held))
+                newest = newest.filter(|newest| newest.size() >= held.size()).or(Some(held));
             }
             Err(error) => return Err(error.into()),
         }
@@ -256,7 +269,7 @@ async fn look_into(config: &Config, store: &dyn Store, shown: Option<&Checkpoint
 /// Names a copy that was found good, removes one that was not.
 async fn settle(staged: store::Staged, looked: Result<Examined, StartupError>) -> Result<Copied, StartupError> {
     match looked {
-        Ok(examined) => Ok(Copied { place: staged.finish().await?, examined }),
+        Ok(examined) => Ok(Copied { place: Some(staged.finish().await?), examined }),
         Err(error) => {
             staged.discard().await.inspect_err(|left: &StoreError| tracing::warn!(error = %left, "a refused copy could not be removed"))?;
             Err(error)

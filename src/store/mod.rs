@@ -48,7 +48,7 @@ pub use self::{
         Addressed, AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow,
         KeyState, LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
     },
-    sqlite_file::{Staged, back_up, sqlite_url, stage},
+    sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     write::Write,
 };
 use crate::domain::{

@@ -1,4 +1,4 @@
-//! Copies of a SQLite database, made while it is used, and put back where none is.
+//! Copies of a whole database in one SQLite file, made while it is used, and put back where none is.
 //!
 //! Promises: a copy is one snapshot, in a file of its owner alone (mode 0600), flushed before its name is its last one; nothing is ever written over; a
 //! copy that does not pass the database's own checks is not called one. Not here: what the rows mean (the ledger examines its own).
@@ -11,7 +11,7 @@ use std::{
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{
-    StoreError,
+    Address, Hold, Recount, StoreError, copy,
     sqlite::{DbConnection, new_file, options},
 };
 
@@ -24,26 +24,41 @@ pub struct Staged {
     place: PathBuf,
 }
 
-/// Copies the database that `url` names into a file that `place` will be, as of one moment, while others read and write.
+/// Copies a database of either kind into a file that `place` will be, as of one moment, while others read and write.
 ///
 /// # Errors
 /// When `place` is taken, the copy cannot be written, or it is damaged.
-pub async fn back_up(url: &str, place: &Path) -> Result<Staged, StoreError> {
+pub async fn back_up(from: &Address, place: &Path, recount: impl Recount) -> Result<Staged, StoreError> {
     let staged = Staged::at(place).await?;
-    let made = staged.fill_from(url).await;
+    let made = match from.file() {
+        Some(url) => staged.fill_from(url).await,
+        None => staged.fill_over(from, recount).await,
+    };
     staged.or_discarded(made).await
 }
 
-/// Copies a finished copy to where the database that `url` names will be.
+/// Fails if a file cannot be a finished copy, because changes wait beside it.
 ///
 /// # Errors
-/// When there is something already, the copy cannot be written, or it is damaged.
-pub async fn stage(copy: &Path, url: &str) -> Result<Staged, StoreError> {
+/// [`StoreError::Unfinished`], [`StoreError::Missing`].
+pub async fn finished(copy: &Path) -> Result<(), StoreError> {
+    if !present(copy).await? {
+        return Err(StoreError::Missing);
+    }
     for beside in BESIDE {
         if present(&with(copy, beside)).await? {
             return Err(StoreError::Unfinished);
         }
     }
+    Ok(())
+}
+
+/// Copies a finished copy to where the SQLite database that `url` names will be.
+///
+/// # Errors
+/// When there is something already, the copy cannot be written, or it is damaged.
+pub async fn stage(copy: &Path, url: &str) -> Result<Staged, StoreError> {
+    finished(copy).await?;
     let staged = Staged::at(options(url)?.get_filename()).await?;
     let made = staged.fill_with(copy).await;
     staged.or_discarded(made).await
@@ -53,6 +68,12 @@ pub async fn stage(copy: &Path, url: &str) -> Result<Staged, StoreError> {
 #[must_use]
 pub fn sqlite_url(file: &Path) -> Option<String> {
     Some(format!("sqlite://{}", file.to_str()?.replace('%', "%25").replace('?', "%3F")))
+}
+
+/// The file of a SQLite URL.
+#[must_use]
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    options(url).ok().map(|options| options.get_filename().to_owned())
 }
 
 impl Staged {
@@ -107,6 +128,13 @@ impl Staged {
         let mut connection = options(url)?.connect().await.map_err(missing)?;
         sqlx::query("VACUUM INTO ?").bind(text).execute(&mut connection).await.map_err(StoreError::Database)?;
         connection.close().await.map_err(StoreError::Database)?;
+        self.sound().await
+    }
+
+    async fn fill_over(&self, from: &Address, recount: impl Recount) -> Result<(), StoreError> {
+        // The copy makes its file itself.
+        remove(&self.file).await?;
+        copy(from, &self.url()?.as_str().into(), None, Hold::Shared, recount).await?;
         self.sound().await
     }
 

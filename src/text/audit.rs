@@ -46,6 +46,8 @@ closed_list! {
         ReleaseAfterConsentEnd = "release_after_consent_end",
         ReleaseAfterAgreementEnd = "release_after_agreement_end",
         ReleaseToSuspended = "release_to_suspended",
+        ReopeningMismatch = "reopening_mismatch",
+        LossConcealed = "loss_concealed",
         RowMissing = "row_missing",
         RowBeyond = "row_beyond",
         RowUnreadable = "row_unreadable",
@@ -55,8 +57,6 @@ closed_list! {
         IndexMissing = "index_missing",
         IndexSurplus = "index_surplus",
         IndexDiffers = "index_differs",
-        ReopeningMismatch = "reopening_mismatch",
-        LossConcealed = "loss_concealed",
     }
 }
 
@@ -66,9 +66,9 @@ closed_list! {
         OwnKeyMissing = "own_key_missing",
         OwnKeyDiffers = "own_key_differs",
         FileBeside = "file_beside",
-        IndexUntold = "index_untold",
         LedgerReopened = "ledger_reopened",
         EntriesLost = "entries_lost",
+        IndexUntold = "index_untold",
     }
 }
 
@@ -138,6 +138,13 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::ReleaseToSuspended => {
             ["data was released to a party after the entry that suspended it", "利用停止より後の機関に開示されています"]
         }
+        Finding::ReopeningMismatch => {
+            ["the record of a break does not fit the tree or the names of the ledger", "断絶の記録が、木または台帳の名前と合いません"]
+        }
+        Finding::LossConcealed => [
+            "the kept note covers entries that were lost, and the record of the break leaves them out",
+            "保管していたノートには失われた記録が含まれますが、断絶の記録に書かれていません",
+        ],
         Finding::RowMissing => ["the row is missing", "行がありません"],
         Finding::RowBeyond => ["a row that belongs to nothing in the ledger", "台帳のどの記録にも属さない行があります"],
         Finding::RowUnreadable => ["the row holds a value that cannot be read", "行に読み取れない値があります"],
@@ -153,13 +160,6 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::IndexDiffers => [
             "the search index differs somewhere in the 4096 entries from here on",
             "検索用の索引が、ここから 4096 件の記録のどこかで食い違います",
-        ],
-        Finding::ReopeningMismatch => {
-            ["the record of a break does not fit the tree or the names of the ledger", "断絶の記録が、木または台帳の名前と合いません"]
-        }
-        Finding::LossConcealed => [
-            "the kept note covers entries that were lost, and the record of the break leaves them out",
-            "保管していたノートには失われた記録が含まれますが、断絶の記録に書かれていません",
         ],
     };
     lang.of(en, ja)

@@ -2,6 +2,7 @@
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
 mod agreements;
+mod backup_restore;
 mod cli_demo;
 mod consent_command;
 mod consent_form;

@@ -48,7 +48,7 @@ impl Named {
             match self.breaks.iter().find(|broke| broke.reopening.from == kept.origin()) {
                 None => problems.whole(Finding::KeptNote),
                 Some(broke) if kept.size() > broke.index && !admits(&broke.reopening, kept) => {
-                    problems.at(Finding::LossConcealed, broke.index)
+                    problems.at(Finding::LossConcealed, broke.index);
                 }
                 Some(_) => {}
             }
@@ -76,10 +76,15 @@ pub(super) fn remarks(breaks: &[Break], kept: Option<&Checkpoint>, mut remarks: 
     remarks
 }
 
+/// A note that the ledger's key signed, under whatever name the ledger had then.
+pub(in crate::ledger) fn under_its_name(note: &str, key: &VerifierKey) -> Option<Checkpoint> {
+    let named = VerifierKey::new(note.lines().next()?.parse().ok()?, *key.public_key()).ok()?;
+    open_checkpoint(note, &named).ok()
+}
+
 /// The kept checkpoint, if it can be compared with this export at all.
 pub(super) fn kept(note: &str, key: &VerifierKey, signed: &Checkpoint, problems: &mut Problems) -> Option<Checkpoint> {
-    let named = note.lines().next().and_then(|name| VerifierKey::new(name.parse().ok()?, *key.public_key()).ok());
-    let Some(kept) = named.and_then(|key| open_checkpoint(note, &key).ok()) else {
+    let Some(kept) = under_its_name(note, key) else {
         problems.whole(Finding::KeptNote);
         return None;
     };

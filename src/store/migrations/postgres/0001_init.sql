@@ -82,23 +82,10 @@ BEGIN
 END $$;
 CREATE FUNCTION tsunagi_head_forward() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.size < OLD.size OR NEW.last_time < OLD.last_time OR NEW.rights_epoch < OLD.rights_epoch THEN
+    IF NEW.size < OLD.size OR NEW.last_time < OLD.last_time OR NEW.rights_epoch < OLD.rights_epoch OR NEW.origin <> OLD.origin THEN
         RAISE EXCEPTION 'ledger_head only moves forward';
     END IF;
     RETURN NEW;
-END $$;
--- The ledger takes another name only together with the one entry that says so (docs/ledger.md section 5).
-CREATE FUNCTION tsunagi_head_origin() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT 1 FROM ledger_entry
-        WHERE idx = OLD.size AND NEW.size = OLD.size + 1 AND type = 'ledger_opened'
-            AND convert_from(body, 'UTF8')::jsonb #>> '{reopens,from}' = OLD.origin
-            AND convert_from(body, 'UTF8')::jsonb #>> '{reopens,origin}' = NEW.origin
-    ) THEN
-        RAISE EXCEPTION 'ledger_head changes its origin only with the entry that records it';
-    END IF;
-    RETURN NULL;
 END $$;
 CREATE TRIGGER ledger_leaf_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_leaf
     FOR EACH STATEMENT EXECUTE FUNCTION tsunagi_append_only();
@@ -110,15 +97,11 @@ CREATE TRIGGER ledger_head_stays BEFORE DELETE OR TRUNCATE ON ledger_head
     FOR EACH STATEMENT EXECUTE FUNCTION tsunagi_append_only();
 CREATE TRIGGER ledger_head_forward BEFORE UPDATE ON ledger_head
     FOR EACH ROW EXECUTE FUNCTION tsunagi_head_forward();
--- At the commit, because the statement that moves the head inserts the entry too.
-CREATE CONSTRAINT TRIGGER ledger_head_origin AFTER UPDATE ON ledger_head DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (OLD.origin <> NEW.origin) EXECUTE FUNCTION tsunagi_head_origin();
 ALTER TABLE ledger_leaf ENABLE ALWAYS TRIGGER ledger_leaf_append_only;
 ALTER TABLE ledger_entry ENABLE ALWAYS TRIGGER ledger_entry_append_only;
 ALTER TABLE ledger_tile ENABLE ALWAYS TRIGGER ledger_tile_append_only;
 ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER ledger_head_stays;
 ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER ledger_head_forward;
-ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER ledger_head_origin;
 
 -- Ids that may be used once --------------------------------------------------------------------------------------------------
 

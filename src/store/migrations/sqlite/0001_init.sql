@@ -83,17 +83,8 @@ CREATE TRIGGER ledger_tile_no_update BEFORE UPDATE ON ledger_tile BEGIN SELECT R
 CREATE TRIGGER ledger_tile_no_delete BEFORE DELETE ON ledger_tile BEGIN SELECT RAISE(ABORT, 'ledger_tile is append-only'); END;
 CREATE TRIGGER ledger_head_no_delete BEFORE DELETE ON ledger_head BEGIN SELECT RAISE(ABORT, 'ledger_head stays'); END;
 CREATE TRIGGER ledger_head_forward BEFORE UPDATE ON ledger_head
-WHEN NEW.size < OLD.size OR NEW.last_time < OLD.last_time OR NEW.rights_epoch < OLD.rights_epoch
+WHEN NEW.size < OLD.size OR NEW.last_time < OLD.last_time OR NEW.rights_epoch < OLD.rights_epoch OR NEW.origin <> OLD.origin
 BEGIN SELECT RAISE(ABORT, 'ledger_head only moves forward'); END;
--- The ledger takes another name only together with the one entry that says so (docs/ledger.md section 5).
-CREATE TRIGGER ledger_head_origin BEFORE UPDATE ON ledger_head
-WHEN NEW.origin <> OLD.origin AND NOT EXISTS (
-    SELECT 1 FROM ledger_entry
-    WHERE idx = OLD.size AND NEW.size = OLD.size + 1 AND type = 'ledger_opened'
-        AND json_extract(CAST(body AS TEXT), '$.reopens.from') = OLD.origin
-        AND json_extract(CAST(body AS TEXT), '$.reopens.origin') = NEW.origin
-)
-BEGIN SELECT RAISE(ABORT, 'ledger_head changes its origin only with the entry that records it'); END;
 
 -- Ids that may be used once --------------------------------------------------------------------------------------------------
 
