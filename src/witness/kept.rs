@@ -1,13 +1,11 @@
 //! What is kept of published heads. Nothing of it is believed: a head counts with the ledger's signature, over the root that the stored tree gives,
 //! and with cosignatures that verify.
 
-use std::sync::Arc;
-
 use super::WitnessError;
 use crate::{
     ledger::{Cosigned, Dispute, LedgerError, SequencerHandle},
     store::{CheckpointRow, Checkpoints, StoreError},
-    tlog::{CosignerKey, Hash, Note, NoteSignature, Quorum, TlogError, open_checkpoint},
+    tlog::{CosignerKey, Hash, Note, NoteSignature, Quorum, TlogError, VerifierKey, open_checkpoint},
 };
 
 /// The newest kept head with a quorum. Rows that do not verify are told of and passed over.
@@ -28,10 +26,15 @@ pub(super) async fn newest(store: &dyn Checkpoints, ledger: &SequencerHandle, qu
 /// The note with the cosignatures of the witnesses of the quorum, if they are enough.
 fn cosigned(row: &CheckpointRow, ledger: &SequencerHandle, quorum: &Quorum) -> Result<Option<Note>, TlogError> {
     signed(row, ledger)?;
+    let note = noted(row, quorum)?;
+    Ok((quorum.count(&note)? >= quorum.needed()).then_some(note))
+}
+
+/// The note with the lines of the witnesses of the quorum. Nothing is verified.
+fn noted(row: &CheckpointRow, quorum: &Quorum) -> Result<Note, TlogError> {
     let mut lines = NoteSignature::parse_lines(&row.cosignatures)?;
     lines.retain(|line| quorum.keys().iter().any(|key| key.owns(line)));
-    let note = Note::parse(&row.note)?.with_signatures(&lines)?;
-    Ok((quorum.count(&note)? >= quorum.needed()).then_some(note))
+    Note::parse(&row.note)?.with_signatures(&lines)
 }
 
 /// Whether the row is what the ledger's key signed.
@@ -71,44 +74,34 @@ pub(super) async fn add(store: &dyn Checkpoints, row: &CheckpointRow, key: &Cosi
     Ok(())
 }
 
-/// What going over all kept heads found.
+/// How far the ledger is cosigned, as far as the database tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Audit {
-    /// Kept heads.
-    pub kept: u64,
-    /// Of these, with a quorum.
-    pub cosigned: u64,
-    /// Size of the newest one with a quorum.
+pub struct Cover {
+    /// Entries of the newest kept head with a quorum.
     pub newest: Option<u64>,
-    /// Sizes of those that do not verify or do not belong to the stored tree; at most a hundred.
-    pub wrong: Vec<u64>,
+    /// Disputes with these witnesses, by their names.
+    pub disputes: Vec<(String, Dispute)>,
 }
 
-/// Goes over all kept heads.
-pub async fn audit(store: Arc<dyn Checkpoints>, ledger: &SequencerHandle, quorum: &Quorum) -> Result<Audit, WitnessError> {
-    let (mut audit, mut after) = (Audit::default(), None);
-    loop {
-        let rows = store.published_after(after, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(audit) };
-        after = Some(last.size);
-        for row in rows {
-            audit.kept += 1;
-            let fits = row.size <= ledger.head().await?.size && ledger.root_at(row.size).await? == Hash(row.root);
-            match cosigned(&row, ledger, quorum) {
-                Ok(note) if fits => {
-                    audit.cosigned += u64::from(note.is_some());
-                    audit.newest = note.map(|_| row.size).or(audit.newest);
-                }
-                _ if audit.wrong.len() < MOST_WRONG => audit.wrong.push(row.size),
-                _ => {}
-            }
+/// Reads how far the ledger is cosigned, without asking anybody. Signatures are verified; the tree is not looked at.
+pub async fn cover(store: &dyn Checkpoints, log: &VerifierKey, quorum: &Quorum) -> Result<Cover, StoreError> {
+    let mut cover = Cover::default();
+    for row in store.newest_cosigned(LOOK_BACK).await? {
+        let Ok(note) = noted(&row, quorum) else { continue };
+        if quorum.open(&note.to_string(), log).is_ok_and(|head| head.size() == row.size) {
+            cover.newest = Some(row.size);
+            break;
         }
     }
+    for row in store.witnesses().await? {
+        let name = quorum.keys().iter().find(|key| key.to_string() == row.vkey).map(|key| key.name().to_string());
+        let dispute = row.dispute.as_deref().and_then(|text| text.parse().ok());
+        cover.disputes.extend(name.zip(dispute));
+    }
+    Ok(cover)
 }
 
 /// Newest cosigned heads among which one with a quorum is looked for.
 const LOOK_BACK: u32 = 64;
 /// Writers of one row at the same time are at most a few gateways that start together.
 const ADD_TRIES: u8 = 8;
-const PAGE: u32 = 500;
-const MOST_WRONG: usize = 100;

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use self::{
     dialogue::{Away, Outcome, ask},
-    kept::{Audit, audit},
+    kept::{Cover, cover},
     post::Prefix,
     publisher::{Publisher, Settings},
 };

@@ -8,7 +8,7 @@ use tsunagi::{
     store::{CheckpointRow, WitnessRow},
     tlog::{Quorum, TlogError},
     tls::authority::{SandboxAuthority, Validity},
-    witness::{Away, Outcome, Publisher, Settings, Witness, WitnessError, ask, audit},
+    witness::{Away, Outcome, Publisher, Settings, Witness, WitnessError, ask, cover},
 };
 
 use crate::{
@@ -64,8 +64,10 @@ async fn a_head_is_cosigned_by_all_witnesses_and_opens_with_a_quorum(stage: Stag
     // Nothing grew: nobody is asked.
     publisher.round().await.unwrap();
     assert!(a.asked().is_empty() && b.asked().is_empty());
-    let kept = audit(Arc::clone(&stage.store) as _, &ledger, &quorum).await.unwrap();
-    assert_eq!((kept.kept, kept.cosigned, kept.newest, kept.wrong), (2, 2, Some(301), Vec::new()));
+    let told = cover(&*stage.store, ledger.verifier(), &quorum).await.unwrap();
+    assert_eq!((told.newest, told.disputes), (Some(301), Vec::new()));
+    let nobody = Quorum::new(vec![crate::witness_stage::cosigner("c.example/w", 33)], 1).unwrap();
+    assert_eq!(cover(&*stage.store, ledger.verifier(), &nobody).await.unwrap().newest, None);
 }
 
 async fn a_witness_that_is_further_than_we_remember_is_asked_again_from_there(stage: Stage) {
@@ -250,6 +252,8 @@ async fn a_running_gateway_stops_when_a_witness_knows_more_than_is_stored(stage:
     assert!(ledger.prove(0).await.is_ok(), "what is stored stays readable: it is evidence");
     let rows = stage.store.witnesses().await.unwrap();
     assert_eq!(rows[0].dispute.as_deref(), Some("rolled_back 9 2"));
+    let told = cover(&*stage.store, ledger.verifier(), &Quorum::new(vec![server.key()], 1).unwrap()).await.unwrap();
+    assert_eq!(told.disputes, [("a.example/w".to_owned(), Dispute::RolledBack { held: 9, stored: 2 })]);
     // A witness that is taken out of the configuration, or that says something else at a start, is in dispute with nobody.
     server.behave(Manner::Honest);
     ledger.close().await;
