@@ -48,10 +48,7 @@ use crate::{
     witness::WitnessError,
 };
 
-pub use self::{
-    look::inspect,
-    witnesses::{quorum, witnesses},
-};
+pub use self::{look::inspect, witnesses::look as look_at_witnesses};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]

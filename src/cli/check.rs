@@ -7,6 +7,7 @@
 mod files;
 mod machine;
 mod stored;
+mod witnesses;
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ use crate::{
     text::Lang,
 };
 
-/// Check configuration, keys, certificates, revocation lists, policies, schemas, database, ledger, high-water mark, disk and clock.
+/// Check configuration, keys, certificates, revocation lists, policies, schemas, database, ledger, high-water mark, witnesses, disk and clock.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Configuration file.

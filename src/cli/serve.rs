@@ -101,7 +101,7 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
         StartupError::NothingKnown => (
             "Bring the newest head that another gateway, an auditor or a witness kept (--known FILE), or say with --nothing-known that nobody has one. If \
              nothing was lost, use `tsunagi ledger adopt`.",
-            "ほかのゲートウェイ、監査人、証人が持つ最新の先頭を --known で渡すか、誰も持っていないことを --nothing-known で示してください。\
+            "ほかのゲートウェイ、監査人、立会人が持つ最新の先頭を --known で渡すか、誰も持っていないことを --nothing-known で示してください。\
              失われていなければ `tsunagi ledger adopt` を使ってください。",
         ),
         StartupError::NoHead(_) => (
@@ -123,9 +123,9 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
         ),
         StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack | LedgerError::Forked)) => (
             "The stored ledger is not the one that was signed before: an older copy was restored, or entries were lost or changed. Find the newest copy. Where there \
-             is none, keep this one as evidence and begin a new ledger with a new origin. Only if the witness itself is known to be wrong, take it out of the configuration.",
+             is none, record the break: `tsunagi ledger reopen -c FILE --origin NAME --known FILE`, with the head that the witness keeps. Only if the witness itself is known to be wrong, take it out of the configuration.",
             "保存されている台帳が、以前に署名されたものと違います。古い控えを戻したか、記録が失われたか、書き換えられています。最新の控えを探してください。\
-             なければ、これを証拠として残し、新しい origin で台帳を始めてください。立会人の側が誤っていると分かっているときに限り、設定から外してください。",
+             なければ、立会人の持つ先頭を渡して断絶を記録してください: `tsunagi ledger reopen -c FILE --origin NAME --known FILE`。立会人の側が誤っていると分かっているときに限り、設定から外してください。",
         ),
         StartupError::Witness(..) => (
             "Correct the [[witness]] table with that URL, or [checkpoints]; README lists every key.",

@@ -2,20 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Opened, StartupError};
+use super::{Opened, StartupError, keys::signer};
 use crate::{
     clock::{Clock, Ids},
     config::{self, Checkpoints, Config, WitnessesAway},
     ledger::LedgerError,
     store::Store,
-    witness::{Publisher, Settings, Witness},
+    tlog::Quorum,
+    witness::{Cover, Publisher, Settings, Witness, cover},
 };
 
 /// The configured witnesses. Not asked yet.
 ///
 /// # Errors
 /// A key, URL or authority that cannot be used.
-pub fn witnesses(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<Witness>, StartupError> {
+pub(super) fn witnesses(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<Witness>, StartupError> {
     let read = |witness: &config::Witness| {
         let ca = witness.ca.as_deref().map(config::read_file).transpose()?;
         Witness::new(&witness.vkey, &witness.url, ca.as_deref(), Arc::clone(clock))
@@ -25,14 +26,24 @@ pub fn witnesses(config: &Config, clock: &Arc<dyn Clock>) -> Result<Vec<Witness>
 }
 
 /// How many witnesses are enough: more than half of them, unless the configuration says.
-#[must_use]
-pub fn quorum(config: &Config) -> usize {
+fn quorum(config: &Config) -> usize {
     let given = config.checkpoints.as_ref().and_then(|checkpoints| checkpoints.quorum);
     match (given, config.witness.len()) {
         (_, 0) => 0,
         (Some(given), _) => usize::try_from(given.get()).unwrap_or(usize::MAX),
         (None, count) => count / 2 + 1,
     }
+}
+
+/// Who must cosign, and how far they have, as far as configuration and database tell. Nobody is asked.
+///
+/// # Errors
+/// A witness that cannot be used; what keeps the key or the database from being read.
+pub async fn look(config: &Config, store: &dyn Store, clock: &Arc<dyn Clock>) -> Result<(Quorum, Cover), StartupError> {
+    let keys = witnesses(config, clock)?.iter().map(|witness| witness.key().clone()).collect();
+    let quorum = Quorum::new(keys, quorum(config)).map_err(|error| StartupError::Witness("checkpoints".to_owned(), error.into()))?;
+    let cover = cover(store, signer(config, &config.origin)?.verifier(), &quorum).await?;
+    Ok((quorum, cover))
 }
 
 /// The publisher, after the ledger was compared with what the witnesses hold; none where the configuration asks for nothing of it.

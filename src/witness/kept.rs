@@ -4,13 +4,16 @@
 use super::WitnessError;
 use crate::{
     ledger::{Cosigned, Dispute, LedgerError, SequencerHandle},
-    store::{CheckpointRow, Checkpoints, StoreError},
+    store::{CheckpointRow, Checkpoints, StoreError, WitnessRow},
     tlog::{CosignerKey, Hash, Note, NoteSignature, Quorum, TlogError, VerifierKey, open_checkpoint},
 };
 
 /// The newest kept head with a quorum. Rows that do not verify are told of and passed over.
 pub(super) async fn newest(store: &dyn Checkpoints, ledger: &SequencerHandle, quorum: &Quorum) -> Result<Option<Cosigned>, WitnessError> {
     for row in store.newest_cosigned(LOOK_BACK).await? {
+        if !is_of(&row, ledger.verifier()) {
+            continue;
+        }
         match cosigned(&row, ledger, quorum) {
             Ok(Some(note)) if ledger.root_at(row.size).await? == Hash(row.root) => {
                 return Ok(Some(Cosigned { note: note.to_string().into(), size: row.size }));
@@ -37,6 +40,22 @@ fn noted(row: &CheckpointRow, quorum: &Quorum) -> Result<Note, TlogError> {
     Note::parse(&row.note)?.with_signatures(&lines)
 }
 
+/// Whether the row is of the ledger's present name. A ledger that was opened again keeps the heads from before.
+fn is_of(row: &CheckpointRow, log: &VerifierKey) -> bool {
+    row.note.lines().next() == Some(log.name().as_str())
+}
+
+/// A dispute as it is stored for other processes: of a ledger by its name.
+pub(super) fn dispute_text(dispute: Dispute, log: &VerifierKey) -> String {
+    format!("{dispute} {}", log.name())
+}
+
+/// Reads it back; none: there is none, or it is of a name that the ledger no longer has.
+pub(super) fn dispute_of(row: &WitnessRow, log: &VerifierKey) -> Option<Dispute> {
+    let (dispute, name) = row.dispute.as_deref()?.rsplit_once(' ')?;
+    (name == log.name().as_str()).then(|| dispute.parse().ok()).flatten()
+}
+
 /// Whether the row is what the ledger's key signed.
 fn signed(row: &CheckpointRow, ledger: &SequencerHandle) -> Result<(), TlogError> {
     let head = open_checkpoint(&row.note, ledger.verifier())?;
@@ -45,6 +64,9 @@ fn signed(row: &CheckpointRow, ledger: &SequencerHandle) -> Result<(), TlogError
 
 /// What a head that was signed and kept says against the stored tree: it is larger, or has another root.
 pub(super) async fn against(row: &CheckpointRow, ledger: &SequencerHandle, stored: u64) -> Result<Option<Dispute>, LedgerError> {
+    if !is_of(row, ledger.verifier()) {
+        return Ok(None);
+    }
     if signed(row, ledger).is_err() {
         // Anybody who writes the database could have written it.
         tracing::error!(size = row.size, "a kept checkpoint does not verify");
@@ -95,8 +117,7 @@ pub async fn cover(store: &dyn Checkpoints, log: &VerifierKey, quorum: &Quorum) 
     }
     for row in store.witnesses().await? {
         let name = quorum.keys().iter().find(|key| key.to_string() == row.vkey).map(|key| key.name().to_string());
-        let dispute = row.dispute.as_deref().and_then(|text| text.parse().ok());
-        cover.disputes.extend(name.zip(dispute));
+        cover.disputes.extend(name.zip(dispute_of(&row, log)));
     }
     Ok(cover)
 }

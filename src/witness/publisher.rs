@@ -153,8 +153,9 @@ impl Publisher {
                     tracing::error!(witness = %witness.key().name(), %dispute, "a witness holds another head");
                     // Here first: storing it may fail.
                     self.ledger.standing().dispute(dispute);
+                    let text = kept::dispute_text(dispute, self.ledger.verifier());
                     let size = known.get(&vkey).copied().unwrap_or(0);
-                    self.store.keep_witness(&WitnessRow { vkey: vkey.clone(), size, dispute: Some(dispute.to_string()) }).await?;
+                    self.store.keep_witness(&WitnessRow { vkey: vkey.clone(), size, dispute: Some(text) }).await?;
                     answered.push(vkey);
                 }
                 Told::Away(away) => tracing::warn!(witness = %witness.key().name(), %away, "a witness did not cosign"),
@@ -195,7 +196,7 @@ impl Publisher {
 
     /// Takes over a dispute that another process found.
     fn learn(&self, row: &WitnessRow) {
-        if let Some(dispute) = row.dispute.as_deref().and_then(|text| text.parse().ok()) {
+        if let Some(dispute) = kept::dispute_of(row, self.ledger.verifier()) {
             self.ledger.standing().dispute(dispute);
         }
     }

@@ -78,6 +78,14 @@ async fn heads_are_cosigned_shown_exported_and_verified_and_a_dispute_stops_the_
     assert_eq!(verify(&["--witness", &vkey, "--witness", &vkey]), 2);
     assert_eq!(verify(&["--witness", &log]), 2);
 
+    let check = |words: &str| {
+        let output = Command::new(BINARY).args(["--lang", "en", "check", "-c"]).arg(sandbox.config()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(words), "{said}");
+        output.status.code().unwrap()
+    };
+    assert_eq!(check("witnesses: 1 of 1 must cosign; while they are away the gateway goes on"), 0);
+
     // The witness knows more than is stored here: whatever the reason, somebody must look at it.
     witness.behave(Manner::Names(1_000_000));
     auditor.json("/v1/audit/events?limit=1", Purpose::AuditReview).await.unwrap();
@@ -89,6 +97,7 @@ async fn heads_are_cosigned_shown_exported_and_verified_and_a_dispute_stops_the_
         assert_eq!(auditor.open_data(open).await.unwrap_err().code(), "ledger_unavailable", "{open}");
     }
     assert!(server.admin("/metrics").await.unwrap().1.contains("tsunagi_ledger_disputed 1\n"));
+    assert_eq!(check("witness.example/w holds another ledger: rolled_back 1000000 "), 3);
     server.stop().await;
     let said = sandbox.refuses_to_serve().await;
     assert!(said.contains("older than a head that was signed"), "{said}");

@@ -251,7 +251,10 @@ async fn a_running_gateway_stops_when_a_witness_knows_more_than_is_stored(stage:
     assert_eq!(ledger.append(draft()).await.unwrap_err(), LedgerError::RolledBack);
     assert!(ledger.prove(0).await.is_ok(), "what is stored stays readable: it is evidence");
     let rows = stage.store.witnesses().await.unwrap();
-    assert_eq!(rows[0].dispute.as_deref(), Some("rolled_back 9 2"));
+    assert_eq!(rows[0].dispute.as_deref(), Some("rolled_back 9 2 ledger.example/tsunagi"));
+    let renamed = tsunagi::tlog::NoteSigner::from_seed("other.example/ledger".parse().unwrap(), &zeroize::Zeroizing::new([5; 32])).unwrap();
+    let other = cover(&*stage.store, renamed.verifier(), &Quorum::new(vec![server.key()], 1).unwrap()).await.unwrap();
+    assert_eq!((other.newest, other.disputes), (None, Vec::new()), "a ledger that was opened again under another name is in no dispute");
     let told = cover(&*stage.store, ledger.verifier(), &Quorum::new(vec![server.key()], 1).unwrap()).await.unwrap();
     assert_eq!(told.disputes, [("a.example/w".to_owned(), Dispute::RolledBack { held: 9, stored: 2 })]);
     // A witness that is taken out of the configuration, or that says something else at a start, is in dispute with nobody.

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::{Findings, both};
+use super::{Findings, both, witnesses::witnesses};
 use crate::{
     cli::serve::{mark_remedy, remedy},
     config::Config,
@@ -41,7 +41,10 @@ pub(super) async fn database(config: &Config, policy: Option<Digest>, now: Times
         None => grants(&address, findings).await,
     }
     match look::stored(config, &*store).await {
-        Ok(stored) => ledger(config, &stored, policy, now, findings),
+        Ok(stored) => {
+            ledger(config, &stored, policy, now, findings);
+            witnesses(config, &*store, stored.head.size, findings).await;
+        }
         Err(error) => findings.broken("ledger", both(&error), remedy(&error).into()),
     }
     store.close().await;
