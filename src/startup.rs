@@ -3,6 +3,8 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+mod erase;
+mod inspect;
 mod witnesses;
 
 use std::{
@@ -22,11 +24,8 @@ use zeroize::Zeroizing;
 use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
-    domain::{
-        codes::{BasisGroup, LegalBasis},
-        digest::Digest,
-    },
-    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Insight, Parts},
+    domain::digest::Digest,
+    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
     ledger::{self, LedgerError, Node},
     message::{
@@ -39,12 +38,14 @@ use crate::{
     policy::{PolicyError, PolicySet},
     store::{self, LedgerRead, Store, StoreError},
     telemetry::Metrics,
-    tlog::{CosignerKey, KeyName, NoteSigner, TlogError},
+    tlog::{KeyName, NoteSigner, TlogError},
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
     vault::{Kek, Vault, VaultError},
     witness::WitnessError,
 };
 
+pub use erase::erase;
+pub use inspect::inspect;
 pub use witnesses::{quorum, witnesses};
 
 /// Why the gateway does not start.
@@ -109,6 +110,9 @@ pub enum StartupError {
     /// A witness cannot be asked, or it holds another ledger than the one that is stored; by its URL.
     #[error("{0}: {1}")]
     Witness(String, #[source] WitnessError),
+    /// The case could not be erased.
+    #[error("erasure: {0}")]
+    Erasure(#[source] Failure),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -183,31 +187,6 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
         tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
     }
     Ok(Activation { old, new, index: outcome?.map(|committed| committed.idx()) })
-}
-
-/// Inspects the database against its ledger, with the gateway's keys. Writes nothing.
-///
-/// # Errors
-/// When configuration, keys, policies or database cannot be read. What is wrong with the ledger is in the report.
-pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::verify::Report, StartupError> {
-    let policy = policies(config)?;
-    let signer = NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?;
-    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
-    let witnesses = config.witness.iter().map(|witness| witness.vkey.parse::<CosignerKey>()).collect::<Result<Vec<_>, _>>()?;
-    let store = store::open(database(config)?).await?;
-    let consent_bases: Vec<LegalBasis> =
-        LegalBasis::ALL.iter().copied().filter(|basis| policy.basis_group(*basis) == BasisGroup::Consent).collect();
-    let anchors = ledger::inspect::Anchors {
-        key: signer.verifier(),
-        kept,
-        witnesses: &witnesses,
-        consent_bases: &consent_bases,
-        policy: policy.digest(),
-    };
-    let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
-    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
-    store.close().await;
-    Ok(report?)
 }
 
 /// What putting policies in force did.
@@ -400,9 +379,9 @@ async fn every_minute(gateway: Arc<Gateway>, public: Arc<Public>, stopped: watch
         if unauthenticated.is_err() {
             public.give_back_unauthenticated(count);
         }
-        for outcome in [unauthenticated, gateway.summarise_refusals().await] {
+        for outcome in [unauthenticated, gateway.summarise_refusals().await, gateway.look().await] {
             if let Err(error) = outcome {
-                tracing::warn!(%error, "a summary could not be recorded");
+                tracing::warn!(%error, "the work of the minute could not be done");
             }
         }
         if *stopped.borrow() {

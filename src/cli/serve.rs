@@ -72,7 +72,9 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
         ),
-        StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
+        StartupError::Activation(_) | StartupError::Erasure(_) => {
+            ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。")
+        }
         StartupError::Ledger(_) => (
             "Do not change the database. Compare it with a backup and with the heads that auditors keep.",
             "データベースに触れず、控えと、監査人が持つ先頭と比べてください。",
