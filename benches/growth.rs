@@ -100,6 +100,7 @@ fn parts(store: &Arc<dyn Store>) -> Parts {
         signer: Arc::new(NoteSigner::from_seed(ORIGIN.parse().unwrap(), &Zeroizing::new([7; 32])).unwrap()),
         clock: Arc::new(SystemClock),
         node: node(),
+        mark: None,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -24,6 +24,9 @@ use crate::domain::{
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Time since some moment of this process, from a clock that nobody sets.
+    fn steady(&self) -> Duration;
 }
 
 /// The clock of the machine.
@@ -40,36 +43,99 @@ impl Clock for SystemClock {
             Err(before) => micros(before.duration()).saturating_neg(),
         })
     }
+
+    fn steady(&self) -> Duration {
+        STARTED.elapsed()
+    }
 }
+
+/// When this process first asked for steady time.
+static STARTED: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
 
 /// A clock that stands until it is moved.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    wall: AtomicI64,
+    steady: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.micros()))
+        Self { wall: AtomicI64::new(now.micros()), steady: AtomicI64::new(0) }
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
         self.set(self.now().plus_micros(by));
     }
 
-    /// Sets the clock, backwards too.
+    /// Forward: lets time pass until then. Backwards: sets the clock back.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.micros(), Ordering::SeqCst);
+        let before = self.wall.swap(now.micros(), Ordering::SeqCst);
+        self.steady.fetch_add(now.micros().saturating_sub(before).max(0), Ordering::SeqCst);
+    }
+
+    /// Somebody sets the clock: no time passes.
+    pub fn step(&self, now: Timestamp) {
+        self.wall.store(now.micros(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.steady.load(Ordering::SeqCst)).unwrap_or(0))
     }
 }
+
+/// The clock was set far ahead while the process ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the clock is {} s ahead of the time that passed since the start", .ahead.as_secs())]
+pub struct ClockJump {
+    /// By how much.
+    pub ahead: Duration,
+}
+
+/// Compares the wall clock with the time that really passed since it was made. Times in the ledger only grow, so one entry from a clock that is years
+/// ahead would drag every later one along. Whether the clock was right at the start cannot be known here.
+pub struct ClockWatch {
+    clock: Arc<dyn Clock>,
+    wall: Timestamp,
+    steady: Duration,
+}
+
+impl ClockWatch {
+    /// Believes the clock as it stands now.
+    #[must_use]
+    pub fn start(clock: Arc<dyn Clock>) -> Self {
+        let (wall, steady) = (clock.now(), clock.steady());
+        Self { clock, wall, steady }
+    }
+
+    /// The time, unless the clock is more than [`MOST_AHEAD`] ahead. Passes when the clock is right again.
+    pub fn now(&self) -> Result<Timestamp, ClockJump> {
+        let now = self.clock.now();
+        let walked = now.micros().saturating_sub(self.wall.micros());
+        let passed = self.clock.steady().saturating_sub(self.steady);
+        let ahead = Duration::from_micros(u64::try_from(walked).unwrap_or(0)).saturating_sub(passed);
+        if ahead > MOST_AHEAD { Err(ClockJump { ahead }) } else { Ok(now) }
+    }
+}
+
+impl std::fmt::Debug for ClockWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClockWatch").field("wall", &self.wall).finish_non_exhaustive()
+    }
+}
+
+/// What a clock may be corrected by while the process runs: more than a time service steps a clock that it keeps.
+pub const MOST_AHEAD: Duration = Duration::from_mins(5);
 
 /// Measures how long something took; does not jump when the wall clock is set.
 #[derive(Debug, Clone, Copy)]
@@ -190,6 +256,23 @@ mod tests {
         assert_eq!(clock.now(), NOON.plus_micros(1_500_000));
         clock.set(NOON);
         assert_eq!(clock.now(), NOON);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_far_ahead_is_not_believed_until_it_is_right_again() {
+        let clock = Arc::new(ManualClock::new(NOON));
+        let watch = ClockWatch::start(clock.clone());
+        clock.advance(Duration::from_hours(24 * 400));
+        let later = clock.now();
+        assert_eq!(watch.now(), Ok(later), "time that passed is no jump");
+        clock.step(later.plus_secs(300));
+        assert_eq!(watch.now(), Ok(later.plus_secs(300)));
+        clock.step(later.plus_secs(301));
+        assert_eq!(watch.now(), Err(ClockJump { ahead: Duration::from_secs(301) }));
+        clock.step(later);
+        assert_eq!(watch.now(), Ok(later));
+        clock.step(NOON.plus_secs(-3600));
+        assert_eq!(watch.now(), Ok(NOON.plus_secs(-3600)), "a step back is the ledger's to record");
     }
 
     #[test]

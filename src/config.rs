@@ -50,6 +50,9 @@ pub struct Config {
     pub keys: Keys,
     /// Where cases and ledger are stored.
     pub database: Database,
+    /// What the gateway remembers of the ledger outside the database.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// Published checkpoints. Absent, and without witnesses: none are kept.
     #[serde(default)]
     pub checkpoints: Option<Checkpoints>,
@@ -100,6 +103,15 @@ pub struct Keys {
     /// Private JWKs of earlier `enc` and `kb` keys: what was bound to them is still opened and released.
     #[serde(default)]
     pub retired: Vec<PathBuf>,
+}
+
+/// What the gateway remembers of the ledger outside the database.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// File that holds the newest head this gateway showed; beside the configuration and under its name, ending in `.high-water`, unless given. A
+    /// database that went back behind it is not served. Each gateway needs its own; it does not belong into backups, nor on the disk of the database.
+    pub high_water: PathBuf,
 }
 
 /// The admin listener. It serves no data and asks for no certificate, so it must not be reachable from outside.
@@ -254,7 +266,12 @@ impl Config {
 
     fn resolve(&mut self, file: &Path) -> Result<(), ConfigError> {
         let base = file.parent().unwrap_or_else(|| Path::new(""));
-        let Self { tls, keys, policies, admin, database, witness, .. } = self;
+        let Self { tls, keys, policies, admin, database, witness, ledger, .. } = self;
+        if ledger.high_water.as_os_str().is_empty() {
+            let mut name = file.file_stem().unwrap_or_else(|| std::ffi::OsStr::new("ledger")).to_owned();
+            name.push(".high-water");
+            ledger.high_water = name.into();
+        }
         let single = [
             &mut tls.cert,
             &mut tls.key,
@@ -264,6 +281,7 @@ impl Config {
             &mut keys.receipt,
             &mut keys.ledger,
             &mut keys.kek,
+            &mut ledger.high_water,
         ];
         let socket = admin.as_mut().and_then(|admin| match &mut admin.listen {
             AdminListen::Unix(path) => Some(path),

@@ -3,8 +3,12 @@
 //! Promises: nothing listens before keys, policies, schemas, certificates, revocation lists and the ledger's head were checked; on the way
 //! down listeners drain first and the ledger last. If we crash anywhere here, nothing was promised to anybody.
 
+pub mod keeping;
+pub mod look;
+
 mod erase;
-mod inspect;
+mod keys;
+mod mark;
 mod witnesses;
 
 use std::{
@@ -21,13 +25,14 @@ use tokio::{
 use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
+use self::keys::{retired, signer, vault};
 use crate::{
     clock::{Clock, Ids},
     config::{self, AdminListen, Config, ConfigError},
     domain::digest::Digest,
-    gateway::{Failure, GATEWAY_KEY, Gateway, GatewayKeys, Parts},
+    gateway::{Failure, Gateway, GatewayKeys, Parts},
     http::{self, Admin, Limits, Public},
-    ledger::{self, LedgerError, Node},
+    ledger::{self, HighWaterError, LedgerError, Node},
     message::{
         disclosed::Pseudonym,
         envelope::{EnvelopeError, Opener},
@@ -38,15 +43,17 @@ use crate::{
     policy::{PolicyError, PolicySet},
     store::{self, LedgerRead, Store, StoreError},
     telemetry::Metrics,
-    tlog::{KeyName, NoteSigner, TlogError},
+    tlog::TlogError,
     tls::{self, HandshakeFailure, Observer, Options, Peer, TlsError, TlsState},
-    vault::{Kek, Vault, VaultError},
+    vault::VaultError,
     witness::WitnessError,
 };
 
-pub use erase::erase;
-pub use inspect::inspect;
-pub use witnesses::{quorum, witnesses};
+pub use self::{
+    erase::erase,
+    look::inspect,
+    witnesses::{quorum, witnesses},
+};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +100,26 @@ pub enum StartupError {
     /// Ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The high-water mark.
+    #[error(transparent)]
+    Mark(#[from] HighWaterError),
+    /// The database went back.
+    #[error("the database holds {stored} entries, this gateway has shown a head of {shown}")]
+    Behind {
+        /// Entries of the newest head that was shown.
+        shown: u64,
+        /// Entries stored.
+        stored: u64,
+    },
+    /// The ledger was to be opened again, and nothing shows that it lost anything.
+    #[error("the ledger goes on from every head that is known: nothing is lost")]
+    NothingLost,
+    /// The ledger was to be opened again, and nobody brought a head from before.
+    #[error("no head of the ledger is known from before")]
+    NothingKnown,
+    /// A note is no head of this ledger.
+    #[error("{0}: not a checkpoint that this ledger's key signed")]
+    NoHead(PathBuf),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -169,7 +196,7 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
     if in_force != policy.digest() {
         return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
     }
-    open_by(config, store, clock, policy).await
+    open_by(config, store, clock, policy, false).await
 }
 
 /// The entry that put the configured policies in force, and its index; nothing where they were already.
@@ -180,7 +207,7 @@ pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Optio
     let policy = policies(config)?;
     let store = store::open(database(config)?).await?;
     let (old, new) = (store.head().await?.policy, policy.digest());
-    let opened = open_by(config, store, clock, policy).await?;
+    let opened = open_by(config, store, clock, policy, true).await?;
     let outcome = opened.gateway.activate_policies(by).await;
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
@@ -200,31 +227,37 @@ pub struct Activation {
     pub index: Option<u64>,
 }
 
-async fn open_by(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>, policy: PolicySet) -> Result<Opened, StartupError> {
+/// `beside`: another process of this configuration may be serving.
+async fn open_by(
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    policy: PolicySet,
+    beside: bool,
+) -> Result<Opened, StartupError> {
     let signing = |file: &PathBuf| -> Result<SigningKey, StartupError> {
         SigningKey::from_jwk(&config::read_secret(file)?).map_err(|e| StartupError::Key(file.clone(), e))
     };
     let (enc_retired, kb_retired) = retired(&config.keys.retired)?;
     let enc = OpeningKey::from_jwk(&config::read_secret(&config.keys.enc)?).map_err(|e| StartupError::Key(config.keys.enc.clone(), e))?;
-    let signer = Arc::new(NoteSigner::from_seed(config.origin.parse::<KeyName>()?, &seed(&config.keys.ledger)?)?);
+    let signer = Arc::new(signer(config, &config.origin)?);
     let vkey = signer.verifier().to_string();
-    let vault = Vault::new(&Kek::load(&config.keys.kek).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?)?;
-    // What another key-encryption key sealed could be neither read nor audited later: better not to start.
-    match store.data_key(&GATEWAY_KEY).await? {
-        Some(own) => drop(vault.unwrap(GATEWAY_KEY, &own).map_err(|error| StartupError::Kek(config.keys.kek.clone(), error))?),
-        // It is made with the first party.
-        None if store.parties(None, 1).await?.is_empty() => {}
-        None => return Err(StartupError::NoOwnKey),
-    }
+    let vault = vault(config, &*store).await?;
     let metrics = Arc::new(Metrics::new());
     let ids = Ids::new(Arc::clone(&clock));
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let mark = match mark::hold(&config.ledger.high_water, &signer, &store.head().await?) {
+        // The gateway that holds it watches the ledger; what is done beside it shows no head.
+        Err(StartupError::Mark(HighWaterError::Held(_))) if beside => None,
+        held => Some(held?),
+    };
     let (ledger, sequencer) = ledger::open_ledger(ledger::Parts {
         appender: store.appender(),
         reads: Arc::clone(&store) as Arc<dyn LedgerRead>,
         signer,
         clock: Arc::clone(&clock),
         node: node.clone(),
+        mark,
     })
     .await?;
     let gateway = Gateway::new(Parts {
@@ -419,35 +452,6 @@ async fn remove_left_socket(path: &Path) -> std::io::Result<()> {
         tokio::fs::remove_file(path).await?;
     }
     Ok(())
-}
-
-/// Earlier keys; the `use` of each private JWK says whether it opened envelopes or signed releases.
-fn retired(files: &[PathBuf]) -> Result<(Vec<Opener>, Vec<SigningKey>), StartupError> {
-    let (mut enc, mut kb) = (Vec::new(), Vec::new());
-    for file in files {
-        let bytes = config::read_secret(file)?;
-        let failed = |error| StartupError::Key(file.clone(), error);
-        match OpeningKey::from_jwk(&bytes) {
-            Ok(key) => enc.push(Opener::new(&key)?),
-            Err(_) => kb.push(SigningKey::from_jwk(&bytes).map_err(failed)?),
-        }
-    }
-    Ok((enc, kb))
-}
-
-fn seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, StartupError> {
-    let text = config::read_secret(file)?;
-    let text = std::str::from_utf8(&text).map_err(|_| StartupError::Seed(file.to_owned()))?.trim();
-    let mut bytes = Zeroizing::new([0; 32]);
-    let digits = text.as_bytes().chunks_exact(2);
-    if text.len() != 64 {
-        return Err(StartupError::Seed(file.to_owned()));
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits) {
-        let pair = std::str::from_utf8(pair).map_err(|_| StartupError::Seed(file.to_owned()))?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| StartupError::Seed(file.to_owned()))?;
-    }
-    Ok(bytes)
 }
 
 fn places(limit: std::num::NonZeroU32) -> usize {

@@ -33,6 +33,7 @@ pub(crate) async fn measure(database: Option<&str>) -> Vec<Line> {
         signer: Arc::new(NoteSigner::from_seed(ORIGIN.parse().unwrap(), &Zeroizing::new([7; 32])).unwrap()),
         clock: Arc::clone(&clock),
         node: node.clone(),
+        mark: None,
     };
     let (ledger, sequencer) = open_ledger(parts).await.unwrap();
     let drafts = Drafts { ids: Ids::new(Arc::clone(&clock)), node, clock };

@@ -3,14 +3,18 @@
 mod acting;
 mod agreement;
 mod audit;
+mod backup;
+mod check;
 mod consent;
 mod database;
 mod demo;
 mod erase;
 mod failure;
 mod init;
+mod ledger;
 mod migrate_store;
 mod policy;
+mod restore;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -43,6 +47,14 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
+    /// Check everything a gateway stands on, each finding with its remedy. Writes nothing.
+    Check(check::CheckArgs),
+    /// Copy the database while the gateway serves, and verify the copy.
+    Backup(backup::BackupArgs),
+    /// Put a verified copy where the database was. Never writes over one.
+    Restore(restore::RestoreArgs),
+    /// The operator's word about the ledger: adopt it on a new gateway, open it again under another name after a loss.
+    Ledger(ledger::LedgerArgs),
     /// Create or upgrade the tables of a PostgreSQL database, as their owner.
     Database(database::DatabaseArgs),
     /// Move a SQLite exchange to PostgreSQL, with its ledger intact.
@@ -85,6 +97,10 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
             Command::Serve(args) => serve::run(args, voice).await,
+            Command::Check(args) => check::run(args, voice).await,
+            Command::Backup(args) => backup::run(args, voice).await,
+            Command::Restore(args) => restore::run(args, voice).await,
+            Command::Ledger(args) => ledger::run(args, voice).await,
             Command::Database(args) => database::run(args, voice).await,
             Command::MigrateStore(args) => migrate_store::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,

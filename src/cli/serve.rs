@@ -8,7 +8,7 @@ use super::{CliError, Voice};
 use crate::{
     clock::SystemClock,
     config::Config,
-    ledger::LedgerError,
+    ledger::{HighWaterError, LedgerError},
     startup::{self, StartupError},
     store::StoreError,
     telemetry,
@@ -27,19 +27,26 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
     let usage = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot serve: {error}"), format!("起動できません: {error}"));
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     telemetry::start_logging(config.log).map_err(|e| usage(&e))?;
-    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| {
-        if let StartupError::Policy(fault) = &error {
-            return super::policy::unusable(fault);
-        }
-        let (en, ja) = remedy(&error);
-        // What a database server says is told, never what was sent to it.
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        CliError::usage(format!("cannot serve: {error}{cause}. {en}"), format!("起動できません: {error}{cause}。{ja}"))
+    startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| match &error {
+        StartupError::Policy(fault) => super::policy::unusable(fault),
+        _ => told(&error, "cannot serve", "起動できません"),
     })
 }
 
+/// The error with what to do about it: what is written in files is usage, what is stored does not verify.
+pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
+    let remedy = remedy(error);
+    // What a database server says is told, never what was sent to it.
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let (en, ja) = (format!("{en}: {error}{cause}. {}", remedy.0), format!("{ja}: {error}{cause}。{}", remedy.1));
+    match error {
+        StartupError::Ledger(_) | StartupError::Behind { .. } => CliError::Unverified { en, ja },
+        _ => CliError::Usage { en, ja },
+    }
+}
+
 /// What to do about it.
-const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
+pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
     match error {
         StartupError::Config(_) | StartupError::Url | StartupError::Password(_) => {
             ("Correct the configuration file; README lists every key.", "設定ファイルを直してください。キーの一覧は README にあります。")
@@ -60,6 +67,15 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "効力のある方針を読み込むか、`tsunagi policy activate` でこの方針をこの台帳のすべてのゲートウェイに効かせてください。",
         ),
         StartupError::Schema(_) => ("This program is damaged: install it again.", "プログラムが壊れています。入れ直してください。"),
+        StartupError::Store(StoreError::Exists) => (
+            "Nothing is written over. Move what is there away first, with the files -wal and -shm beside it, or name another place.",
+            "上書きはしません。先に、そこにあるものを -wal、-shm のファイルとともに移すか、別の場所を指定してください。",
+        ),
+        StartupError::Store(StoreError::Unfinished) => (
+            "Make a copy with `tsunagi backup` while the gateway serves; copying the file of a database in use loses what waits in its log.",
+            "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
+        ),
+        StartupError::Store(StoreError::Damaged(_)) => ("Use another backup.", "別の控えを使ってください。"),
         StartupError::Store(StoreError::Schema(_)) => (
             "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
             "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
@@ -72,9 +88,33 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
             "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
         ),
+        StartupError::Mark(error) => mark_remedy(error),
+        StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack | LedgerError::Forked) => (
+            "The database is older than what this gateway showed, or another one. Put the newest database back. If the entries are lost for good, open a new \
+             origin that records the break: `tsunagi ledger reopen -c FILE --origin NAME`. Never delete the high-water mark.",
+            "データベースが、このゲートウェイがすでに示したものより古いか、別のものです。最新のデータベースに戻してください。記録が失われて戻らない場合は、\
+             断絶を記録して新しい名前で開き直します: `tsunagi ledger reopen -c FILE --origin NAME`。最高水位ファイルを消してはいけません。",
+        ),
+        StartupError::NothingLost => {
+            ("There is no need for a new name; serve as before.", "新しい名前は要りません。これまでどおり起動してください。")
+        }
+        StartupError::NothingKnown => (
+            "Bring the newest head that another gateway, an auditor or a witness kept (--known FILE), or say with --nothing-known that nobody has one. If \
+             nothing was lost, use `tsunagi ledger adopt`.",
+            "ほかのゲートウェイ、監査人、証人が持つ最新の先頭を --known で渡すか、誰も持っていないことを --nothing-known で示してください。\
+             失われていなければ `tsunagi ledger adopt` を使ってください。",
+        ),
+        StartupError::NoHead(_) => (
+            "Give a checkpoint note of this ledger, or another gateway's high-water mark.",
+            "この台帳のチェックポイントか、ほかのゲートウェイの最高水位ファイルを指定してください。",
+        ),
         StartupError::Activation(_) | StartupError::Erasure(_) => {
             ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。")
         }
+        StartupError::Ledger(LedgerError::Signer) => (
+            "Write the ledger's own name into `origin`. A ledger that was opened again has the name that `tsunagi ledger reopen` said.",
+            "`origin` に台帳の名前を書いてください。開き直した台帳の名前は `tsunagi ledger reopen` が示したものです。",
+        ),
         StartupError::Ledger(_) => (
             "Do not change the database. Compare it with a backup and with the heads that auditors keep.",
             "データベースに触れず、控えと、監査人が持つ先頭と比べてください。",
@@ -83,7 +123,7 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
             "Check the certificates, keys and revocation lists that the section [tls] names.",
             "[tls] が指す証明書、鍵、失効リストを確かめてください。",
         ),
-        StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack { .. } | LedgerError::Forked { .. })) => (
+        StartupError::Witness(_, WitnessError::Ledger(LedgerError::RolledBack | LedgerError::Forked)) => (
             "The stored ledger is not the one that was signed before: an older copy was restored, or entries were lost or changed. Find the newest copy. Where there \
              is none, keep this one as evidence and begin a new ledger with a new origin. Only if the witness itself is known to be wrong, take it out of the configuration.",
             "保存されている台帳が、以前に署名されたものと違います。古い控えを戻したか、記録が失われたか、書き換えられています。最新の控えを探してください。\
@@ -96,6 +136,26 @@ const fn remedy(error: &StartupError) -> (&'static str, &'static str) {
         StartupError::Io(..) => (
             "Another program may hold that address, or this user may not use it.",
             "ほかのプログラムがそのアドレスを使っているか、この利用者に権限がありません。",
+        ),
+    }
+}
+
+/// What to do about a high-water mark that cannot be used.
+pub(super) const fn mark_remedy(error: &HighWaterError) -> (&'static str, &'static str) {
+    match error {
+        HighWaterError::Missing(_) | HighWaterError::Spoilt(_) => (
+            "Nobody can tell whether this database went back to an older state. If this gateway is new, or you compared the head with another gateway's and \
+             with those that auditors keep, say so once: `tsunagi ledger adopt -c FILE`. If entries were lost: `tsunagi ledger reopen`.",
+            "このデータベースが古い状態に戻っていないことを確かめられません。新しいゲートウェイである場合や、先頭をほかのゲートウェイや監査人の控えと比べて確かめた場合は、\
+             一度だけ `tsunagi ledger adopt -c FILE` を実行してください。記録が失われている場合は `tsunagi ledger reopen` です。",
+        ),
+        HighWaterError::OtherOrigin { .. } => (
+            "Correct `origin`, or, if the ledger was opened again under a new name, take over with `tsunagi ledger adopt -c FILE`.",
+            "`origin` を直してください。台帳を新しい名前で開き直した場合は `tsunagi ledger adopt -c FILE` で引き継いでください。",
+        ),
+        _ => (
+            "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",
+            "ゲートウェイごとに、その利用者が書き込める最高水位ファイル（`ledger.high_water`）を指定してください。",
         ),
     }
 }

@@ -53,6 +53,7 @@ fn a_whole_file_is_read_and_its_paths_are_relative_to_it() {
     assert_eq!(config.keys.retired, [Path::new("/srv/gateway/keys/old-kb.jwk")]);
     assert_eq!(config.database.url.expose(), "sqlite:///srv/gateway/ledger.db");
     assert_eq!(config.admin.unwrap().listen, AdminListen::Unix("/srv/gateway/admin.sock".into()));
+    assert_eq!(config.ledger.high_water, Path::new("/srv/gateway/tsunagi.high-water"));
     assert_eq!(config.limits.connections.get(), 10);
     assert_eq!(config.limits.drain_seconds.get(), 30);
     assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Debug));

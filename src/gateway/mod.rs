@@ -261,7 +261,7 @@ impl Gateway {
     /// What the head of the ledger says now.
     async fn seen(&self) -> Result<Seen, Failure> {
         let read = async || {
-            let head = self.store.head().await?;
+            let head = self.ledger.stored_head().await?;
             Ok::<_, Failure>(Seen { rights_epoch: head.rights_epoch, policy: head.policy })
         };
         let seen = self.heads.read(read).await?;

@@ -194,6 +194,7 @@ impl Gateway {
             shown: trail.counts.then(|| count(trail.disclosed.len())),
             count: None,
             open_c: None,
+            reopens: None,
         })
     }
 

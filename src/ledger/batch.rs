@@ -83,6 +83,11 @@ impl Batch {
         &self.head
     }
 
+    /// From this batch on the ledger has another name. The store takes it only with the entry that says so.
+    pub(super) fn rename(&mut self, origin: String) {
+        self.head.origin = origin;
+    }
+
     /// The frontier of the tree before this batch.
     pub(super) const fn frontier(&self) -> &Frontier {
         &self.frontier

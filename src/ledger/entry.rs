@@ -122,6 +122,32 @@ pub struct Entry {
     /// Commitment to the opening.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_c: Option<Digest>,
+    /// Of a ledger that was opened again under another name: what broke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopens: Option<Box<Reopening>>,
+}
+
+/// The record of a break: the ledger lost entries and goes on under another name (`ledger.md` section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reopening {
+    /// The name before.
+    pub from: String,
+    /// The name from this entry on.
+    pub origin: String,
+    /// The newest head under the name before that anybody brought. None: nobody had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<TreeHead>,
+    /// What is left: the tree before this entry.
+    pub survived: TreeHead,
+}
+
+/// Size and root of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeHead {
+    /// Number of entries.
+    pub size: u64,
+    /// Root.
+    pub root: Digest,
 }
 
 impl Entry {
@@ -153,6 +179,7 @@ impl Entry {
             shown: None,
             count: None,
             open_c: None,
+            reopens: None,
         }
     }
 }

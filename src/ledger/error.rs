@@ -25,23 +25,24 @@ pub enum LedgerError {
     /// What is stored does not fit together; says what. The ledger is not written any further.
     #[error("the stored ledger does not fit: {0}")]
     Broken(&'static str),
-    /// The database holds fewer entries than a head that was shown: it lost some. Nothing is served until an operator looked at it.
-    #[error("the database lost entries: {shown} were shown, {found} are there")]
-    RolledBack {
-        /// Entries in the newest head that was shown.
-        shown: u64,
-        /// Entries in the database.
-        found: u64,
-    },
-    /// The ledger in the database does not go on from a head that was shown. Nothing is served until an operator looked at it.
-    #[error("the ledger does not go on from the head of {shown} entries that was shown")]
-    Forked {
-        /// Entries in the newest head that was shown.
-        shown: u64,
-    },
+    /// An entry, its leaf hash or a tile it completes does not fit.
+    #[error("the stored ledger does not fit at entry {0}")]
+    BrokenAt(u64),
+    /// Somebody holds a signed head of more entries than are stored. Nothing is written until an operator has looked at it.
+    #[error("the stored ledger is older than a head that was signed")]
+    RolledBack,
+    /// Somebody holds a signed head that the stored ledger does not continue. Nothing is written until an operator has looked at it.
+    #[error("the stored ledger does not continue a head that was signed")]
+    Forked,
     /// Witnesses have been away for longer than the configuration bears. Nothing happened.
     #[error("the ledger's head has not been cosigned for too long")]
     Uncosigned,
+    /// The newest head cannot be remembered outside the database, so it is not shown. What was appended is durable.
+    #[error("the high-water mark cannot be written")]
+    Mark,
+    /// The clock was set far ahead while the gateway ran. Nothing happened.
+    #[error("the clock was set far ahead")]
+    Clock,
     /// The signer's name is not the ledger's origin.
     #[error("the checkpoint signer belongs to another ledger")]
     Signer,

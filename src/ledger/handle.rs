@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Answer, Draft, LedgerError, Standing,
     batch::Prepared,
+    heads::Heads,
     sequencer::{Grant, Order, Waiting},
     tree,
 };
 use crate::{
     domain::{digest::Digest, time::Timestamp},
-    store::{LedgerRead, LedgerRow},
-    tlog::{Hash, NoteSigner, VerifierKey},
+    store::{HeadRow, LedgerRead, LedgerRow},
+    tlog::{Hash, VerifierKey},
 };
 
 /// The newest signed head this process knows.
@@ -36,7 +37,7 @@ pub struct SequencerHandle {
     pub(super) failing: Arc<AtomicBool>,
     pub(super) standing: Standing,
     pub(super) reads: Arc<dyn LedgerRead>,
-    pub(super) signer: Arc<NoteSigner>,
+    pub(super) heads: Arc<Heads>,
 }
 
 impl std::fmt::Debug for SequencerHandle {
@@ -99,13 +100,14 @@ impl SequencerHandle {
     /// The key that opens the checkpoints.
     #[must_use]
     pub fn verifier(&self) -> &VerifierKey {
-        self.signer.verifier()
+        self.heads.verifier()
     }
 
     /// The head as it is stored now, whichever process appended last, signed.
-    pub async fn signed_head(&self) -> Result<SignedHead, LedgerError> {
-        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
-        let Published { note, size, .. } = Published::sign(&head, &self.signer)?;
+    pub async fn head(&self) -> Result<SignedHead, LedgerError> {
+        let before = self.heads.shown();
+        let head = self.stored_head().await?;
+        let Published { note, size, .. } = self.heads.sign_read(before, &*self.reads, &head).await?;
         Ok(SignedHead { note, size, root: Hash(head.root) })
     }
 
@@ -134,7 +136,7 @@ impl SequencerHandle {
 
     /// Looks for what other processes appended and shows it; gives the size of the ledger.
     pub async fn refresh(&self) -> Result<u64, LedgerError> {
-        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        let head = self.stored_head().await?;
         let size = head.size;
         if size > self.size() {
             let (reply, shown) = oneshot::channel();
@@ -161,6 +163,18 @@ impl SequencerHandle {
         let mut published = self.published.clone();
         let grown = published.wait_for(|published| published.size > size).await.map_err(|_| LedgerError::Closed)?;
         Ok(grown.size)
+    }
+
+    /// The head as it is stored now, if it goes on from what this process showed.
+    pub async fn stored_head(&self) -> Result<HeadRow, LedgerError> {
+        let before = self.heads.shown();
+        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        if let Err(error) = self.heads.glance(before, &head) {
+            // Readiness looks under the lock, which tells whether entries were lost.
+            self.failing.store(true, Ordering::Relaxed);
+            return Err(error);
+        }
+        Ok(head)
     }
 
     /// An entry with its proof in the newest tree.
@@ -205,12 +219,13 @@ impl SequencerHandle {
         if idx < newest.size {
             return Ok(newest);
         }
-        let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
+        let before = self.heads.shown();
+        let head = self.stored_head().await?;
         if idx >= head.size {
             return Err(LedgerError::NotInLedger);
         }
         // The signature is a pure function of what is committed: whoever holds the key may sign it.
-        Published::sign(&head, &self.signer).map(Arc::new)
+        self.heads.sign_read(before, &*self.reads, &head).await.map(Arc::new)
     }
 }
 

@@ -27,7 +27,7 @@ use self::{checkpoints::Checkpoints, head::Course, index::Index, tree::Tree};
 use super::{
     Entry, LedgerError, Opening, SaltedOpening,
     verify::{
-        OpeningCount, Report, entry,
+        Break, OpeningCount, Report, entry,
         erasure::Erasures,
         order::Order,
         report::{Problem, Problems},
@@ -124,6 +124,8 @@ struct Walk {
     erasures: Erasures,
     /// Entries whose search tags cannot be told.
     untold: u64,
+    /// Breaks that entries record.
+    breaks: Vec<Break>,
 }
 
 struct Inspection<'a> {
@@ -186,6 +188,9 @@ impl Inspection<'_> {
             None => self.walk.span = Some((entry.time, entry.time)),
             Some((_, last)) if entry.time > *last => *last = entry.time,
             Some(_) => self.problems.at(Finding::EntryTimeOrder, idx),
+        }
+        if let Some(reopening) = entry.reopens.clone() {
+            self.walk.breaks.push(Break { index: idx, reopening: *reopening });
         }
         self.course.next(idx, entry);
         let beside = beside(self.openings, entry, sealed).await?;
@@ -343,6 +348,7 @@ fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problem
         untold => vec![(crate::text::audit::Remark::IndexUntold, Some(untold.to_string()))],
     };
     Report {
+        breaks: walk.breaks,
         checkpoint: head,
         types: walk.types,
         span: walk.span,

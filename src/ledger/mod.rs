@@ -7,12 +7,16 @@ mod commitment;
 mod draft;
 mod entry;
 mod error;
+mod examine;
 pub mod export;
 mod handle;
+mod heads;
+mod high_water;
 pub mod inspect;
 mod leaf;
 mod open;
 mod recount;
+mod reopen;
 mod sequencer;
 mod standing;
 mod tree;
@@ -22,10 +26,13 @@ mod watcher;
 pub use self::{
     commitment::{Salt, SaltedOpening, commit},
     draft::{Answer, Committed, Draft, Ground, Once},
-    entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, SchemaRef, Withheld},
+    entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, Reopening, SchemaRef, TreeHead, Withheld},
     error::LedgerError,
+    examine::{Examined, examine, fits, goes_on_from},
     handle::{Proven, SequencerHandle, SignedHead, Turn},
+    high_water::{HighWater, HighWaterError, mark_note, read_mark, set_aside},
     open::{Parts, open_ledger},
     recount::TreeRecount,
+    reopen::{Reopen, Reopened, reopen},
     standing::{Cosigned, Dispute, NoDispute, Stand, Standing},
 };

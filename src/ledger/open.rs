@@ -8,13 +8,10 @@ use tokio::{
 };
 
 use super::{
-    Answer, Draft, Entry, LedgerError, Node, Standing,
-    handle::{Published, SequencerHandle},
-    sequencer::Sequencer,
-    tree, watcher,
+    Answer, Draft, Entry, HighWater, LedgerError, Node, handle::SequencerHandle, heads::Heads, sequencer::Sequencer, tree, watcher,
 };
 use crate::{
-    clock::{Clock, Ids},
+    clock::{Clock, ClockWatch, Ids},
     domain::{entry::EntryType, time::Timestamp},
     store::{Appender, HeadRow, LedgerRead},
     tlog::{Frontier, Hash, NoteSigner, RightEdge, leaf_hash, perfect_root},
@@ -32,6 +29,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// This gateway, as it stands in the entries it writes by itself.
     pub node: Node,
+    /// Remembers outside the database what was shown. Without it a database that went back while the process was down is not noticed.
+    pub mark: Option<HighWater>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -45,25 +44,28 @@ impl std::fmt::Debug for Parts {
 pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()>), LedgerError> {
     let head = parts.reads.head().await.map_err(|error| tree::unavailable(&error))?;
     let edge = check(&*parts.reads, &head).await?;
-    let (published, newest) = watch::channel(Arc::new(Published::sign(&head, &parts.signer)?));
+    let Parts { appender, reads, signer, clock, node, mark } = parts;
+    let heads = Arc::new(Heads::open(signer, mark.map(Arc::new), &*reads, &head).await?);
+    heads.start_flushing();
+    let (published, newest) = watch::channel(Arc::new(heads.sign(&head)?));
     let (queue, orders) = mpsc::channel(QUEUE);
     let failing = Arc::new(AtomicBool::new(false));
-    let standing = Standing::new();
+    let standing = heads.standing().clone();
     let handle = SequencerHandle {
         queue,
         published: newest,
         failing: Arc::clone(&failing),
         standing: standing.clone(),
-        reads: Arc::clone(&parts.reads),
-        signer: Arc::clone(&parts.signer),
+        reads: Arc::clone(&reads),
+        heads: Arc::clone(&heads),
     };
-    let Parts { appender, reads, signer, clock, node } = parts;
     let first =
         Entry::of_gateway(Ids::new(Arc::clone(&clock)).v7().map_err(|_| LedgerError::NoEntropy)?, node.clone(), EntryType::LedgerOpened);
     let sequencer = Sequencer {
         appender,
         reads,
-        signer,
+        heads,
+        watch: ClockWatch::start(Arc::clone(&clock)),
         clock,
         node,
         published,
@@ -75,7 +77,12 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         forget_at: Timestamp::default(),
     };
     let task = tokio::spawn(sequencer.run(orders));
-    tokio::spawn(watcher::watch(handle.queue.downgrade(), Arc::clone(&handle.reads), handle.published.clone()));
+    tokio::spawn(watcher::watch(
+        handle.queue.downgrade(),
+        Arc::clone(&handle.reads),
+        handle.published.clone(),
+        Arc::downgrade(&handle.heads),
+    ));
     if head.size == 0 {
         // Of several processes that open an empty ledger one writes the first entry.
         let turn = handle.exclusive().await?;
@@ -90,7 +97,7 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
 }
 
 /// Frontier, root, right edge, last tile, last leaf and last entry fit each other.
-async fn check(reads: &dyn LedgerRead, head: &HeadRow) -> Result<RightEdge, LedgerError> {
+pub(super) async fn check(reads: &dyn LedgerRead, head: &HeadRow) -> Result<RightEdge, LedgerError> {
     let store = |error| tree::unavailable(&error);
     let frontier = Frontier::from_parts(head.size, &head.frontier).map_err(|_| LedgerError::Broken("frontier and size"))?;
     if frontier.root() != Hash(head.root) {

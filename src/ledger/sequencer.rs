@@ -18,13 +18,14 @@ use super::{
     Answer, Committed, Draft, Entry, LedgerError, Node, Standing,
     batch::{Batch, Done, Prepared, Verdict},
     handle::Published,
+    heads::Heads,
     tree,
 };
 use crate::{
-    clock::{Clock, Ids},
+    clock::{Clock, ClockWatch, Ids},
     domain::{entry::EntryType, time::Timestamp},
     store::{Appender, HeadRow, LedgerRead},
-    tlog::{Checkpoint, Frontier, Hash, NoteSigner, RightEdge},
+    tlog::{Frontier, RightEdge},
 };
 
 /// Where an answer goes.
@@ -63,8 +64,9 @@ pub(super) struct Grant {
 pub(super) struct Sequencer {
     pub(super) appender: Arc<dyn Appender>,
     pub(super) reads: Arc<dyn LedgerRead>,
-    pub(super) signer: Arc<NoteSigner>,
+    pub(super) heads: Arc<Heads>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) watch: ClockWatch,
     pub(super) node: Node,
     pub(super) published: watch::Sender<Arc<Published>>,
     /// The right edge after the last batch of this process. None: read it again.
@@ -111,12 +113,13 @@ impl Sequencer {
                     answer(reply, outcome);
                 }
                 Order::Show(head, reply) => {
-                    let outcome = self.show(&head);
+                    let outcome = self.show_read(&head).await;
                     answer(reply, outcome);
                 }
                 Order::Close => queue.close(),
             }
         }
+        self.heads.flush().await;
     }
 
     /// Holds the head lock for one caller, who sends one draft or gives up, within the deadline.
@@ -131,7 +134,8 @@ impl Sequencer {
                 return answer(reply, Err(error));
             }
         };
-        if let Err(error) = self.show(batch.head()) {
+        let shown = self.heads.shown();
+        if let Err(error) = self.heads.follow(shown, &*self.reads, batch.head()).await.and_then(|()| self.show(batch.head())) {
             return answer(reply, Err(error));
         }
         let (draft, wanted) = oneshot::channel();
@@ -143,15 +147,26 @@ impl Sequencer {
 
     async fn probe(&self) -> Result<(), LedgerError> {
         let jti = Ids::new(Arc::clone(&self.clock)).jti().map_err(|_| LedgerError::NoEntropy)?;
-        self.begin().await?.probe(jti, self.clock.now()).await?;
+        let now = self.now()?;
+        self.begin().await?.probe(jti, now).await?;
         self.failing.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
         self.standing.check()?;
+        let before = self.heads.shown();
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
-        Batch::new(append)
+        let batch = Batch::new(append)?;
+        self.heads.compare(before, batch.head())?;
+        Ok(batch)
+    }
+
+    fn now(&self) -> Result<Timestamp, LedgerError> {
+        self.watch.now().map_err(|error| {
+            tracing::error!(%error, "nothing is appended until the clock is right again or the gateway is started again");
+            LedgerError::Clock
+        })
     }
 
     async fn append(&mut self, batch: Result<Batch, LedgerError>, waiting: Vec<Waiting>) {
@@ -178,10 +193,10 @@ impl Sequencer {
     }
 
     async fn commit(&mut self, mut batch: Batch, drafts: Vec<Prepared>) -> Result<Vec<Answer>, LedgerError> {
-        let now = self.clock.now();
+        let now = self.now()?;
         batch.set_now(now);
         let before = batch.head().clone();
-        let edge = self.edge_of(&mut batch).await?;
+        let edge = self.edge_of(&mut batch, &before).await?;
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
@@ -214,17 +229,37 @@ impl Sequencer {
         place(verdicts, committed)
     }
 
-    /// The right edge of the tree under the lock. Where another process appended since, the leaves in between are enough.
-    async fn edge_of(&mut self, batch: &mut Batch) -> Result<RightEdge, LedgerError> {
-        let size = batch.frontier().size();
-        match (self.edge.take(), self.frontier.take()) {
+    /// The right edge of the tree under the lock, which goes on from what was shown. Where another process appended since, the leaves in between are
+    /// enough for both.
+    async fn edge_of(&mut self, batch: &mut Batch, head: &HeadRow) -> Result<RightEdge, LedgerError> {
+        let (shown, size) = (self.heads.shown(), batch.frontier().size());
+        let edge = match (self.edge.take(), self.frontier.take()) {
             (Some(edge), _) if edge.size() == size => Ok(edge),
             (Some(edge), Some(before)) if edge.size() < size && size - edge.size() <= CATCH_UP => {
+                let shown_is_before = shown.is(before.size(), before.root());
                 let leaves = batch.leaves(edge.size()).await?;
-                tree::catch_up(edge, before, leaves, batch.frontier())
+                let caught_up = tree::catch_up(edge, before, leaves, batch.frontier());
+                if caught_up.is_ok() && shown_is_before {
+                    return caught_up;
+                }
+                caught_up
             }
             _ => tree::edge(&*self.reads, batch.frontier()).await,
+        };
+        // A tree that went another way spoils the edge too, and says here what it is.
+        self.heads.follow(shown, &*self.reads, head).await?;
+        edge
+    }
+
+    /// Shows a head that was read beside the lock.
+    async fn show_read(&self, head: &HeadRow) -> Result<(), LedgerError> {
+        if head.size <= self.published.borrow().size {
+            return Ok(());
         }
+        let published = self.heads.sign_read(self.heads.shown(), &*self.reads, head).await;
+        let published = published.inspect_err(|_| self.failing.store(true, Ordering::Relaxed))?;
+        self.published.send_replace(Arc::new(published));
+        Ok(())
     }
 
     /// Shows a committed head, unless a newer one is shown.
@@ -259,7 +294,7 @@ impl Sequencer {
     /// Signs the checkpoint of a committed head and shows it to everybody.
     fn publish(&self, head: &HeadRow) -> Result<Arc<str>, LedgerError> {
         // The entries are durable whatever happens here; who is told that the outcome is unknown asks again and gets them.
-        let published = Arc::new(Published::sign(head, &self.signer).map_err(|_| LedgerError::OutcomeUnknown)?);
+        let published = Arc::new(self.heads.sign(head).map_err(|_| LedgerError::OutcomeUnknown)?);
         let note = Arc::clone(&published.note);
         self.published.send_replace(published);
         Ok(note)
@@ -286,15 +321,6 @@ async fn or_receive(next: Option<Order>, queue: &mut mpsc::Receiver<Order>) -> O
 fn answer<T>(reply: Reply<T>, given: Result<T, LedgerError>) {
     if reply.send(given).is_err() {
         tracing::debug!("a caller of the ledger stopped waiting");
-    }
-}
-
-impl Published {
-    /// Signs the checkpoint of a head.
-    pub(super) fn sign(head: &HeadRow, signer: &NoteSigner) -> Result<Self, LedgerError> {
-        let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
-        let note = checkpoint.sign(signer).map_err(|_| LedgerError::Signer)?;
-        Ok(Self { note: note.into(), size: head.size, rights_epoch: head.rights_epoch, policy: head.policy })
     }
 }
 

@@ -92,6 +92,11 @@ impl Standing {
         self.0.borrow().clone()
     }
 
+    /// Fails when the ledger is in dispute: then no further head is signed either.
+    pub fn undisputed(&self) -> Result<(), LedgerError> {
+        self.0.borrow().dispute.map_or(Ok(()), |dispute| Err(dispute.error()))
+    }
+
     /// Follows the changes.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Stand> {
@@ -120,8 +125,8 @@ impl Dispute {
     #[must_use]
     pub const fn error(self) -> LedgerError {
         match self {
-            Self::RolledBack { held, stored } => LedgerError::RolledBack { shown: held, found: stored },
-            Self::Forked { held } => LedgerError::Forked { shown: held },
+            Self::RolledBack { .. } => LedgerError::RolledBack,
+            Self::Forked { .. } => LedgerError::Forked,
         }
     }
 }
@@ -181,7 +186,7 @@ mod tests {
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
         standing.update(|stand| *stand = Stand::default());
         assert_eq!(standing.now().dispute, Some(Dispute::Forked { held: 7 }));
-        assert_eq!(standing.check(), Err(LedgerError::Forked { shown: 7 }));
+        assert_eq!(standing.check(), Err(LedgerError::Forked));
     }
 
     #[test]
@@ -192,7 +197,7 @@ mod tests {
         standing.update(|stand| stand.stopped = false);
         assert_eq!(standing.check(), Ok(()));
         standing.dispute(Dispute::RolledBack { held: 9, stored: 8 });
-        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack { shown: 9, found: 8 }));
+        assert_eq!(standing.clone().check(), Err(LedgerError::RolledBack));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(in crate::ledger) mod erasure;
 mod files;
 mod opening;
 pub(in crate::ledger) mod order;
+pub(in crate::ledger) mod reopened;
 pub(in crate::ledger) mod report;
 mod tree;
 
@@ -34,6 +35,7 @@ pub use self::{
     files::{Files, Folder, Kind},
     opening::commitment,
     order::CONSENT_BASES,
+    reopened::Break,
     report::{MOST_PROBLEMS, OpeningCount, OrderCount, Problem, Report},
 };
 use super::{Entry, export::layout};
@@ -64,13 +66,15 @@ pub fn verify(files: &dyn Files, anchors: &Anchors<'_>) -> io::Result<Report> {
         return Ok(report(None, None, remarks, problems, Outcome::default()));
     };
     let cosignatures = anchors.quorum.and_then(|quorum| cosigned(&note, quorum, &mut problems));
-    let kept = anchors.kept.and_then(|note| kept(note, anchors.key, &signed, &mut problems));
+    let kept = anchors.kept.and_then(|note| reopened::kept(note, anchors.key, &signed, &mut problems));
     let remarks = strangers(files, signed.size(), remarks, &mut problems)?;
     if signed.size() == 0 {
         problems.whole(Finding::LedgerEmpty);
     }
     let outcome = Outcome { cosignatures, ..walk(files, anchors, &signed, kept.as_ref(), &mut problems)? };
-    Ok(report(Some(signed), kept.as_ref(), remarks, problems, outcome))
+    let remarks = reopened::remarks(&outcome.breaks, kept.as_ref(), remarks);
+    let continued = kept.filter(|kept| reopened::continues(kept, &outcome.breaks));
+    Ok(report(Some(signed), continued.as_ref(), remarks, problems, outcome))
 }
 
 #[derive(Default)]
@@ -78,27 +82,18 @@ struct Outcome {
     sequence: Sequence,
     openings: OpeningCount,
     order: OrderCount,
+    breaks: Vec<Break>,
     cosignatures: Option<usize>,
 }
 
 type Remarks = Vec<(Remark, Option<String>)>;
 
-fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remarks, problems: Problems, outcome: Outcome) -> Report {
-    let (types, span) = outcome.sequence.finish();
+fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remarks, problems: Problems, mut outcome: Outcome) -> Report {
+    let (types, span) = std::mem::take(&mut outcome.sequence).finish();
     let (problems, further) = problems.finish();
     let continues = kept.map(Checkpoint::size).filter(|_| problems.is_empty());
-    Report {
-        checkpoint: signed,
-        types,
-        span,
-        openings: outcome.openings,
-        order: outcome.order,
-        continues,
-        cosignatures: outcome.cosignatures,
-        problems,
-        further,
-        remarks,
-    }
+    let Outcome { openings, order, breaks, cosignatures, .. } = outcome;
+    Report { checkpoint: signed, types, span, openings, order, breaks, continues, cosignatures, problems, further, remarks }
 }
 
 /// One pass over entries and openings.
@@ -115,6 +110,7 @@ fn walk(
     }
     let mut lines = Lines::new(lines);
     let mut tree = Tree::new(files, signed.size(), kept.map(Checkpoint::size));
+    let mut named = reopened::Named::default();
     let mut order = Order::new(anchors.consent_bases);
     let mut erasures = Erasures::default();
     let mut outcome = Outcome::default();
@@ -130,9 +126,13 @@ fn walk(
             let erased = opened.as_ref().and_then(erasure::list);
             erasures.next(index, &entry, erased.as_deref(), problems);
             order.next(index, &entry, opened.as_ref(), problems);
+            if let Some(reopening) = entry.reopens {
+                named.next(index, *reopening, tree.root_before(index), problems);
+            }
         }
     }
-    tree.finish(signed, kept, problems)?;
+    outcome.breaks = named.finish(signed, kept, problems);
+    tree.finish(signed, kept.filter(|kept| reopened::continues(kept, &outcome.breaks)), problems)?;
     lines.finish(signed.size(), problems)?;
     outcome.openings.erased = erasures.finish(problems);
     outcome.order = order.finish();
@@ -208,19 +208,6 @@ fn cosigned(note: &str, quorum: &Quorum, problems: &mut Problems) -> Option<usiz
         problems.file(Finding::CosignaturesMissing, layout::CHECKPOINT);
     }
     Some(count)
-}
-
-/// The kept checkpoint, if it can be compared with this export at all.
-fn kept(note: &str, key: &VerifierKey, signed: &Checkpoint, problems: &mut Problems) -> Option<Checkpoint> {
-    let Ok(kept) = open_checkpoint(note, key) else {
-        problems.whole(Finding::KeptNote);
-        return None;
-    };
-    if kept.size() > signed.size() {
-        problems.whole(Finding::KeptNewer);
-        return None;
-    }
-    Some(kept)
 }
 
 /// Files that belong to no tree of this size are refused below `tile/` and named elsewhere.

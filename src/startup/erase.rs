@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LAST_COMMIT, StartupError, database, open};
+use super::{LAST_COMMIT, StartupError, database, open_by, policies};
 use crate::{
     clock::Clock,
     config::Config,
@@ -13,7 +13,7 @@ use crate::{
 /// Erases a case, or says what that would destroy. With what is left of it in files of the database; nothing of that for a rehearsal.
 ///
 /// # Errors
-/// As [`open`]; [`StartupError::Erasure`] when the party does not stand in such a case or the ledger cannot record it.
+/// As [`super::open`]; [`StartupError::Erasure`] when the party does not stand in such a case or the ledger cannot record it.
 pub async fn erase(
     config: &Config,
     clock: Arc<dyn Clock>,
@@ -21,7 +21,12 @@ pub async fn erase(
     rehearse: bool,
 ) -> Result<(Erased, Option<Leftover>), StartupError> {
     let store = store::open(database(config)?).await?;
-    let opened = open(config, Arc::clone(&store), clock).await?;
+    let policy = policies(config)?;
+    let in_force = store.head().await?.policy;
+    if in_force != policy.digest() {
+        return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
+    }
+    let opened = open_by(config, Arc::clone(&store), clock, policy, true).await?;
     let outcome = if rehearse { opened.gateway.rehearse_erasure(erasure).await } else { opened.gateway.erase(erasure).await };
     // Of a case that was erased before too: what could not be cut then may be cut now.
     let left = if rehearse || outcome.is_err() { None } else { Some(opened.gateway.scrub().await) };

@@ -32,7 +32,8 @@ impl Address {
     }
 
     /// The one URL of a database that is a file.
-    pub(super) fn file(&self) -> Option<&str> {
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
         let [url] = self.urls.as_slice() else { return None };
         url.starts_with("sqlite:").then_some(url)
     }

@@ -13,12 +13,14 @@ pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
     migrator(&[
         (1, "init", include_str!("migrations/sqlite/0001_init.sql")),
         (2, "witnesses", include_str!("migrations/sqlite/0002_witnesses.sql")),
+        (3, "origin", include_str!("migrations/sqlite/0003_origin.sql")),
     ])
 });
 pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
     migrator(&[
         (1, "init", include_str!("migrations/postgres/0001_init.sql")),
         (2, "witnesses", include_str!("migrations/postgres/0002_witnesses.sql")),
+        (3, "origin", include_str!("migrations/postgres/0003_origin.sql")),
     ])
 });
 /// Version and checksum of what was applied.

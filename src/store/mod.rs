@@ -27,6 +27,7 @@ mod rows;
 mod sql;
 mod sqlite;
 mod sqlite_append;
+mod sqlite_file;
 mod sqlite_readers;
 mod sqlite_script;
 mod statement;
@@ -48,6 +49,7 @@ pub use self::{
         KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse,
         PartyRow, Sealed, Tag,
     },
+    sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     write::Write,
 };
 use crate::domain::{
@@ -137,6 +139,12 @@ pub enum StoreError {
     /// The database file cannot be created.
     #[error("the database file cannot be created: {0}")]
     File(std::io::ErrorKind),
+    /// A copy does not pass the database's own checks.
+    #[error("the copy is damaged: {0}")]
+    Damaged(String),
+    /// A file that has changes of its own waiting beside it is no finished copy.
+    #[error("the file has a write-ahead log beside it: it is a database in use, not a finished copy")]
+    Unfinished,
     /// No backend has this scheme.
     #[error("database URL must start with sqlite: or postgres://")]
     UnknownScheme,

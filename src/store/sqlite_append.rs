@@ -110,6 +110,7 @@ impl Append for SqliteAppend {
             .bind(head.last_time.micros())
             .bind(integer(head.rights_epoch))
             .bind(head.policy.0.as_slice())
+            .bind(head.origin.as_str())
             .bind(integer(self.head.size))
             .execute(&mut *self.transaction)
             .await

@@ -47,6 +47,8 @@ closed_list! {
         ReleaseAfterAgreementEnd = "release_after_agreement_end",
         ReleaseToSuspended = "release_to_suspended",
         ReleaseAfterErasure = "release_after_erasure",
+        ReopeningMismatch = "reopening_mismatch",
+        LossConcealed = "loss_concealed",
         RowMissing = "row_missing",
         RowBeyond = "row_beyond",
         RowUnreadable = "row_unreadable",
@@ -66,6 +68,8 @@ closed_list! {
         OwnKeyMissing = "own_key_missing",
         OwnKeyDiffers = "own_key_differs",
         FileBeside = "file_beside",
+        LedgerReopened = "ledger_reopened",
+        EntriesLost = "entries_lost",
         IndexUntold = "index_untold",
     }
 }
@@ -136,6 +140,13 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::ReleaseToSuspended => {
             ["data was released to a party after the entry that suspended it", "利用停止より後の機関に開示されています"]
         }
+        Finding::ReopeningMismatch => {
+            ["the record of a break does not fit the tree or the names of the ledger", "断絶の記録が、木または台帳の名前と合いません"]
+        }
+        Finding::LossConcealed => [
+            "the kept note covers entries that were lost, and the record of the break leaves them out",
+            "保管していたノートには失われた記録が含まれますが、断絶の記録に書かれていません",
+        ],
         Finding::RowMissing => ["the row is missing", "行がありません"],
         Finding::RowBeyond => ["a row that belongs to nothing in the ledger", "台帳のどの記録にも属さない行があります"],
         Finding::RowUnreadable => ["the row holds a value that cannot be read", "行に読み取れない値があります"],
@@ -178,6 +189,14 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
             "検索用の索引を再計算できない記録の数（様式が手元にないか、上に示した問題があるため）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
+        Remark::LedgerReopened => [
+            "the ledger lost entries here and went on under another name; what was withdrawn or suspended in them may have come back",
+            "ここで記録が失われ、台帳は別の名前で続いています。失われた記録にあった撤回や停止は、効力を失っている場合があります",
+        ],
+        Remark::EntriesLost => [
+            "entries that the kept note covers were lost, as the ledger records; keep the note as evidence",
+            "保管していたノートに含まれる記録が失われたことが、台帳に記録されています。ノートは証拠として保管してください",
+        ],
     };
     lang.of(en, ja)
 }

@@ -167,6 +167,18 @@ impl TlsState {
         self.current.load().not_after
     }
 
+    /// When the first of the authorities of clients ends.
+    #[must_use]
+    pub fn authority_not_after(&self) -> Timestamp {
+        self.current.load().trust.not_after
+    }
+
+    /// When the oldest of the revocation lists was made.
+    #[must_use]
+    pub fn crl_this_update(&self) -> Option<Timestamp> {
+        self.current.load().trust.lists.values().map(|list| list.made).min()
+    }
+
     /// Whether the door is open: `crl_stale` from the moment a revocation list is past its `nextUpdate`.
     pub fn ready(&self, now: Timestamp) -> Result<(), RefusalCode> {
         if now >= self.crl_next_update() { Err(RefusalCode::CrlStale) } else { Ok(()) }

@@ -25,6 +25,8 @@ pub(super) struct Trust {
     pub(super) verifier: Arc<dyn ClientCertVerifier>,
     /// The earliest `nextUpdate`: from then on nobody can be judged.
     pub(super) next_update: Timestamp,
+    /// When the first of the authorities ends.
+    pub(super) not_after: Timestamp,
     /// Names of the authorities, for the log.
     pub(super) issuers: String,
     /// The revocation lists, by the encoded name of their issuer.
@@ -46,8 +48,10 @@ pub(super) fn load(tls: &config::Tls, sandbox: bool, now: Timestamp) -> Result<T
     let mut roots = RootCertStore::empty();
     let mut authorities = BTreeMap::new();
     let mut issuers = Vec::new();
+    let mut not_after = Timestamp::from_micros(i64::MAX);
     for der in &anchors {
         let anchor = accepted(der, &tls.client_ca, sandbox, now)?;
+        not_after = not_after.min(x509::moment(anchor.validity().not_after));
         issuers.push(x509::printable(anchor.subject()));
         let key = anchor.public_key().subject_public_key.data.to_vec();
         match authorities.entry(anchor.subject().as_raw().to_vec()) {
@@ -90,7 +94,7 @@ pub(super) fn load(tls: &config::Tls, sandbox: bool, now: Timestamp) -> Result<T
         .enforce_revocation_expiration()
         .build()
         .map_err(|error| TlsError::Rejected { file: tls.client_ca.clone(), why: error.to_string() })?;
-    Ok(Trust { verifier, next_update, issuers: issuers.join("; "), lists })
+    Ok(Trust { verifier, next_update, not_after, issuers: issuers.join("; "), lists })
 }
 
 /// The certificates of a PEM file, at least one.

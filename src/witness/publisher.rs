@@ -65,7 +65,7 @@ impl Publisher {
     /// [`LedgerError::RolledBack`] and [`LedgerError::Forked`] when they hold something else; what keeps the ledger from being read.
     pub async fn start(&self) -> Result<(), WitnessError> {
         self.compare_kept().await?;
-        let head = self.ledger.signed_head().await?;
+        let head = self.ledger.head().await?;
         let answered = self.publish(&head).await?;
         // A dispute that was found before stays until its witness says otherwise.
         for row in self.configured().await? {
@@ -110,7 +110,7 @@ impl Publisher {
         if self.ledger.standing().now().dispute.is_some() {
             return Ok(());
         }
-        let head = self.ledger.signed_head().await?;
+        let head = self.ledger.head().await?;
         let is_done = if self.witnesses.is_empty() {
             self.store.published(head.size).await?.is_some()
         } else {
@@ -173,9 +173,13 @@ impl Publisher {
 
     /// The newest head that was kept must belong to the stored ledger.
     async fn compare_kept(&self) -> Result<(), WitnessError> {
+        // In dispute the ledger shows no head to compare with.
+        if self.ledger.standing().now().dispute.is_some() {
+            return Ok(());
+        }
         // In this order: the ledger grows between the two.
         let Some(newest) = self.store.newest_published().await? else { return Ok(()) };
-        let stored = self.ledger.signed_head().await?.size;
+        let stored = self.ledger.head().await?.size;
         if let Some(dispute) = kept::against(&newest, &self.ledger, stored).await? {
             self.ledger.standing().dispute(dispute);
         }
@@ -250,7 +254,7 @@ async fn consult(
                 Outcome::Conflict(held) => return Ok(Told::Dispute(Dispute::Forked { held })),
                 Outcome::Away(away) => return Ok(Told::Away(away)),
                 Outcome::Ahead(held) => {
-                    head = ledger.signed_head().await?;
+                    head = ledger.head().await?;
                     // Entries are committed before their head is signed: whoever holds a larger signed head holds what is not here.
                     if held > head.size {
                         return Ok(Told::Dispute(Dispute::RolledBack { held, stored: head.size }));

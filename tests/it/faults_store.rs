@@ -221,6 +221,6 @@ const SEEN_AT_START: [(&str, &str); 8] = [
     ("DELETE FROM ledger_leaf WHERE idx = (SELECT size - 1 FROM ledger_head)", "leaf hashes"),
     ("INSERT INTO ledger_leaf SELECT size, zeroblob(32) FROM ledger_head", "leaf behind the head"),
     ("UPDATE ledger_head SET root = zeroblob(32)", "root"),
-    ("UPDATE ledger_head SET size = size - 1", "frontier"),
+    ("UPDATE ledger_head SET size = size - 1", "has shown a head of"),
     ("UPDATE ledger_head SET origin = 'elsewhere/ledger'", "another ledger"),
 ];

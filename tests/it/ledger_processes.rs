@@ -30,6 +30,7 @@ async fn process(stage: &Stage) -> (Arc<dyn Store>, SequencerHandle) {
         signer: Arc::clone(&stage.signer),
         clock: Arc::clone(&stage.clock) as _,
         node: node(),
+        mark: None,
     };
     let (ledger, _) = open_ledger(parts).await.unwrap();
     (store, ledger)

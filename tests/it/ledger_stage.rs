@@ -100,6 +100,11 @@ impl Stage {
         self.try_ledger(self.store.appender()).await.unwrap()
     }
 
+    /// A sequencer on connections of its own.
+    pub(crate) async fn ledger_of(&self, store: &Arc<dyn Store>) -> (SequencerHandle, JoinHandle<()>) {
+        self.try_ledger(store.appender()).await.unwrap()
+    }
+
     pub(crate) async fn try_ledger(&self, appender: Arc<dyn Appender>) -> Result<(SequencerHandle, JoinHandle<()>), LedgerError> {
         open_ledger(Parts {
             appender,
@@ -107,6 +112,7 @@ impl Stage {
             signer: Arc::clone(&self.signer),
             clock: Arc::clone(&self.clock) as _,
             node: node(),
+            mark: None,
         })
         .await
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
 mod agreements;
+mod backup_restore;
 mod cli_demo;
 mod consent_command;
 mod consent_form;
@@ -69,6 +70,7 @@ mod refusal_registry;
 mod refusal_routes;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;
+mod rolled_back;
 mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;

@@ -79,6 +79,7 @@ fn the_configuration_is_listed_option_by_option() {
         ("Tls", "tls."),
         ("Keys", "keys."),
         ("Database", "database."),
+        ("Ledger", "ledger."),
         ("Admin", "admin."),
         ("Limits", "limits."),
         ("Log", "log."),
@@ -89,7 +90,7 @@ fn the_configuration_is_listed_option_by_option() {
         let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
         options.extend(fields.map(|field| format!("{prefix}{field}")));
     }
-    for table in ["tls", "keys", "database", "checkpoints", "witness", "admin", "limits", "log"] {
+    for table in ["tls", "keys", "database", "ledger", "checkpoints", "witness", "admin", "limits", "log"] {
         options.remove(table);
     }
     for (name, text) in readmes() {

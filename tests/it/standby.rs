@@ -34,9 +34,9 @@ async fn a_synchronous_standby_takes_over_and_nothing_acknowledged_is_lost() {
 
         let outage = Stopwatch::start();
         if failover % 2 == 0 {
-            primary.kill()
+            primary.kill();
         } else {
-            primary.stop_at_once()
+            primary.stop_at_once();
         }
         // Nobody can write now: every gateway says so, and when to come again.
         while load.hits().1 == 0 {

@@ -26,6 +26,7 @@ async fn ledger(stage: &Stage, store: &Arc<dyn Store>) -> SequencerHandle {
         signer: Arc::clone(&stage.signer),
         clock: Arc::clone(&stage.clock) as _,
         node: node(),
+        mark: None,
     };
     open_ledger(parts).await.unwrap().0
 }

@@ -76,6 +76,7 @@ impl Ledger {
             signer: Arc::clone(&signer),
             clock: Arc::clone(&clock) as _,
             node: node(),
+            mark: None,
         };
         let (handle, task) = open_ledger(parts).await.unwrap();
         let vault = Vault::new(&kek).unwrap();

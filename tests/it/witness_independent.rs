@@ -132,9 +132,9 @@ async fn another_program_cosigns_our_heads_and_refuses_a_fork_a_rollback_and_a_s
     assert_eq!(aics.holds(), (557, 0));
 
     // A stale size: it says what it holds, and is asked again from there. For a head that it has passed there is no cosignature.
-    let old = ledger.signed_head().await.unwrap();
+    let old = ledger.head().await.unwrap();
     grow(&ledger, 5).await;
-    let head = ledger.signed_head().await.unwrap();
+    let head = ledger.head().await.unwrap();
     for known in [0, 300] {
         assert!(matches!(ask(&aics.witness(), &ledger, &head, known, SystemClock.now()).await.unwrap(), Outcome::Cosigned(_)), "{known}");
     }
@@ -152,7 +152,7 @@ async fn another_program_cosigns_our_heads_and_refuses_a_fork_a_rollback_and_a_s
     restore(&mut stage, &ledger, &copy).await;
     let (ledger, _task) = stage.ledger().await;
     let refused = aics.publisher(&stage, &ledger).start().await;
-    assert!(matches!(refused, Err(WitnessError::Ledger(LedgerError::RolledBack { shown: 565, found: 562 }))), "{refused:?}");
+    assert!(matches!(refused, Err(WitnessError::Ledger(LedgerError::RolledBack))), "{refused:?}");
 
     // Forked: the older copy goes on another way, to the same size and beyond it, whatever is remembered of the witness.
     let mut evidence = 0;
@@ -162,8 +162,8 @@ async fn another_program_cosigns_our_heads_and_refuses_a_fork_a_rollback_and_a_s
         grow(&ledger, entries).await;
         stage.store.keep_witness(&WitnessRow { vkey: aics.vkey.clone(), size: remembered, dispute: None }).await.unwrap();
         let refused = aics.publisher(&stage, &ledger).start().await;
-        assert!(matches!(refused, Err(WitnessError::Ledger(LedgerError::Forked { shown: 565 }))), "{entries} {remembered}: {refused:?}");
-        assert_eq!(ledger.append(draft()).await.unwrap_err(), LedgerError::Forked { shown: 565 });
+        assert!(matches!(refused, Err(WitnessError::Ledger(LedgerError::Forked))), "{entries} {remembered}: {refused:?}");
+        assert_eq!(ledger.append(draft()).await.unwrap_err(), LedgerError::Forked);
         ledger.close().await;
         let (size, kept) = aics.holds();
         assert!(size == 565 && kept > evidence, "it cosigned nothing of it and keeps the proof");
@@ -178,7 +178,7 @@ async fn another_program_refuses_a_ledger_that_it_does_not_know() {
     let stranger = tsunagi::tlog::NoteSigner::from_seed(ORIGIN.parse().unwrap(), &zeroize::Zeroizing::new([8; 32])).unwrap();
     let aics = Aics::start(&program, &stranger.verifier().to_string()).await;
     let (ledger, _task) = stage.ledger().await;
-    let head = ledger.signed_head().await.unwrap();
+    let head = ledger.head().await.unwrap();
     let outcome = ask(&aics.witness(), &ledger, &head, 0, SystemClock.now()).await.unwrap();
     assert_eq!(outcome, Outcome::Away(tsunagi::witness::Away::Status(403)));
     aics.publisher(&stage, &ledger).start().await.unwrap();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::say;
 use crate::{
     cli::{CliError, Voice},
-    ledger::verify::{Anchors, CONSENT_BASES, Folder, Problem, Report, verify},
+    ledger::verify::{Anchors, Break, CONSENT_BASES, Folder, Problem, Report, verify},
     text::{Lang, audit},
     tlog::{Checkpoint, CosignerKey, Quorum, VerifierKey},
 };
@@ -118,6 +118,7 @@ fn as_json(report: &Report) -> Value {
         "order": {
             "releases": report.order.releases, "judged": report.order.judged, "unopened": report.order.unopened, "undecided": report.order.undecided,
         },
+        "breaks": report.breaks.iter().map(|broke| json!({"index": broke.index, "reopens": broke.reopening})).collect::<Vec<_>>(),
         "continues": report.continues,
         "cosignatures": report.cosignatures,
         "first_bad": report.first_bad(),
@@ -147,6 +148,9 @@ fn lines(report: &Report, about: About, lang: Lang) -> Vec<String> {
         add("ledger", "台帳", head.origin().to_owned());
         add("entries", "記録", head.size().to_string());
         add("root", "木の根", head.root().to_string());
+    }
+    for broke in &report.breaks {
+        add("break", "断絶", broken(broke, lang));
     }
     if let Some((first, last)) = report.span {
         add("from, to", "期間", format!("{} – {} ({})", audit::japan(first), audit::japan(last), lang.of("Japan", "日本時間")));
@@ -188,6 +192,18 @@ fn lines(report: &Report, about: About, lang: Lang) -> Vec<String> {
     }
     lines.push(format!("  {}", audit::order_limits(lang)));
     lines
+}
+
+/// What an entry says about a break.
+fn broken(broke: &Break, lang: Lang) -> String {
+    let Break { index, reopening } = broke;
+    let (from, to, survived) = (&reopening.from, &reopening.origin, reopening.survived.size);
+    match (lang, reopening.known.map(|known| known.size)) {
+        (Lang::En, Some(known)) => format!("entry {index}: {from} had shown {known} entries, {survived} survived; since then {to}"),
+        (Lang::En, None) => format!("entry {index}: {survived} entries of {from} survived, how many it had is not known; since then {to}"),
+        (Lang::Ja, Some(known)) => format!("記録 {index}: {from} は {known} 件まで示し、{survived} 件が残りました。以後の名前は {to} です"),
+        (Lang::Ja, None) => format!("記録 {index}: {from} のうち {survived} 件が残りました（元の件数は不明）。以後の名前は {to} です"),
+    }
 }
 
 /// A key given as text, or in a file.

@@ -34,6 +34,7 @@ impl Course {
             }
             EntryType::Consent if entry.act == Some(Act::Supersede) => self.moved += 1,
             EntryType::Policy if entry.policy.is_some() => self.moved += 1,
+            EntryType::LedgerOpened if entry.reopens.is_some() => self.moved += 1,
             EntryType::Erasure => self.perhaps += 1,
             _ => {}
         }

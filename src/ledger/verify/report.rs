@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Break;
 use crate::{
     domain::{entry::EntryType, time::Timestamp},
     text::audit::{Finding, Remark},
@@ -56,6 +57,8 @@ pub struct Report {
     pub openings: OpeningCount,
     /// Order of rights.
     pub order: OrderCount,
+    /// Where the ledger lost entries and went on under another name.
+    pub breaks: Vec<Break>,
     /// Size of the kept checkpoint that this export continues.
     pub continues: Option<u64>,
     /// How many of the witnesses that were asked for cosigned the checkpoint; none: nobody asked, or a cosignature is wrong.

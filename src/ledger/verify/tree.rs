@@ -71,13 +71,36 @@ pub(super) struct Tree<'a> {
     differ: Vec<u64>,
     /// Neither entry nor leaf hash is there: what follows cannot be placed.
     broken: bool,
+    /// The tree before the bundle that was read last, and the hashes of its entries: for roots within it.
+    before: Frontier,
+    bundle: Vec<Hash>,
 }
 
 impl<'a> Tree<'a> {
     /// A tree of this size; `kept` is the size of an older checkpoint to compare with.
     pub(super) fn new(files: &'a dyn Files, size: u64, kept: Option<u64>) -> Self {
         let lane = || Lane { kept_root: (kept == Some(0)).then(empty_root), ..Lane::default() };
-        Self { files, size, kept, entries: lane(), stored: lane(), differ: Vec::new(), broken: false }
+        Self {
+            files,
+            size,
+            kept,
+            entries: lane(),
+            stored: lane(),
+            differ: Vec::new(),
+            broken: false,
+            before: Frontier::new(),
+            bundle: Vec::new(),
+        }
+    }
+
+    /// The root of the entries before one of the bundle that was read last.
+    pub(super) fn root_before(&self, index: u64) -> Option<Hash> {
+        let mut frontier = self.before.clone();
+        let count = usize::try_from(index.checked_sub(frontier.size())?).ok()?;
+        for hash in self.bundle.get(..count)? {
+            frontier.push(*hash).ok()?;
+        }
+        Some(frontier.root())
     }
 
     /// The next bundle of entries, hashed and compared. None: the tree is complete, or nothing further can be placed.
@@ -89,6 +112,8 @@ impl<'a> Tree<'a> {
         let (Some(bundle), Some(tile)) = (at(TileRow::Entries), at(TileRow::Hashes(0))) else { return Ok(None) };
         let leaves = self.bundle(bundle, first, problems)?;
         let hashes = self.leaf_tile(tile, problems)?;
+        self.before = self.entries.frontier.clone();
+        self.bundle.clear();
         for (index, (leaf, stored)) in (first..).zip(leaves.iter().zip(hashes)) {
             let hash = leaf.as_deref().map(leaf_hash);
             if let (Some(hash), Some(stored)) = (hash, stored)
@@ -103,6 +128,7 @@ impl<'a> Tree<'a> {
             };
             self.entries.borrowed |= hash.is_none();
             self.stored.borrowed |= stored.is_none();
+            self.bundle.push(from_entry);
             self.entries.push(self.files, from_entry, self.kept)?;
             self.stored.push(self.files, from_tile, self.kept)?;
         }

@@ -267,6 +267,7 @@ fn everything(entries: &[EntryRow], tiles: &[TileRow], used: &[Used], head: &Hea
     all.add(head.last_time.micros())?;
     all.add(integer(head.rights_epoch))?;
     all.add(head.policy.0.as_slice())?;
+    all.add(head.origin.as_str())?;
     all.add(integer(before))?;
     Ok(all.0)
 }
@@ -292,5 +293,5 @@ const WRITE_BATCH: &str = "WITH \
      used AS (INSERT INTO used_once (kind, iss, jti, digest, idx, result, expires) SELECT * FROM UNNEST($20::text[], $21::text[], $22::bytea[], \
        $23::bytea[], $24::bigint[], $25::bytea[], $26::bigint[])), \
      tile AS (INSERT INTO ledger_tile (level, n, root, hashes) SELECT * FROM UNNEST($27::bigint[], $28::bigint[], $29::bytea[], $30::bytea[])) \
-     UPDATE ledger_head SET size = $31, root = $32, frontier = $33, last_time = $34, rights_epoch = $35, policy = $36 \
-     WHERE one = 1 AND size = $37 AND set_config('statement_timeout', '0', true) = '0'";
+     UPDATE ledger_head SET size = $31, root = $32, frontier = $33, last_time = $34, rights_epoch = $35, policy = $36, \
+     origin = $37 WHERE one = 1 AND size = $38 AND set_config('statement_timeout', '0', true) = '0'";

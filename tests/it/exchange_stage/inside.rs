@@ -67,6 +67,7 @@ impl Inside {
             signer,
             clock: Arc::clone(&clock) as _,
             node: node.clone(),
+            mark: None,
         })
         .await
         .unwrap();

@@ -1,0 +1,223 @@
+//! Copies of a whole database in one SQLite file, made while it is used, and put back where none is.
+//!
+//! Promises: a copy is one snapshot, in a file of its owner alone (mode 0600), flushed before its name is its last one; nothing is ever written over; a
+//! copy that does not pass the database's own checks is not called one. Not here: what the rows mean (the ledger examines its own).
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::{
+    Address, Hold, Recount, StoreError, copy,
+    sqlite::{DbConnection, new_file, options},
+};
+
+/// A finished copy that waits for its name.
+#[derive(Debug)]
+pub struct Staged {
+    /// Where it is now.
+    file: PathBuf,
+    /// Where it goes.
+    place: PathBuf,
+}
+
+/// Copies a database of either kind into a file that `place` will be, as of one moment, while others read and write.
+///
+/// # Errors
+/// When `place` is taken, the copy cannot be written, or it is damaged.
+pub async fn back_up(from: &Address, place: &Path, recount: impl Recount) -> Result<Staged, StoreError> {
+    let staged = Staged::at(place).await?;
+    let made = match from.file() {
+        Some(url) => staged.fill_from(url).await,
+        None => staged.fill_over(from, recount).await,
+    };
+    staged.or_discarded(made).await
+}
+
+/// Fails if a file cannot be a finished copy, because changes wait beside it.
+///
+/// # Errors
+/// [`StoreError::Unfinished`], [`StoreError::Missing`].
+pub async fn finished(copy: &Path) -> Result<(), StoreError> {
+    if !present(copy).await? {
+        return Err(StoreError::Missing);
+    }
+    for beside in BESIDE {
+        if present(&with(copy, beside)).await? {
+            return Err(StoreError::Unfinished);
+        }
+    }
+    Ok(())
+}
+
+/// Copies a finished copy to where the SQLite database that `url` names will be.
+///
+/// # Errors
+/// When there is something already, the copy cannot be written, or it is damaged.
+pub async fn stage(copy: &Path, url: &str) -> Result<Staged, StoreError> {
+    finished(copy).await?;
+    let staged = Staged::at(options(url)?.get_filename()).await?;
+    let made = staged.fill_with(copy).await;
+    staged.or_discarded(made).await
+}
+
+/// The URL of a SQLite file.
+#[must_use]
+pub fn sqlite_url(file: &Path) -> Option<String> {
+    Some(format!("sqlite://{}", file.to_str()?.replace('%', "%25").replace('?', "%3F")))
+}
+
+/// The file of a SQLite URL.
+#[must_use]
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    options(url).ok().map(|options| options.get_filename().to_owned())
+}
+
+impl Staged {
+    /// What opens it before it has its name. Close what was opened before going on.
+    ///
+    /// # Errors
+    /// When the path has no text form.
+    pub fn url(&self) -> Result<String, StoreError> {
+        sqlite_url(&self.file).ok_or(StoreError::File(ErrorKind::InvalidFilename))
+    }
+
+    /// Flushes it and gives it its name, if that is still free. A crash before the end leaves nothing under that name.
+    ///
+    /// # Errors
+    /// When the name was taken meanwhile, or the file cannot be flushed.
+    pub async fn finish(self) -> Result<PathBuf, StoreError> {
+        let named = self.named().await;
+        self.or_discarded(named).await.map(|staged| staged.place)
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub async fn discard(self) -> Result<(), StoreError> {
+        for beside in BESIDE {
+            remove(&with(&self.file, beside)).await?;
+        }
+        remove(&self.file).await
+    }
+
+    /// A new, empty file beside the place.
+    async fn at(place: &Path) -> Result<Self, StoreError> {
+        // A log of a database that was there would be replayed into the copy.
+        for taken in std::iter::once(place.to_owned()).chain(BESIDE.iter().map(|beside| with(place, beside))) {
+            if present(&taken).await? {
+                return Err(StoreError::Exists);
+            }
+        }
+        let staged = Self { file: with(place, ".unfinished"), place: place.to_owned() };
+        // What an earlier attempt left behind is of no use to anybody.
+        for beside in BESIDE {
+            remove(&with(&staged.file, beside)).await?;
+        }
+        remove(&staged.file).await?;
+        new_file(&staged.file).await?;
+        Ok(staged)
+    }
+
+    async fn fill_from(&self, url: &str) -> Result<(), StoreError> {
+        let text = self.file.to_str().ok_or(StoreError::File(ErrorKind::InvalidFilename))?;
+        let mut connection = options(url)?.connect().await.map_err(missing)?;
+        sqlx::query("VACUUM INTO ?").bind(text).execute(&mut connection).await.map_err(StoreError::Database)?;
+        connection.close().await.map_err(StoreError::Database)?;
+        self.sound().await
+    }
+
+    async fn fill_over(&self, from: &Address, recount: impl Recount) -> Result<(), StoreError> {
+        // The copy makes its file itself.
+        remove(&self.file).await?;
+        copy(from, &self.url()?.as_str().into(), None, Hold::Shared, recount).await?;
+        self.sound().await
+    }
+
+    async fn fill_with(&self, copy: &Path) -> Result<(), StoreError> {
+        let mut from = tokio::fs::File::open(copy).await.map_err(file)?;
+        let mut to = tokio::fs::OpenOptions::new().write(true).open(&self.file).await.map_err(file)?;
+        tokio::io::copy(&mut from, &mut to).await.map_err(file)?;
+        to.sync_all().await.map_err(file)?;
+        self.sound().await
+    }
+
+    /// SQLite's own look at every page and every reference.
+    async fn sound(&self) -> Result<(), StoreError> {
+        let mut connection: DbConnection = options(&self.url()?)?.connect().await.map_err(damaged)?;
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_all(&mut connection).await.map_err(damaged)?;
+        let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_optional(&mut connection).await.map_err(damaged)?;
+        connection.close().await.map_err(StoreError::Database)?;
+        match found.first().map(String::as_str) {
+            Some("ok") if dangling.is_none() => Ok(()),
+            Some("ok") | None => Err(StoreError::Damaged("a row refers to one that is not there".to_owned())),
+            Some(what) => Err(StoreError::Damaged(what.to_owned())),
+        }
+    }
+
+    async fn named(&self) -> Result<(), StoreError> {
+        // VACUUM INTO does not flush what it writes.
+        tokio::fs::File::open(&self.file).await.map_err(file)?.sync_all().await.map_err(file)?;
+        tokio::fs::hard_link(&self.file, &self.place).await.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StoreError::Exists,
+            kind => StoreError::File(kind),
+        })?;
+        remove(&self.file).await?;
+        let folder = self.place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        tokio::fs::File::open(folder).await.map_err(file)?.sync_all().await.map_err(file)
+    }
+
+    async fn or_discarded(self, done: Result<(), StoreError>) -> Result<Self, StoreError> {
+        match done {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.discard().await?;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+async fn present(path: &Path) -> Result<bool, StoreError> {
+    tokio::fs::try_exists(path).await.map_err(file)
+}
+
+async fn remove(path: &Path) -> Result<(), StoreError> {
+    match tokio::fs::remove_file(path).await {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(file(error)),
+        _ => Ok(()),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+fn file(error: std::io::Error) -> StoreError {
+    StoreError::File(error.kind())
+}
+
+fn damaged(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) => StoreError::Damaged(error.message().to_owned()),
+        other => StoreError::Database(other),
+    }
+}
+
+/// SQLite's code for a file that cannot be opened is 14 (SQLITE_CANTOPEN).
+fn missing(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(told) if told.code().as_deref() == Some("14") => StoreError::Missing,
+        other => StoreError::Database(other),
+    }
+}
+
+/// What SQLite keeps beside a database in use.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
