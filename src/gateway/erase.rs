@@ -161,7 +161,8 @@ impl Gateway {
         plan.erased.messages = content.messages.len();
         plan.writes.push(Write::EraseCase(case.case));
         plan.writes.extend(content.messages.into_iter().map(|jti| Write::EraseMessage(case.case, jti)));
-        let mut searched = BTreeSet::from([self.vault.tag("case", &case.case.to_string())]);
+        let case_tag = self.vault.tag("case", &case.case.to_string());
+        let mut searched = BTreeSet::from([case_tag]);
         if let Some(chain) = self.chain(content.consent, &case.case).await? {
             if chain.shared {
                 plan.erased.kept = chain.consents.len();
@@ -170,7 +171,7 @@ impl Gateway {
                 self.forget_person(&mut plan, chain).await?;
             }
         }
-        self.forget_entries(&mut plan, &searched).await?;
+        self.forget_entries(&mut plan, case_tag, &searched).await?;
         plan.writes.extend(plan.keys.iter().map(|key| Write::EraseKey(*key)));
         plan.erased.keys = plan.keys.len();
         plan.erased.openings = plan.openings.len();
@@ -212,8 +213,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Openings under the keys, with every search tag of their entries; of other entries, which list the case among others, the tags that name it.
-    async fn forget_entries(&self, plan: &mut Plan, searched: &BTreeSet<Tag>) -> Result<(), Failure> {
+    /// Openings under the keys, with every search tag of their entries; of other entries, which list the case among others, the tag that names it.
+    async fn forget_entries(&self, plan: &mut Plan, case: Tag, searched: &BTreeSet<Tag>) -> Result<(), Failure> {
         let mut found: BTreeMap<u64, (LedgerRow, BTreeSet<Tag>)> = BTreeMap::new();
         let size = self.store.head().await?.size;
         for tag in searched {
@@ -237,6 +238,8 @@ impl Gateway {
                 tags.extend(self.tags_of(&entry, &SaltedOpening::from_bytes(&bytes)?.opening)?);
                 plan.openings.push(idx);
                 plan.writes.push(Write::EraseOpening(idx));
+            } else {
+                tags.retain(|tag| *tag == case);
             }
             plan.erased.tags += tags.len();
             plan.writes.extend(tags.into_iter().map(|tag| Write::EraseTag(tag, idx)));
