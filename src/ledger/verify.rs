@@ -148,13 +148,12 @@ fn opened(
     problems: &mut Problems,
 ) -> Option<serde_json::Map<String, serde_json::Value>> {
     match (told, entry.open_c) {
-        (Told::Unusable, _) => None,
+        // What is unusable is a problem already. Of what is gone an erasure behind it tells whether it was erased.
+        (Told::Unusable, _) | (Told::Null, Some(_)) => None,
         (Told::Null, None) => {
             count.none += 1;
             None
         }
-        // Whether it was erased, an erasure behind it tells.
-        (Told::Null, Some(_)) => None,
         (Told::Opened(_), None) => {
             problems.at(Finding::OpeningUncommitted, index);
             None

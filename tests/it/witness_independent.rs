@@ -22,7 +22,7 @@ use crate::{
     ledger_stage::{ORIGIN, Stage, committed, draft},
 };
 
-const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_secs(60), patience: Duration::from_secs(3600), stop: false };
+const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_mins(1), patience: Duration::from_hours(1), stop: false };
 
 /// The program, or nothing where it is not installed; with CI=true that is a failure.
 fn program() -> Option<PathBuf> {

@@ -27,7 +27,7 @@ on_both!(
     cosignatures_of_one_head_are_collected_over_time_and_never_lost,
 );
 
-const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_secs(60), patience: Duration::from_secs(3600), stop: false };
+const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_mins(1), patience: Duration::from_hours(1), stop: false };
 
 fn witness(stage: &Stage, server: &WitnessServer) -> Witness {
     Witness::new(&server.vkey(), &server.url, None, Arc::clone(&stage.clock) as Arc<dyn Clock>).unwrap()

@@ -169,7 +169,7 @@ async fn answer(
     held: Arc<Mutex<Held>>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/add-checkpoint"));
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let body = String::from_utf8(body.to_vec()).unwrap();
     let (head, note) = body.split_once("\n\n").unwrap();
     let mut lines = head.split('\n');
