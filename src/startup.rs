@@ -6,6 +6,7 @@
 pub mod keeping;
 pub mod look;
 
+mod erase;
 mod keys;
 mod mark;
 mod witnesses;
@@ -48,7 +49,7 @@ use crate::{
     witness::WitnessError,
 };
 
-pub use self::{look::inspect, witnesses::look as look_at_witnesses};
+pub use self::{erase::erase, look::inspect, witnesses::look as look_at_witnesses};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +133,9 @@ pub enum StartupError {
     /// A witness cannot be asked, or it holds another ledger than the one that is stored; by its URL.
     #[error("{0}: {1}")]
     Witness(String, #[source] WitnessError),
+    /// The case could not be erased.
+    #[error("erasure: {0}")]
+    Erasure(#[source] Failure),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -404,9 +408,9 @@ async fn every_minute(gateway: Arc<Gateway>, public: Arc<Public>, stopped: watch
         if unauthenticated.is_err() {
             public.give_back_unauthenticated(count);
         }
-        for outcome in [unauthenticated, gateway.summarise_refusals().await] {
+        for outcome in [unauthenticated, gateway.summarise_refusals().await, gateway.look().await] {
             if let Err(error) = outcome {
-                tracing::warn!(%error, "a summary could not be recorded");
+                tracing::warn!(%error, "the work of the minute could not be done");
             }
         }
         if *stopped.borrow() {

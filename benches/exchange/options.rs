@@ -53,7 +53,7 @@ impl Options {
     }
 }
 
-fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(text: &str, least: T, most: T) -> Result<T, String> {
+fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(text: &str, least: T, most: T) -> Result<T, String> {
     let outside = || format!("{text}: a number from {least} to {most}");
     text.parse().ok().filter(|number| (&least..=&most).contains(&number)).ok_or_else(outside)
 }

@@ -8,6 +8,7 @@ mod check;
 mod consent;
 mod database;
 mod demo;
+mod erase;
 mod failure;
 mod init;
 mod ledger;
@@ -64,6 +65,8 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
     Consent(consent::ConsentArgs),
+    /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
+    Erase(erase::EraseArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -103,6 +106,7 @@ pub fn run() -> ExitCode {
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
+            Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

@@ -108,7 +108,9 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "Give a checkpoint note of this ledger, or another gateway's high-water mark.",
             "この台帳のチェックポイントか、ほかのゲートウェイの最高水位ファイルを指定してください。",
         ),
-        StartupError::Activation(_) => ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。"),
+        StartupError::Activation(_) | StartupError::Erasure(_) => {
+            ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。")
+        }
         StartupError::Ledger(LedgerError::Signer) => (
             "Write the ledger's own name into `origin`. A ledger that was opened again has the name that `tsunagi ledger reopen` said.",
             "`origin` に台帳の名前を書いてください。開き直した台帳の名前は `tsunagi ledger reopen` が示したものです。",

@@ -57,6 +57,8 @@ closed_list! {
         LedgerEntries = "ledger.entries",
         /// At the machine itself: another policy set is put in force (`ledger.md` section 4).
         PolicyActivate = "policy.activate",
+        /// At the machine itself: a case is erased.
+        CaseErase = "case.erase",
         /// A request for no known route, or by a wrong method.
         Unknown = "unknown",
         /// The gateway itself.
@@ -86,6 +88,22 @@ closed_list! {
         Narrow = "narrow",
         /// A consent took the place of another.
         Supersede = "supersede",
+    }
+}
+
+closed_list! {
+    /// Why a case is erased.
+    ErasureReason {
+        /// The period for which it was to be kept is over.
+        RetentionOver = "retention_over",
+        /// The person asked for it.
+        PersonRequest = "person_request",
+        /// The person took the consent back.
+        ConsentWithdrawn = "consent_withdrawn",
+        /// It should never have been entered: another person, a test, a mistake.
+        EnteredInError = "entered_in_error",
+        /// A court or an authority ordered it.
+        Order = "order",
     }
 }
 

@@ -207,6 +207,7 @@ impl Trail {
             Operation::Acknowledge => EntryType::Acknowledgement,
             Operation::AuditEvents | Operation::AuditEvent | Operation::AuditProof | Operation::LedgerEntries => EntryType::AuditQuery,
             Operation::PolicyActivate => EntryType::Policy,
+            Operation::CaseErase => EntryType::Erasure,
             Operation::Unknown => EntryType::Refusal,
             Operation::Gateway => EntryType::LedgerOpened,
         }

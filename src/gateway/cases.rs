@@ -6,7 +6,7 @@ use super::{
     Gateway,
     actor::Allowed,
     call::{Call, Caller},
-    delegates::Delegated,
+    delegates::{Delegated, standing},
     failure::Failure,
     record::{With, recorded},
 };
@@ -138,6 +138,7 @@ impl Gateway {
         epoch: u64,
     ) -> Result<Vec<(MessageHead, Option<Delegated>)>, Failure> {
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
+        standing(&case)?;
         let delegated = self.delegated_messages(caller, epoch, &case, (after, limit)).await?;
         let mut rows: Vec<_> = delegated.into_iter().map(|(row, delegation)| (row, Some(delegation))).collect();
         if case.relation == Relation::None {

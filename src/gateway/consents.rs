@@ -215,7 +215,11 @@ impl Gateway {
 
     /// The consent, if the caller may act on it; otherwise it is not there.
     async fn visible_consent(&self, caller: &Caller, jti: &Jti) -> Result<StandingConsent, Failure> {
-        let consent = self.consent(jti).await?.ok_or(RefusalCode::NotFound)?;
+        let Some(consent) = self.consent(jti).await? else {
+            // Its collector knows that it was there.
+            let own = self.store.consent(jti).await?.is_some_and(|row| row.collector == *caller.party());
+            return Err(if own { RefusalCode::Erased } else { RefusalCode::NotFound }.into());
+        };
         if consent.row.collector == *caller.party() {
             return Ok(consent);
         }

@@ -40,10 +40,12 @@ impl Gateway {
         if jti.is_none()
             && let Some(Addressed { relation, message, wrapped }) = self.store.addressed(caller.party(), id).await?
             && relation != Relation::None
+            && wrapped.is_some()
         {
             return Ok(Seat { case: message.case, relation, message, wrapped, delegation: None });
         }
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
+        standing(&case)?;
         if let Some(jti) = jti
             && case.relation != Relation::None
             && let Some(message) = self.store.message(&case.case, jti).await?
@@ -136,5 +138,14 @@ impl Gateway {
             writes.push(Write::CaseParty { case, party: party.clone(), id: self.ids.case_id()?, relation: Relation::None });
         }
         Ok(writes)
+    }
+}
+
+/// That a case was not erased. Who stood in it is told so; for everybody else it was never there.
+pub(super) fn standing(case: &CaseRow) -> Result<(), RefusalCode> {
+    match (case.erased, case.relation) {
+        (false, _) => Ok(()),
+        (true, Relation::None) => Err(RefusalCode::NotFound),
+        (true, _) => Err(RefusalCode::Erased),
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{record::opening_context, tags::tags};
 use crate::{
-    domain::field::FieldClass,
+    domain::{field::FieldClass, ids::CaseKey},
     ledger::{
         Entry, LedgerError, Opening, SaltedOpening,
         inspect::{Opened, Openings},
@@ -26,6 +26,8 @@ pub struct Insight {
     schemas: SchemaSet,
     /// Keys that were read: within an inspection one look at each is enough.
     keys: Mutex<HashMap<DataKeyId, Found>>,
+    /// Cases that were looked at, and whether they were erased.
+    cases: Mutex<HashMap<CaseKey, bool>>,
 }
 
 impl std::fmt::Debug for Insight {
@@ -48,7 +50,7 @@ impl Insight {
     /// Opens what this vault sealed into this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, vault: Vault, schemas: SchemaSet) -> Self {
-        Self { store, vault, schemas, keys: Mutex::default() }
+        Self { store, vault, schemas, keys: Mutex::default(), cases: Mutex::default() }
     }
 
     async fn key(&self, id: DataKeyId) -> Result<Found, LedgerError> {
@@ -70,6 +72,26 @@ impl Insight {
         }
         keys.insert(id, found.clone());
         Ok(found)
+    }
+
+    async fn is_erased(&self, case: CaseKey) -> Result<bool, LedgerError> {
+        if let Some(erased) = self.cases.lock().unwrap_or_else(PoisonError::into_inner).get(&case) {
+            return Ok(*erased);
+        }
+        let key = self.store.case_key(&case).await.map_err(|error| {
+            tracing::error!(%error, "the store failed");
+            LedgerError::Unavailable
+        })?;
+        let erased = match key {
+            Some(key) => matches!(self.key(key).await?, Found::Gone),
+            None => false,
+        };
+        let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        if cases.len() >= MOST_KEYS {
+            cases.clear();
+        }
+        cases.insert(case, erased);
+        Ok(erased)
     }
 
     /// The classes of what an opening says was disclosed. None: the schema is not known here.
@@ -100,8 +122,15 @@ impl Openings for Insight {
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {
-        let none = Opening::default();
-        let opening = opening.unwrap_or(&none);
+        let mut named = opening.cloned().unwrap_or_default();
+        // An opening that outlives a case, such as that of a list, still names it. Nothing is found by it any more.
+        for case in named.case.iter().copied().chain(named.cases.clone()).collect::<BTreeSet<_>>() {
+            if self.is_erased(case).await? {
+                named.case = named.case.filter(|one| *one != case);
+                named.cases.retain(|one| *one != case);
+            }
+        }
+        let opening = &named;
         Ok(self.classes(entry, opening).map(|classes| tags(&self.vault, entry, opening, &classes)))
     }
 }

@@ -16,6 +16,7 @@ mod consents;
 mod delegates;
 mod directory;
 mod discovery;
+mod erase;
 mod explain;
 mod failure;
 mod findings;
@@ -43,6 +44,7 @@ pub use audit::AuditQuery;
 use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
+pub use erase::{Erased, Erasure};
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
 pub use inspect::Insight;
@@ -122,6 +124,8 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
+    /// The newest rights epoch for which opened consents and unwrapped keys are kept.
+    kept_in: std::sync::atomic::AtomicU64,
     heads: together::Together<Seen>,
 }
 
@@ -172,6 +176,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
+            kept_in: std::sync::atomic::AtomicU64::default(),
             heads: together::Together::default(),
         }
     }
@@ -261,6 +266,7 @@ impl Gateway {
         };
         let seen = self.heads.read(read).await?;
         self.policy.follow(seen.policy, seen.rights_epoch);
+        self.forget_before(seen.rights_epoch);
         Ok(seen)
     }
 

@@ -12,13 +12,15 @@ use super::{
 use crate::domain::ids::CaseId;
 
 impl Gateway {
-    /// The receipts of what the caller sent in the case.
+    /// The receipts of what the caller sent in the case. Evidence outlives an erasure; its entry then names the case no more.
     pub async fn receipts(&self, caller: &Caller, call: &Call, id: &CaseId) -> Result<Value, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
         let case = self.visible_case(caller, id).await?;
-        call.note(|t| t.case = Some(case.case));
-        let shred = self.store.case_key(&case.case).await?;
-        call.note(|t| t.shred = shred);
+        if !case.erased {
+            call.note(|t| t.case = Some(case.case));
+            let shred = self.store.case_key(&case.case).await?;
+            call.note(|t| t.shred = shred);
+        }
         let rows = self.store.evidence(&case.case, caller.party()).await?;
         let receipts: Result<Vec<String>, Failure> = rows
             .iter()

@@ -85,25 +85,42 @@ impl Gateway {
     }
 
     async fn record_refusal(&self, caller: &Caller, mut trail: Trail, refusal: &Refusal) -> Result<(), Failure> {
-        let shred = self.shred_of_refusal(&mut trail).await?;
-        let trail = &trail;
+        if refusal.code == RefusalCode::ActorReplayed {
+            // The token is used already; its second use is what is recorded.
+            trail.actor = None;
+        }
+        for again in 0..MOST_TRIES {
+            let answer = if again < 2 {
+                let epoch = self.store.head().await?.rights_epoch;
+                self.ledger.append(self.refusal_draft(caller, &mut trail, refusal, epoch).await?).await?
+            } else {
+                let turn = self.ledger.exclusive().await?;
+                let draft = self.refusal_draft(caller, &mut trail, refusal, turn.rights_epoch()).await?;
+                turn.append(draft).await?
+            };
+            match answer {
+                Answer::Committed(_) => return Ok(()),
+                // The token was used elsewhere meanwhile; the refusal is recorded all the same.
+                Answer::ActorReplayed => trail.actor = None,
+                Answer::Stale => {}
+                Answer::Known { .. } | Answer::Conflict => break,
+            }
+        }
+        Err(LedgerError::Unavailable.into())
+    }
+
+    /// `epoch` was read before. What is sealed under a key that can be destroyed rests on it: no entry behind an erasure is sealed under its keys.
+    async fn refusal_draft(&self, caller: &Caller, trail: &mut Trail, refusal: &Refusal, epoch: u64) -> Result<Draft, Failure> {
+        let shred = self.shred_of_refusal(trail).await?;
         let mut entry = self.entry(Some(caller), trail, EntryType::Refusal, Outcome::Deny, Some(refusal.code.as_str()))?;
         entry.rules = refusal.rules.clone();
         entry.rules.truncate(MOST_RULES);
         let violations = refusal.violations.iter().map(|v| format!("{}:{}", v.field, v.rule)).collect();
         let mut draft = self.draft(entry, trail, violations, shred, None).await?;
-        if refusal.code == RefusalCode::ActorReplayed {
-            // The token is used already; its second use is what is recorded.
-            draft.actor = None;
+        if shred != GATEWAY_KEY {
+            draft.ground = Some(Ground { rights_epoch: epoch, valid_until: Timestamp::from_micros(i64::MAX), case: None, consent: None });
         }
-        let mut again = draft.clone();
-        again.actor = None;
-        match self.ledger.append(draft).await? {
-            Answer::Committed(_) => Ok(()),
-            // The token was used elsewhere meanwhile; the refusal is recorded all the same.
-            Answer::ActorReplayed => recorded(self.ledger.append(again).await?).map(|_| ()),
-            Answer::Known { .. } | Answer::Conflict | Answer::Stale => Err(LedgerError::Unavailable.into()),
-        }
+        Ok(draft)
     }
 
     /// The data key a refusal is sealed under. Of what was erased, nothing is written down again.
@@ -199,6 +216,7 @@ impl Gateway {
             disclosed: trail.disclosed.clone(),
             withheld: trail.withheld.clone(),
             violations,
+            ..Opening::default()
         };
         let tags = tags(&self.vault, &entry, &opening, &trail.classes);
         let opening = if opening == Opening::default() {
@@ -214,7 +232,7 @@ impl Gateway {
         Ok(Draft { entry, opening, tags, writes: Vec::new(), object: None, actor: trail.actor.clone(), ground: None, narrows: false })
     }
 
-    fn seal_opening(key: &DataKey, shred: DataKeyId, entry: uuid::Uuid, opening: Opening) -> Result<(Sealed, Digest), Failure> {
+    pub(super) fn seal_opening(key: &DataKey, shred: DataKeyId, entry: uuid::Uuid, opening: Opening) -> Result<(Sealed, Digest), Failure> {
         let salted = SaltedOpening::new(opening)?;
         Ok((vault::seal(key, shred, &opening_context(entry), &salted.to_bytes()?)?, salted.commitment()?))
     }
@@ -271,6 +289,9 @@ const CHANGES_AT_ONCE: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 /// A leaf stays under 4 KiB: more determining policies than this do not exist for one message of the published kinds.
 pub(super) const MOST_RULES: usize = 48;
+
+/// How often a refusal is written down before its caller gets 503 instead: twice in the crowd, then under the head lock.
+const MOST_TRIES: u32 = 4;
 
 /// How many refusals of one party and operation become entries of their own: 60, refilled by one a second.
 const BUDGET: i64 = 60;

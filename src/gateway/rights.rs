@@ -58,6 +58,11 @@ pub(super) struct StandingConsent {
 }
 
 impl OpenConsent {
+    /// The consent whose place it took.
+    pub(super) const fn before(&self) -> Option<Jti> {
+        self.given.sup
+    }
+
     /// The consent whose place it took, if a representative gave it: behind that, what the person said last.
     pub(super) fn before_representative(&self) -> Option<Jti> {
         self.given.sup.filter(|_| self.given.rep.is_some())
@@ -70,6 +75,11 @@ impl RightsCache {
         self.keys.get_or(row.kid, || parse(row))
     }
 
+    /// Forgets opened consents: some of them may have been erased by another process.
+    pub(super) fn forget_consents(&self) {
+        self.consents.clear();
+    }
+
     /// What seals to the key of a row.
     pub(super) fn sealer(&self, row: &KeyRow) -> Result<Arc<Sealer>, Failure> {
         self.sealers.get_or(row.kid, || Sealer::new(&parse(row)?).map_err(|_| Failure::Corrupt("key")))
@@ -79,7 +89,8 @@ impl RightsCache {
 impl Gateway {
     /// A consent as it stands.
     pub(super) async fn consent(&self, jti: &Jti) -> Result<Option<StandingConsent>, Failure> {
-        let Some(row) = self.store.consent(jti).await? else { return Ok(None) };
+        // What was erased is not there, whatever this process still remembers of it.
+        let Some(row) = self.store.consent(jti).await?.filter(|row| !row.is_erased()) else { return Ok(None) };
         let open = if let Some(open) = self.rights.consents.get(&row.sha256) {
             open
         } else {
@@ -175,6 +186,10 @@ impl<K: Eq + Hash, V> Shelf<K, V> {
             map.clear();
         }
         map.insert(key, value);
+    }
+
+    fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn get_or(&self, key: K, make: impl FnOnce() -> Result<V, Failure>) -> Result<Arc<V>, Failure> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     codes::{LegalBasis, MessageKind, Purpose},
     digest::Digest,
-    entry::{Act, EntryType, Operation, Outcome},
+    entry::{Act, EntryType, ErasureReason, Operation, Outcome},
     field::FieldKey,
     ids::{AgreementId, CaseKey, Jti},
     party::PartyId,
@@ -232,6 +232,12 @@ pub struct Opening {
     /// Details of a refusal: catalogue keys and rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<String>,
+    /// Why a case was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureReason>,
+    /// The entries whose openings an erasure destroyed, ascending: what is gone and does not stand in such a list was not erased lawfully.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<u64>,
 }
 
 impl std::fmt::Debug for Opening {

@@ -11,7 +11,7 @@
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
 //! was kept elsewhere; whether the ids of entries are unique (an export's verification does); tables of cases, consents and parties. An opening that
-//! is gone counts as erased when an erasure stands behind its entry, whatever that erasure was of.
+//! is gone counts as erased when an erasure behind its entry names it.
 
 mod checkpoints;
 mod columns;
@@ -28,16 +28,13 @@ use super::{
     Entry, LedgerError, Opening, SaltedOpening,
     verify::{
         Break, OpeningCount, Report, entry,
+        erasure::Erasures,
         order::Order,
         report::{Problem, Problems},
     },
 };
 use crate::{
-    domain::{
-        codes::LegalBasis,
-        digest::Digest,
-        entry::{EntryType, Outcome},
-    },
+    domain::{codes::LegalBasis, digest::Digest, entry::EntryType},
     store::{LedgerTable, Sealed, Store, StoreError, Tag},
     text::audit::Finding,
     tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash, open_checkpoint},
@@ -123,8 +120,8 @@ struct Walk {
     span: Option<(crate::domain::time::Timestamp, crate::domain::time::Timestamp)>,
     count: OpeningCount,
     order: super::verify::OrderCount,
-    /// Openings that are gone without an erasure behind them so far: how many, and the first.
-    gone: Option<(u64, u64)>,
+    /// Openings that are gone.
+    erasures: Erasures,
     /// Entries whose search tags cannot be told.
     untold: u64,
     /// Breaks that entries record.
@@ -200,18 +197,11 @@ impl Inspection<'_> {
         match &beside {
             Beside::None => self.walk.count.none += 1,
             Beside::Opening(_) => self.walk.count.opened += 1,
-            Beside::Gone => {
-                let (count, first) = self.walk.gone.unwrap_or((0, idx));
-                self.walk.gone = Some((count + 1, first));
-            }
+            Beside::Gone => self.walk.erasures.gone(idx, entry),
             Beside::Wrong(finding, column) => self.problems.add(problem(*finding, Some(idx), column)),
         }
-        if entry.entry_type == EntryType::Erasure
-            && entry.decision == Outcome::Permit
-            && let Some((count, _)) = self.walk.gone.take()
-        {
-            self.walk.count.erased += count;
-        }
+        let erased = beside.opening().map(|opening| opening.erased.as_slice());
+        self.walk.erasures.next(idx, entry, erased, &mut self.problems);
         if let Some(tags) = tags(self.openings, entry, &beside).await? {
             self.index.expect(idx, &tags);
         } else {
@@ -230,10 +220,7 @@ impl Inspection<'_> {
         kept: Option<&Checkpoint>,
     ) -> Result<Report, LedgerError> {
         let problems = &mut self.problems;
-        if let Some((count, first)) = self.walk.gone {
-            problems.more(count - 1);
-            problems.add(problem(Finding::OpeningGone, Some(first), "ledger_opening"));
-        }
+        self.walk.count.erased = std::mem::take(&mut self.walk.erasures).finish(problems);
         let last = self.walk.span.map(|(_, last)| last);
         self.course.compare(head, last, anchors, problems);
         self.tree.finish(head, kept, problems).await?;

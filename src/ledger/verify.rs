@@ -12,6 +12,7 @@
 //! others, or keeps them and uses them here); what happened before a gateway wrote anything down.
 
 pub(in crate::ledger) mod entry;
+pub(in crate::ledger) mod erasure;
 mod files;
 mod opening;
 pub(in crate::ledger) mod order;
@@ -23,6 +24,7 @@ use std::io;
 
 use self::{
     entry::Sequence,
+    erasure::Erasures,
     files::{Whole, whole},
     opening::{Lines, Told},
     order::Order,
@@ -110,13 +112,19 @@ fn walk(
     let mut tree = Tree::new(files, signed.size(), kept.map(Checkpoint::size));
     let mut named = reopened::Named::default();
     let mut order = Order::new(anchors.consent_bases);
+    let mut erasures = Erasures::default();
     let mut outcome = Outcome::default();
     while let Some((first, leaves)) = tree.next(problems)? {
         for (index, bytes) in (first..).zip(leaves) {
             let entry = bytes.and_then(|bytes| outcome.sequence.next(index, &bytes, problems));
             let told = lines.of(index, problems)?;
             let Some(entry) = entry else { continue };
+            if matches!(told, Told::Null) && entry.open_c.is_some() {
+                erasures.gone(index, &entry);
+            }
             let opened = opened(index, &entry, told, &mut outcome.openings, problems);
+            let erased = opened.as_ref().and_then(erasure::list);
+            erasures.next(index, &entry, erased.as_deref(), problems);
             order.next(index, &entry, opened.as_ref(), problems);
             if let Some(reopening) = entry.reopens {
                 named.next(index, *reopening, tree.root_before(index), problems);
@@ -126,6 +134,7 @@ fn walk(
     outcome.breaks = named.finish(signed, kept, problems);
     tree.finish(signed, kept.filter(|kept| reopened::continues(kept, &outcome.breaks)), problems)?;
     lines.finish(signed.size(), problems)?;
+    outcome.openings.erased = erasures.finish(problems);
     outcome.order = order.finish();
     Ok(outcome)
 }
@@ -144,10 +153,8 @@ fn opened(
             count.none += 1;
             None
         }
-        (Told::Null, Some(_)) => {
-            count.erased += 1;
-            None
-        }
+        // Whether it was erased, an erasure behind it tells.
+        (Told::Null, Some(_)) => None,
         (Told::Opened(_), None) => {
             problems.at(Finding::OpeningUncommitted, index);
             None

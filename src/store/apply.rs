@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     StoreError, Write,
     decode::integer,
-    rows::{EvidenceRow, KeyRow, MessageRow},
+    rows::{EvidenceRow, KeyRow, MessageRow, Tag},
     sql,
     statement::Statement,
 };
@@ -63,6 +63,13 @@ fn apply(script: &mut Vec<Statement>, row: &Write, at: At) -> Result<(), StoreEr
         }
         Write::Case { .. } | Write::CaseState(..) | Write::CaseParty { .. } | Write::CaseTouched(..) => case(script, row, at),
         Write::Message(message) => insert_message(script, message, at),
+        Write::EraseCase(_)
+        | Write::EraseKey(_)
+        | Write::EraseMessage(..)
+        | Write::EraseConsent { .. }
+        | Write::ErasePerson(..)
+        | Write::EraseOpening(_)
+        | Write::EraseTag(..) => erase(script, row),
         Write::Evidence(evidence) => insert_evidence(script, evidence, at),
     }
     Ok(())
@@ -137,6 +144,34 @@ fn case(script: &mut Vec<Statement>, row: &Write, at: At) {
         _ => {}
     }
 }
+
+fn erase(script: &mut Vec<Statement>, row: &Write) {
+    match row {
+        Write::EraseCase(case) => script.push(Statement::new(sql::MOVE_CASE_REVISION).blob(case.uuid().as_bytes())),
+        Write::EraseKey(key) => script.push(Statement::new(sql::ERASE_KEY).blob(key.0.as_bytes())),
+        Write::EraseMessage(case, jti) => {
+            script.push(Statement::new(sql::ERASE_MESSAGE).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes()).blob(&[]));
+        }
+        Write::EraseConsent { consent, ends } => {
+            script.push(Statement::new(sql::ERASE_CONSENT).blob(consent.uuid().as_bytes()).blob(&[]).blob(&NOBODY.0));
+            for _ in 0..*ends {
+                script.push(Statement::new(sql::ERASE_CONSENT_END).blob(consent.uuid().as_bytes()).blob(&[]));
+            }
+        }
+        Write::ErasePerson(subject, keys) => {
+            for key in keys {
+                script.push(Statement::new(sql::ERASE_PERSON_KEY).blob(&subject.0).blob(key.0.as_bytes()));
+            }
+            script.push(Statement::new(sql::ERASE_PERSON).blob(&subject.0));
+        }
+        Write::EraseOpening(idx) => script.push(Statement::new(sql::ERASE_OPENING).int(integer(*idx))),
+        Write::EraseTag(tag, idx) => script.push(Statement::new(sql::ERASE_TAG).blob(&tag.0).int(integer(*idx))),
+        _ => {}
+    }
+}
+
+/// Whose an erased consent is.
+const NOBODY: Tag = Tag([0; 16]);
 
 fn insert_key(script: &mut Vec<Statement>, key: &KeyRow, at: At) {
     let statement = Statement::new(sql::INSERT_KEY);

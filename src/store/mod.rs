@@ -45,8 +45,9 @@ pub use self::{
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
-        Addressed, AgreementActRow, AgreementRow, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow, KeyRow,
-        KeyState, LedgerFilter, LedgerRow, LedgerTable, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse, PartyRow, Sealed, Tag,
+        Addressed, AgreementActRow, AgreementRow, CaseContent, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow,
+        KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse,
+        PartyRow, Sealed, Tag,
     },
     sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     write::Write,
@@ -216,9 +217,12 @@ pub trait Cases: Send + Sync {
     async fn case_parties(&self, case: &CaseKey) -> Result<Vec<CaseRow>, StoreError>;
     /// The inside key of a case by the id under which any party knows it (for auditors).
     async fn case_of_any(&self, id: &CaseId) -> Result<Option<CaseKey>, StoreError>;
+    /// What a case holds and rests on, erased or not.
+    async fn case_content(&self, case: &CaseKey) -> Result<Option<CaseContent>, StoreError>;
     /// The data key of a case.
     async fn case_key(&self, case: &CaseKey) -> Result<Option<DataKeyId>, StoreError>;
-    /// The party's cases (relation other than `none`) with `updated_idx > after`, ascending by it.
+    /// The party's cases (relation other than `none`) with `updated_idx > after`, ascending by it. Those that were erased
+    /// are not among them.
     async fn cases(&self, party: &PartyId, state: Option<CaseState>, after: Option<u64>, limit: u32) -> Result<Vec<CaseRow>, StoreError>;
     /// The same for the cases that the party has an id of and no relation to: what a delegate may be told of.
     async fn foreign_cases(
@@ -270,6 +274,8 @@ pub trait LedgerRead: Send + Sync {
 pub trait Store: Directory + Agreements + Consents + Cases + LedgerRead + Checkpoints + Inspect {
     /// Opens appends. Used by the ledger's sequencer only.
     fn appender(&self) -> Arc<dyn Appender>;
+    /// After an erasure: removes what was deleted from the files beside the database, as far as this database lets a gateway do it.
+    async fn scrub(&self) -> Result<Leftover, StoreError>;
     /// Waits for what is open and closes the database. Everything after that fails.
     async fn close(&self);
 }

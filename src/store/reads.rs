@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
-use super::{Appender, Store, StoreError, statement::Statement};
+use super::{Appender, Leftover, Store, StoreError, statement::Statement};
 
 /// Columns that both drivers can give, by position.
 pub(super) trait Columns: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin + 'static {}
@@ -21,6 +21,8 @@ pub(super) trait Database: Send + Sync + 'static {
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
     /// Opens appends.
     fn appender(&self) -> Arc<dyn Appender>;
+    /// Removes what was deleted from the files beside the database, as far as a gateway can.
+    async fn scrub(&self) -> Result<Leftover, StoreError>;
     /// Waits for what is open and closes everything.
     async fn close(&self);
 }
@@ -62,6 +64,10 @@ impl<D: Database> SqlStore<D> {
 impl<D: Database> Store for SqlStore<D> {
     fn appender(&self) -> Arc<dyn Appender> {
         self.database.appender()
+    }
+
+    async fn scrub(&self) -> Result<Leftover, StoreError> {
+        self.database.scrub().await
     }
 
     async fn close(&self) {

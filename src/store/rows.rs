@@ -144,6 +144,14 @@ pub struct ConsentRow {
     pub idx: u64,
 }
 
+impl ConsentRow {
+    /// Whether its content was erased.
+    #[must_use]
+    pub const fn is_erased(&self) -> bool {
+        self.sealed.bytes.is_empty()
+    }
+}
+
 /// A case as one party stands to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseRow {
@@ -167,6 +175,30 @@ pub struct CaseRow {
     pub updated: Timestamp,
     /// Ledger entry of the last change visible to the party.
     pub updated_idx: u64,
+    /// Whether its data key was destroyed.
+    pub erased: bool,
+}
+
+/// What a case holds and rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseContent {
+    /// Data key of the case.
+    pub key: DataKeyId,
+    /// Consent it was opened under, if any.
+    pub consent: Option<Jti>,
+    /// Its messages, in ledger order.
+    pub messages: Vec<Jti>,
+}
+
+/// What is left of erased content in files of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover {
+    /// Nothing: it was overwritten, and the log of writes was cut.
+    Nothing,
+    /// The log of writes could not be cut because somebody reads all the time.
+    Log,
+    /// What the database keeps until its owner vacuums, and in its own log and archives.
+    Owner,
 }
 
 /// A stored message.

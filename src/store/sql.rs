@@ -85,16 +85,20 @@ pub(super) const END_CONSENT: &str = "UPDATE consent SET ended = 1 WHERE jti = $
 pub(super) const SUPERSEDE_CONSENT: &str = "UPDATE consent SET ended = 1, superseded_by = $2 WHERE jti = $1 AND superseded_by IS NULL";
 pub(super) const BIND_CONSENT: &str = "UPDATE consent SET case_ = $2 WHERE jti = $1 AND (case_ IS NULL OR case_ = $2)";
 
-pub(super) const CASE: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
-     FROM case_party p JOIN case_ c ON c.id = p.case_ WHERE p.id = $1 AND p.party = $2";
-pub(super) const CASE_PARTIES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
-     FROM case_party p JOIN case_ c ON c.id = p.case_ WHERE p.case_ = $1 ORDER BY p.party";
-pub(super) const CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
-     FROM case_party p JOIN case_ c ON c.id = p.case_ \
-     WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation <> 'none' AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
-pub(super) const FOREIGN_CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx \
-     FROM case_party p JOIN case_ c ON c.id = p.case_ \
-     WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation = 'none' AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
+pub(super) const CASE: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
+     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key WHERE p.id = $1 AND p.party = $2";
+pub(super) const CASE_PARTIES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
+     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key WHERE p.case_ = $1 ORDER BY p.party";
+pub(super) const CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
+     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key \
+     WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation <> 'none' AND k.wrapped IS NOT NULL AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
+pub(super) const FOREIGN_CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
+     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key \
+     WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation = 'none' AND k.wrapped IS NOT NULL AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
 pub(super) const CASE_OF_ANY: &str = "SELECT case_ FROM case_party WHERE id = $1";
 pub(super) const CASE_KEY: &str = "SELECT key FROM case_ WHERE id = $1";
 pub(super) const CASE_REVISION: &str = "SELECT revision FROM case_ WHERE id = $1";
@@ -105,6 +109,19 @@ pub(super) const PUT_CASE_PARTY: &str = "INSERT INTO case_party (case_, party, i
      VALUES ($1, $2, $3, $4, $5, $5, $6) ON CONFLICT (case_, party) \
      DO UPDATE SET relation = excluded.relation, updated = excluded.updated, updated_idx = excluded.updated_idx";
 pub(super) const TOUCH_CASE: &str = "UPDATE case_party SET updated = $3, updated_idx = $4 WHERE case_ = $1 AND party = $2";
+
+pub(super) const CASE_CONTENT: &str = "SELECT key, consent FROM case_ WHERE id = $1";
+pub(super) const CASE_MESSAGES: &str = "SELECT jti FROM message WHERE case_ = $1 ORDER BY idx, jti";
+// Erasure. Each changes exactly one row, and no row twice.
+pub(super) const ERASE_KEY: &str = "UPDATE data_key SET wrapped = NULL WHERE id = $1 AND wrapped IS NOT NULL";
+pub(super) const ERASE_MESSAGE: &str = "UPDATE message SET sealed = $3 WHERE case_ = $1 AND jti = $2";
+pub(super) const ERASE_CONSENT: &str = "UPDATE consent SET sealed = $2, subject = $3, ended = 1 WHERE jti = $1";
+pub(super) const ERASE_CONSENT_END: &str = "UPDATE consent_end SET sealed = $2 WHERE seq = \
+     (SELECT MIN(seq) FROM consent_end WHERE consent = $1 AND length(sealed) > 0)";
+pub(super) const ERASE_PERSON_KEY: &str = "DELETE FROM person_key WHERE subject = $1 AND key = $2";
+pub(super) const ERASE_PERSON: &str = "DELETE FROM person WHERE subject = $1";
+pub(super) const ERASE_OPENING: &str = "DELETE FROM ledger_opening WHERE idx = $1";
+pub(super) const ERASE_TAG: &str = "DELETE FROM ledger_index WHERE tag = $1 AND idx = $2";
 
 pub(super) const FIRST_MESSAGE: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message \
      WHERE case_ = $1 AND aud = $2 ORDER BY idx LIMIT 1";

@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::{
-    Append, Appender, StoreError,
+    Append, Appender, Leftover, StoreError,
     migrations::{APPLIED, SQLITE, applied_are_known},
     read,
     reads::{Columns, Database, SqlStore},
@@ -159,6 +159,12 @@ impl Database for SqliteFile {
 
     fn appender(&self) -> Arc<dyn Appender> {
         Arc::new(self.clone())
+    }
+
+    async fn scrub(&self) -> Result<Leftover, StoreError> {
+        let (busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await.map_err(StoreError::Database)?;
+        Ok(if busy == 0 { Leftover::Nothing } else { Leftover::Log })
     }
 
     async fn close(&self) {

@@ -87,7 +87,14 @@ impl Append for SqliteAppend {
         // One savepoint, moved from draft to draft. The commit ends it.
         let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
-        let written = execute(savepoint, script, &mut self.transaction).await;
+        let mut written = Ok(());
+        let mut script = script.into_iter().peekable();
+        let mut first = savepoint;
+        // An erasure may have more values than one call takes.
+        while written.is_ok() && script.peek().is_some() {
+            written = execute(first, script.by_ref().take(AT_ONCE).collect(), &mut self.transaction).await;
+            first = NOTHING;
+        }
         if matches!(written, Err(StoreError::RowConflict)) {
             sqlx::query(ROLLBACK_TO_SAVEPOINT).execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
         }
@@ -233,6 +240,10 @@ fn chunks<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 const CHUNKS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+/// Statements of a draft in one call: with up to 13 values each they stay below SQLite's limit of 32,766 variables.
+const AT_ONCE: usize = 2048;
+/// Changes nothing and gives no row.
+const NOTHING: &str = "SELECT 1 WHERE FALSE";
 const SAVEPOINT: &str = "SAVEPOINT draft";
 const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
 const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";

@@ -126,6 +126,25 @@ pub enum Write {
     Message(MessageRow),
     /// Stores evidence about a message.
     Evidence(EvidenceRow),
+    /// Moves the revision of a case that is erased: what was decided about it before is decided again.
+    EraseCase(CaseKey),
+    /// Destroys a data key, once.
+    EraseKey(DataKeyId),
+    /// Empties a message of a case.
+    EraseMessage(CaseKey, Jti),
+    /// Empties a consent and its ends, of which there are so many, and forgets whose it is.
+    EraseConsent {
+        /// Consent.
+        consent: Jti,
+        /// Number of its ends and narrowings.
+        ends: usize,
+    },
+    /// Forgets a person and the list of its data keys.
+    ErasePerson(Tag, Vec<DataKeyId>),
+    /// Deletes the opening of an entry.
+    EraseOpening(u64),
+    /// Deletes a search tag of an entry.
+    EraseTag(Tag, u64),
 }
 
 impl Write {

@@ -46,6 +46,7 @@ closed_list! {
         ReleaseAfterConsentEnd = "release_after_consent_end",
         ReleaseAfterAgreementEnd = "release_after_agreement_end",
         ReleaseToSuspended = "release_to_suspended",
+        ReleaseAfterErasure = "release_after_erasure",
         ReopeningMismatch = "reopening_mismatch",
         LossConcealed = "loss_concealed",
         RowMissing = "row_missing",
@@ -53,6 +54,7 @@ closed_list! {
         RowUnreadable = "row_unreadable",
         ColumnDiffers = "column_differs",
         OpeningGone = "opening_gone",
+        ErasureList = "erasure_list",
         OpeningClosed = "opening_closed",
         IndexMissing = "index_missing",
         IndexSurplus = "index_surplus",
@@ -149,9 +151,15 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::RowBeyond => ["a row that belongs to nothing in the ledger", "台帳のどの記録にも属さない行があります"],
         Finding::RowUnreadable => ["the row holds a value that cannot be read", "行に読み取れない値があります"],
         Finding::ColumnDiffers => ["the column is not what the ledger says", "列の値が台帳の内容と違います"],
-        Finding::OpeningGone => {
-            ["the opening is gone, and no erasure stands behind its entry", "開示情報がなく、後に消去の記録もありません"]
-        }
+        Finding::OpeningGone => [
+            "the opening is gone, and no erasure behind its entry names it (if a case was erased while this was exported, export again)",
+            "開示情報がなく、それを挙げる消去の記録も後にありません（書き出し中に消去があったときは、もう一度書き出してください）",
+        ],
+        Finding::ErasureList => [
+            "an erasure names openings that are there, or counts them wrongly",
+            "消去の記録が、消去されていない開示情報を挙げているか、件数が合いません",
+        ],
+        Finding::ReleaseAfterErasure => ["data was released after the entry that erased its message", "文書の消去より後に開示されています"],
         Finding::OpeningClosed => ["the opening does not open under its key", "開示情報をその鍵で開けません"],
         Finding::IndexMissing => {
             ["a row of the search index is missing: the entry would not be found", "検索用の索引の行がなく、この記録は検索で見つかりません"]

@@ -32,6 +32,11 @@ impl KeyCache {
         }
     }
 
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
+        self.order.clear();
+    }
+
     pub(super) fn remove(&mut self, id: DataKeyId) {
         if self.keys.remove(&id).is_some() {
             self.order.retain(|held| *held != id);

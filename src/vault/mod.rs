@@ -113,6 +113,11 @@ impl Vault {
         self.cache().remove(id);
     }
 
+    /// Forgets every key: some of them may have been destroyed by another process.
+    pub fn forget(&self) {
+        self.cache().clear();
+    }
+
     /// A keyed search tag for an id of one kind. Different kinds and different key-encryption keys give unrelated tags.
     #[must_use]
     pub fn tag(&self, kind: &'static str, value: &str) -> Tag {

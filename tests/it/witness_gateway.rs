@@ -13,11 +13,8 @@ use crate::{
 fn sandbox_with(witness: &WitnessServer, more: &str) -> Sandbox {
     let sandbox = Sandbox::new(Settings::default());
     let mut config = fs::read_to_string(sandbox.config()).unwrap();
-    config.push_str(&format!(
-        "\n[checkpoints]\ninterval_seconds = 1\n{more}\n[[witness]]\nvkey = \"{}\"\nurl = \"{}\"\n",
-        witness.vkey(),
-        witness.url
-    ));
+    let (vkey, url) = (witness.vkey(), &witness.url);
+    config += &format!("\n[checkpoints]\ninterval_seconds = 1\n{more}\n[[witness]]\nvkey = \"{vkey}\"\nurl = \"{url}\"\n");
     fs::write(sandbox.config(), config).unwrap();
     sandbox
 }

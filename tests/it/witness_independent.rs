@@ -26,14 +26,12 @@ const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_secs(6
 
 /// The program, or nothing where it is not installed; with CI=true that is a failure.
 fn program() -> Option<PathBuf> {
-    match std::env::var_os("TSUNAGI_AICS_WITNESS") {
-        Some(path) => Some(path.into()),
-        None => {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "TSUNAGI_AICS_WITNESS is not set: tests/run installs aics-witness");
-            eprintln!("skipped: TSUNAGI_AICS_WITNESS is not set; tests/run installs aics-witness, which needs Python 3.12 or later");
-            None
-        }
+    let program = std::env::var_os("TSUNAGI_AICS_WITNESS").map(PathBuf::from);
+    if program.is_none() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "TSUNAGI_AICS_WITNESS is not set: tests/run installs aics-witness");
+        eprintln!("skipped: TSUNAGI_AICS_WITNESS is not set; tests/run installs aics-witness, which needs Python 3.12 or later");
     }
+    program
 }
 
 /// A running witness. Dropped, it is killed.

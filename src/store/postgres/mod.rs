@@ -26,7 +26,7 @@ pub(super) use self::{
     schema::{check, create, migrate, refusal},
 };
 use super::{
-    Address, Append, Appender, StoreError,
+    Address, Append, Appender, Leftover, StoreError,
     reads::{Columns, Database, SqlStore},
     statement::Statement,
 };
@@ -101,6 +101,11 @@ impl Database for PostgresDatabase {
 
     fn appender(&self) -> Arc<dyn Appender> {
         Arc::new(self.clone())
+    }
+
+    async fn scrub(&self) -> Result<Leftover, StoreError> {
+        // Only the owner of the tables may vacuum them, and nobody takes anything back out of the write-ahead log.
+        Ok(Leftover::Owner)
     }
 
     async fn close(&self) {

@@ -9,7 +9,7 @@ use crate::{
         party::PartyId,
     },
     store::{
-        Addressed, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode,
+        Addressed, CaseContent, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode,
         reads::{Database, SqlStore},
         sql,
         statement::Statement,
@@ -34,6 +34,17 @@ impl<D: Database> Cases for SqlStore<D> {
         let query = Statement::new(sql::CASE_OF_ANY).blob(id.uuid().as_bytes());
         let row: Option<Vec<u8>> = self.cell(query).await?;
         row.map(|key| decode::case_key("case_party.case_", &key)).transpose()
+    }
+
+    async fn case_content(&self, case: &CaseKey) -> Result<Option<CaseContent>, StoreError> {
+        let row: Option<(Vec<u8>, Option<Vec<u8>>)> = self.one(Statement::new(sql::CASE_CONTENT).blob(case.uuid().as_bytes())).await?;
+        let Some((key, consent)) = row else { return Ok(None) };
+        let messages: Vec<Vec<u8>> = self.column(Statement::new(sql::CASE_MESSAGES).blob(case.uuid().as_bytes())).await?;
+        Ok(Some(CaseContent {
+            key: decode::data_key_id("case_.key", &key)?,
+            consent: consent.map(|jti| decode::jti("case_.consent", &jti)).transpose()?,
+            messages: messages.iter().map(|jti| decode::jti("message.jti", jti)).collect::<Result<_, _>>()?,
+        }))
     }
 
     async fn case_key(&self, case: &CaseKey) -> Result<Option<DataKeyId>, StoreError> {
@@ -111,9 +122,11 @@ impl<D: Database> SqlStore<D> {
     }
 }
 
-type CaseColumns = (Vec<u8>, Vec<u8>, String, String, String, i64, String, i64, i64, i64);
+type CaseColumns = (Vec<u8>, Vec<u8>, String, String, String, i64, String, i64, i64, i64, i64);
 
-fn case((case, id, party, relation, state, revision, kind, received, updated, updated_idx): CaseColumns) -> Result<CaseRow, StoreError> {
+fn case(
+    (case, id, party, relation, state, revision, kind, received, updated, updated_idx, erased): CaseColumns,
+) -> Result<CaseRow, StoreError> {
     Ok(CaseRow {
         case: decode::case_key("case_party.case_", &case)?,
         id: decode::case_id("case_party.id", &id)?,
@@ -125,6 +138,7 @@ fn case((case, id, party, relation, state, revision, kind, received, updated, up
         received: decode::time(received),
         updated: decode::time(updated),
         updated_idx: decode::count("case_party.updated_idx", updated_idx)?,
+        erased: erased != 0,
     })
 }
 
