@@ -167,6 +167,8 @@ impl SequencerHandle {
 
     /// The head as it is stored now, if it goes on from what this process showed.
     pub async fn stored_head(&self) -> Result<HeadRow, LedgerError> {
+        // In dispute nothing is shown, open data neither: whoever asks must come to know that something is wrong.
+        self.standing().undisputed()?;
         let before = self.heads.shown();
         let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
         if let Err(error) = self.heads.glance(before, &head) {
