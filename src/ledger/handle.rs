@@ -171,7 +171,7 @@ impl SequencerHandle {
         self.standing().undisputed()?;
         let before = self.heads.shown();
         let head = self.reads.head().await.map_err(|error| tree::unavailable(&error))?;
-        if let Err(error) = self.heads.glance(before, &head) {
+        if let Err(error) = Heads::glance(before, &head) {
             // Readiness looks under the lock, which tells whether entries were lost.
             self.failing.store(true, Ordering::Relaxed);
             return Err(error);

@@ -33,7 +33,7 @@ pub(super) async fn watch(
                 continue;
             }
         };
-        let went_back = heads.upgrade().is_some_and(|heads| heads.glance(before, &head).is_err());
+        let went_back = Heads::glance(before, &head).is_err();
         if head.size <= published.borrow().size && !went_back {
             continue;
         }
