@@ -231,7 +231,9 @@ async fn the_newest_backup_serves_again_and_a_mark_says_what_it_can() {
     fs::write(&damaged, bytes).unwrap();
     let refused = tsunagi(["restore", "-c", text(&config), text(&damaged)]);
     assert!(refused.code != 0 && !sandbox.database().exists(), "{}", refused.err);
-    assert!(fs::read_dir(sandbox.path().join("data")).unwrap().all(|file| file.unwrap().path().extension().is_some_and(|end| end == "lost")));
+    assert!(
+        fs::read_dir(sandbox.path().join("data")).unwrap().all(|file| file.unwrap().path().extension().is_some_and(|end| end == "lost"))
+    );
     let restored = tsunagi(["--json", "restore", "-c", text(&config), text(&backup)]);
     assert_eq!((restored.code, &restored.json()["mark"]), (0, &Value::from("fits")), "{}", restored.err);
     let reopened = tsunagi(["ledger", "reopen", "-c", text(&config), "--origin", "localhost/ledger-2"]);

@@ -12,9 +12,9 @@ use crate::{
 
 fn sandbox_with(witness: &WitnessServer, more: &str) -> Sandbox {
     let sandbox = Sandbox::new(Settings::default());
-    let mut config = fs::read_to_string(sandbox.config()).unwrap();
+    let config = fs::read_to_string(sandbox.config()).unwrap();
     let (vkey, url) = (witness.vkey(), &witness.url);
-    config += &format!("\n[checkpoints]\ninterval_seconds = 1\n{more}\n[[witness]]\nvkey = \"{vkey}\"\nurl = \"{url}\"\n");
+    let config = format!("{config}\n[checkpoints]\ninterval_seconds = 1\n{more}\n[[witness]]\nvkey = \"{vkey}\"\nurl = \"{url}\"\n");
     fs::write(sandbox.config(), config).unwrap();
     sandbox
 }

@@ -82,7 +82,10 @@ fn a_fork_has_no_cosignature_of_its_own() {
 fn a_stale_size_and_a_rollback_are_refused() {
     let (newer, older) = (Ledger::new(40), Ledger::new(30));
     let stale = over(A, &older.note(30));
-    assert!(check(&export(&newer, std::slice::from_ref(&stale)), &[A], 1, None).has(Finding::CosignatureWrong), "a cosignature of a smaller tree");
+    assert!(
+        check(&export(&newer, std::slice::from_ref(&stale)), &[A], 1, None).has(Finding::CosignatureWrong),
+        "a cosignature of a smaller tree"
+    );
     // Rightly cosigned once, but older than what the verifier has seen.
     let kept = newer.note(40);
     let report = check(&export(&older, &[stale]), &[A], 1, Some(&kept));
