@@ -196,7 +196,7 @@ fn set(draft: &mut Draft, row: &str, value: Value) {
 }
 
 /// Puts a word into every string that may hold one; says into how many.
-fn plant(body: &mut [(FieldKey, Value)]) -> usize {
+pub(crate) fn plant(body: &mut [(FieldKey, Value)]) -> usize {
     let schemas = SchemaSet::builtin().unwrap();
     let schema = schemas.messages().find(|schema| schema.kind() == MessageKind::Referral).unwrap();
     assert!(valid(schema, body));
@@ -266,9 +266,9 @@ impl Told {
 }
 
 /// What every planted word holds: what is searched for.
-const JAPANESE: &str = "標識語みつけて";
-const KANA: &str = "ヒョウシキゴミツケテ";
-const ASCII: &str = "MarkerQzFindMe";
+pub(crate) const JAPANESE: &str = "標識語みつけて";
+pub(crate) const KANA: &str = "ヒョウシキゴミツケテ";
+pub(crate) const ASCII: &str = "MarkerQzFindMe";
 const LOWER: &str = "markerqzfindme";
 /// Passes as an individual number.
 const MY_NUMBER: &str = "123456789018";

@@ -11,6 +11,7 @@ mod consent_superseding;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
+mod erasure;
 mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
