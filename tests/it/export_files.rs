@@ -12,7 +12,7 @@ use tsunagi::{
     text::audit::{CSV_COLUMNS, Finding, Remark},
 };
 
-use super::export_stage::{Ledger, check, check_since, event, leaf};
+use super::export_stage::{Ledger, check, check_since, event, leaf, with_opening};
 
 #[test]
 fn an_export_verifies_in_memory_and_as_a_folder() {
@@ -165,15 +165,38 @@ fn the_key_in_the_export_and_files_beside_it_are_remarked_and_not_believed() {
 }
 
 #[test]
-fn an_erased_opening_is_counted_and_everything_still_holds() {
+fn an_erased_opening_is_counted_and_everything_still_holds_but_one_that_is_only_gone_is_named() {
     let mut ledger = Ledger::new(300);
-    for (_, opened) in ledger.entries.iter_mut().skip(100) {
-        *opened = Value::Null;
+    let mut erased = Vec::new();
+    for (index, (_, opened)) in (0_u64..).zip(&mut ledger.entries).skip(100) {
+        if !std::mem::replace(opened, Value::Null).is_null() {
+            erased.push(index);
+        }
     }
-    let report = check(&ledger.files());
+    let erasure = |erased: &[u64]| {
+        let mut event = event(300);
+        for member in ["actor", "basis", "agreement"] {
+            event.as_object_mut().unwrap().remove(member);
+        }
+        event["type"] = json!("erasure");
+        event["operation"] = json!("case.erase");
+        event["count"] = json!(erased.len());
+        with_opening(event, Some(json!({"erasure": "order", "erased": erased, "disclosed": [], "withheld": []})))
+    };
+    let with = |erased: &[u64]| {
+        let mut ledger = ledger.clone();
+        ledger.entries.push(erasure(erased));
+        check(&ledger.files())
+    };
+    let report = with(&erased);
     assert!(report.holds(), "{:?}", report.problems);
-    assert_eq!(report.openings, OpeningCount { opened: 75, erased: 150, none: 75 });
+    assert_eq!(report.openings, OpeningCount { opened: 76, erased: 150, none: 75 });
     assert!(report.order.unopened > 0 && report.order.judged > 0);
+    let report = with(&erased[1..]);
+    assert!(report.has(Finding::OpeningGone) && report.first_bad() == Some(erased[0]), "{:?}", report.problems);
+    // One that is there is named as erased.
+    assert!(with(&[&[1], &erased[..]].concat()).has(Finding::ErasureList));
+    assert!(check(&ledger.files()).has(Finding::OpeningGone), "no erasure at all");
 }
 
 #[test]
