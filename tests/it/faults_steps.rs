@@ -75,7 +75,10 @@ async fn a_log_that_cannot_be_moved_into_the_database_loses_nothing() {
         stage.empty_log().await;
         let server = stage.server.as_ref().unwrap();
         let injection = Injection::into_file(server, &stage.sandbox.database(), "pwrite64", Fault::Error(error), When::Always);
-        for _ in 0..LOG_PAGES / PAGES_OF_AN_APPEND {
+        let log = format!("{}-wal", stage.sandbox.database().display());
+        let mut beyond = 0;
+        while beyond < 3 {
+            beyond += usize::from(std::fs::metadata(&log).unwrap().len() > LOG);
             let consent = stage.story.sign_consent(&stage.story.consent());
             let registered = stage.story.register(&consent).await.unwrap();
             stage.told.accepted(&registered);
@@ -159,10 +162,7 @@ impl Stage {
 
     /// Kills the gateway at a call of an attempt; none where the attempt made fewer of them.
     async fn kill(&mut self, attempt: Attempt, place: Into, nth: usize) -> Option<Hit> {
-        let server = self.server.as_ref().unwrap();
-        let watching = Injection::watch(server, "pwrite64");
-        let message = self.message().await;
-        let writer = watching.end().thread("pwrite64");
+        let (message, writer) = self.writer().await;
         self.empty_log().await;
         let before = self.size().await;
         let server = self.server.as_ref().unwrap();
@@ -206,6 +206,19 @@ impl Stage {
         let size = self.size().await;
         self.unfold(attempt, &message, size).await;
         (trace.fired() > 0, refused)
+    }
+
+    /// The thread that writes the database, and a message that was not sent yet. A thread that wakes while strace comes may slip past it, so it looks
+    /// again.
+    async fn writer(&self) -> (Message, u32) {
+        for _ in 0..WATCHES {
+            let watching = Injection::watch(self.server.as_ref().unwrap(), "pwrite64");
+            let message = self.message().await;
+            if let Some(writer) = watching.end().thread("pwrite64") {
+                return (message, writer);
+            }
+        }
+        panic!("no write was seen in {WATCHES} appends");
     }
 
     /// A message that was not sent yet.
@@ -260,10 +273,11 @@ impl Stage {
     }
 }
 
-/// SQLite moves the log when it holds so many pages.
-const LOG_PAGES: usize = 1_000;
-/// An append writes more than that.
-const PAGES_OF_AN_APPEND: usize = 10;
+/// SQLite moves the log when it holds 4096 pages: a page has 4 KiB, and 24 bytes before it.
+const LOG: u64 = 4_096 * (4_096 + 24);
+
+/// How often a write is looked for.
+const WATCHES: usize = 20;
 
 fn every_step() -> bool {
     std::env::var("TSUNAGI_FAULT_STEPS").as_deref() == Ok("all")

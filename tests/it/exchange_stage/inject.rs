@@ -125,9 +125,9 @@ impl Trace {
     }
 
     /// The thread that made a call first, of a gateway that was watched.
-    pub(crate) fn thread(&self, call: &str) -> u32 {
-        let line = self.lines.iter().find(|line| line.contains(&format!("{call}("))).unwrap_or_else(|| panic!("no {call}: {self:?}"));
-        line.split(' ').next().unwrap().parse().unwrap()
+    pub(crate) fn thread(&self, call: &str) -> Option<u32> {
+        let line = self.lines.iter().find(|line| line.contains(&format!("{call}(")))?;
+        Some(line.split(' ').next().unwrap().parse().unwrap())
     }
 
     /// Whether a system call was through before the fault.
