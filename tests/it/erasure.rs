@@ -36,6 +36,9 @@ use crate::{
     faults_markers::{ASCII, JAPANESE, KANA, plant},
 };
 
+/// Columns of a stored message.
+type StoredMessage = (String, Vec<u8>, String, Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// A case full of words that stand nowhere else.
 async fn marked(sandbox: &Sandbox) -> (Story, Sent) {
     let mut story = Story::open(sandbox).await;
@@ -78,7 +81,7 @@ async fn openable(sandbox: &Sandbox, database: &Path) -> Vec<Vec<u8>> {
     let id = |bytes: &[u8]| Uuid::from_slice(bytes).unwrap();
     let keys: Vec<_> = keys.iter().filter_map(|(key, wrapped)| vault.unwrap(DataKeyId(id(key)), wrapped.as_ref()?).ok()).collect();
     let mut sealed: Vec<(String, Vec<u8>, Vec<u8>)> = Vec::new();
-    let messages: Vec<(String, Vec<u8>, String, Vec<u8>, Vec<u8>, Vec<u8>)> =
+    let messages: Vec<StoredMessage> =
         sqlx::query_as("SELECT iss, jti, aud, case_, key, sealed FROM message").fetch_all(&mut connection).await.unwrap();
     sealed.extend(
         messages
