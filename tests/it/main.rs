@@ -23,6 +23,7 @@ mod export_mutations;
 mod export_properties;
 mod export_stage;
 mod faults_disk;
+mod faults_files;
 mod faults_grace;
 mod faults_kill;
 mod faults_listener;
