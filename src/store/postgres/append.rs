@@ -84,6 +84,10 @@ impl PostgresAppend {
 impl Drop for PostgresAppend {
     fn drop(&mut self) {
         let Some(mut lease) = self.lease.take() else { return };
+        if lease.is_spoilt() {
+            // Closed here and now: the server rolls back when it notices, and nobody waits for an answer that does not come.
+            return;
+        }
         // Without a runtime the connection is closed, and the server rolls back when it notices.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
