@@ -69,13 +69,33 @@ impl PostgresAppend {
     fn forget(&mut self, rows: &[Write]) {
         for row in rows {
             match row {
-                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } => {
+                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } | Write::EraseCase(case) => {
                     self.revisions.remove(case);
                 }
-                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } => {
+                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } | Write::EraseConsent { consent, .. } => {
                     self.bindings.remove(consent);
                 }
-                _ => {}
+                // Named one by one: what comes to the list of writes is thought of here.
+                Write::Party(_)
+                | Write::PartyState(..)
+                | Write::Key(_)
+                | Write::KeyState { .. }
+                | Write::Agreement { .. }
+                | Write::AgreementAct { .. }
+                | Write::AgreementSuperseded(..)
+                | Write::DataKey(..)
+                | Write::Person(_)
+                | Write::PersonKey(..)
+                | Write::ConsentEnd { .. }
+                | Write::ConsentSuperseded { .. }
+                | Write::CaseTouched(..)
+                | Write::Message(_)
+                | Write::Evidence(_)
+                | Write::EraseKey(_)
+                | Write::EraseMessage(..)
+                | Write::ErasePerson(..)
+                | Write::EraseOpening(_)
+                | Write::EraseTag(..) => {}
             }
         }
     }
