@@ -238,11 +238,11 @@ impl Sequencer {
             (Some(edge), Some(before)) if edge.size() < size && size - edge.size() <= CATCH_UP => {
                 let shown_is_before = shown.is(before.size(), before.root());
                 let leaves = batch.leaves(edge.size()).await?;
-                let caught_up = tree::catch_up(edge, before, leaves, batch.frontier());
-                if caught_up.is_ok() && shown_is_before {
-                    return caught_up;
+                match tree::catch_up(edge, before, leaves, batch.frontier()) {
+                    // The root under the lock was just made from the leaves of what was shown and those behind it: that proves more than following would.
+                    Ok(proven) if shown_is_before => return Ok(proven),
+                    caught_up => caught_up,
                 }
-                caught_up
             }
             _ => tree::edge(&*self.reads, batch.frontier()).await,
         };
