@@ -221,7 +221,7 @@ impl Append for PostgresAppend {
         }
         // From here on the server may have committed although we do not hear of it, so the connection is not rolled back but closed.
         let mut lease = self.lease.take().ok_or(StoreError::Database(sqlx::Error::PoolClosed))?;
-        lease.simple("COMMIT").await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
+        lease.commit().await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
         lease.give_back();
         Ok(())
     }

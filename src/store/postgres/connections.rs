@@ -20,9 +20,12 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::{
-    StoreError,
-    statement::{Statement, bind},
+use super::{
+    super::{
+        StoreError,
+        statement::{Statement, bind},
+    },
+    notices,
 };
 
 /// The servers of one database, one of which can be written at a time.
@@ -242,6 +245,17 @@ impl Lease {
         self.judged(outcome)?.iter().map(T::from_row).collect()
     }
 
+    /// Commits. A server that warns has not done all that a commit promises: where the wait for a standby was cancelled it says so and nothing else, and
+    /// reports the transaction as committed.
+    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        let (committed, warning) = notices::with_warning(self.simple("COMMIT")).await;
+        committed?;
+        match warning {
+            None => Ok(()),
+            Some(message) => Err(sqlx::Error::AnyDriverError(Box::new(Said { code: WARNING.to_owned(), message }))),
+        }
+    }
+
     /// Whether nothing more may be sent on it.
     pub(super) const fn is_spoilt(&self) -> bool {
         self.spoilt
@@ -314,6 +328,8 @@ const fn timed_out() -> StoreError {
     StoreError::Database(sqlx::Error::PoolTimedOut)
 }
 
+/// The class of warnings (PostgreSQL 15, appendix A).
+const WARNING: &str = "01000";
 const FACTS: &str = "SELECT pg_is_in_recovery()::text AS recovery, current_setting('server_encoding') AS encoding, \
      current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commit";
 /// How long connecting to one server may take.
