@@ -148,7 +148,10 @@ impl Sequencer {
     async fn probe(&self) -> Result<(), LedgerError> {
         let jti = Ids::new(Arc::clone(&self.clock)).jti().map_err(|_| LedgerError::NoEntropy)?;
         let now = self.now()?;
-        self.begin().await?.probe(jti, now).await?;
+        let shown = self.heads.shown();
+        let batch = self.begin().await?;
+        self.heads.follow(shown, &*self.reads, batch.head()).await?;
+        batch.probe(jti, now).await?;
         self.failing.store(false, Ordering::Relaxed);
         Ok(())
     }
