@@ -93,6 +93,53 @@ async fn each_missing_and_each_superfluous_privilege_is_found() {
     assert!(superuser.contains(&fault("role", "SUPERUSER", false)), "{superuser:?}");
 }
 
+#[tokio::test]
+async fn what_a_role_can_become_counts_as_what_it_is() {
+    let Some(database) = postgres_stage::database() else { return };
+    made(&database).await;
+    let name = &database.name;
+    let (app, group) = (format!("app_{name}"), format!("group_{name}"));
+    database.sql(&format!("CREATE ROLE {app} LOGIN NOINHERIT; CREATE ROLE {group}; GRANT UPDATE ON ledger_leaf TO {group}"));
+    store::migrate(&Address::from(&database.owner()), &app).await.unwrap();
+    let application = Address::from(&database.url(&app));
+    let check = async || store::check_grants(&application).await.unwrap();
+    assert_eq!(check().await, []);
+    let more = |table: &str, privilege: &str| GrantFault { table: table.to_owned(), privilege: privilege.to_owned(), missing: false };
+    for (change, found, grave, back) in [
+        (format!("GRANT {group} TO {app}"), more("ledger_leaf", "UPDATE"), false, format!("REVOKE {group} FROM {app}")),
+        (format!("GRANT tsunagi_owner TO {app}"), more("ledger_leaf", "OWNER"), true, format!("REVOKE tsunagi_owner FROM {app}")),
+        (format!("GRANT postgres TO {app}"), more("role", "SUPERUSER"), true, format!("REVOKE postgres FROM {app}")),
+        (format!("ALTER ROLE {app} CREATEROLE"), more("role", "CREATEROLE"), true, format!("ALTER ROLE {app} NOCREATEROLE")),
+        (
+            format!("ALTER ROLE {group} REPLICATION; GRANT {group} TO {app}"),
+            more("role", "REPLICATION"),
+            true,
+            format!("REVOKE {group} FROM {app}"),
+        ),
+        (format!("ALTER ROLE {app} BYPASSRLS"), more("role", "BYPASSRLS"), true, format!("ALTER ROLE {app} NOBYPASSRLS")),
+        (
+            format!("GRANT pg_write_all_data TO {app}"),
+            more("role", "PG_WRITE_ALL_DATA"),
+            true,
+            format!("REVOKE pg_write_all_data FROM {app}"),
+        ),
+        (
+            format!("ALTER SCHEMA public OWNER TO {app}"),
+            more("schema", "OWNER"),
+            true,
+            "ALTER SCHEMA public OWNER TO pg_database_owner".to_owned(),
+        ),
+    ] {
+        database.sql(&change);
+        let faults = check().await;
+        assert!(faults.contains(&found), "{change}: {faults:?}");
+        assert_eq!(faults.iter().any(GrantFault::is_grave), grave, "{change}: {faults:?}");
+        assert!(faults.iter().all(|fault| !fault.missing), "{change}: {faults:?}");
+        database.sql(&back);
+        assert_eq!(check().await, [], "{back}");
+    }
+}
+
 fn tsunagi(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(["--lang", "en"]).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
