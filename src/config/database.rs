@@ -44,7 +44,7 @@ impl DatabaseUrl {
     }
 
     /// Whether a URL carries a password.
-    pub(super) fn has_password(&self) -> bool {
+    pub(crate) fn has_password(&self) -> bool {
         self.expose_all().any(|url| {
             let behind = url.split_once("://").map_or("", |(_, rest)| rest);
             let authority = behind.split(['/', '?']).next().unwrap_or_default();
