@@ -180,4 +180,30 @@ async fn a_sandbox_on_postgresql_is_made_by_the_owner_and_migrated_by_command() 
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
     assert!(String::from_utf8_lossy(&migrated.stdout).contains(APPLICATION));
     assert_eq!(store::check_grants(&Address::from(&url)).await.unwrap(), []);
+
+    // What holds for the gateway's address holds for the owner's.
+    for bad in ["postgres://owner@db.example/t?sslmode=prefer", "postgres://owner@localhost/t?hostaddr=192.0.2.1"] {
+        fs::write(&owner, bad).unwrap();
+        let refused = tsunagi(&["database", "migrate", "-c", &config, "--owner-url-file", owner.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains("sslmode") && !said.contains("example"), "{bad}: {said}");
+    }
+
+    let check = |url: &str| {
+        let text = fs::read_to_string(&config).unwrap();
+        let (before, rest) = text.split_once("url = \"postgres").unwrap();
+        let (_, behind) = rest.split_once('\n').unwrap();
+        fs::write(&config, format!("{before}url = \"{url}\"\n{behind}")).unwrap();
+        let checked = tsunagi(&["check", "-c", &config]);
+        (checked.status.code(), String::from_utf8_lossy(&checked.stdout).into_owned())
+    };
+    let (code, said) = check(&url);
+    assert!(code == Some(0) && said.contains("and nothing more"), "{said}");
+    let (code, said) = check(&database.owner());
+    assert!(code == Some(3) && said.contains("FAULT   database: ledger_leaf: OWNER"), "{said}");
+    let key = folder.path().join("client.key");
+    fs::write(&key, "a private key").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = check(&format!("{url}?sslkey={}", key.display()));
+    assert!(code == Some(2) && said.contains("client.key") && said.contains("chmod 600"), "{said}");
 }
