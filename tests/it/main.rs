@@ -79,6 +79,7 @@ mod schema_rows;
 mod schema_rules;
 mod several_gateways;
 mod standby;
+mod standby_confirms;
 mod stolen_keys;
 mod store_contract;
 mod store_postgres;
