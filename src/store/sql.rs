@@ -15,6 +15,8 @@ pub(super) const LEAF_HASHES: &str = "SELECT leaf_hash FROM ledger_leaf WHERE id
 pub(super) const TILE: &str = "SELECT hashes FROM ledger_tile WHERE level = $1 AND n = $2";
 pub(super) const TILE_ROOTS: &str = "SELECT root FROM ledger_tile WHERE level = $1 AND n >= $2 AND n < $3 ORDER BY n";
 pub(super) const HEAD_ROWS: &str = "SELECT count(*) FROM ledger_head";
+pub(super) const MOST_ROWS: &str =
+    "SELECT max(rows_) FROM (SELECT count(*) AS rows_ FROM ledger_leaf UNION ALL SELECT count(*) AS rows_ FROM ledger_entry) counted";
 pub(super) const INSPECT_LEAVES: &str = "SELECT idx, leaf_hash FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx";
 pub(super) const INSPECT_ENTRIES: &str = "SELECT idx, id, time, type, operation, actor, actor_place, recipient, recipient_place, decision, reason, \
      agreement, body FROM ledger_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx";

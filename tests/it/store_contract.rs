@@ -123,7 +123,7 @@ async fn a_database_of_another_schema_is_refused() {
         let stage = Stage::new().await;
         stage.store.close().await;
         stage.sql(statement).await.unwrap();
-        assert!(matches!(open(&stage.url()).await, Err(StoreError::Schema(_))), "{statement}");
+        assert!(matches!(open(&stage.url()).await, Err(StoreError::Schema(_) | StoreError::Outdated(_))), "{statement}");
     }
 }
 
@@ -146,7 +146,7 @@ async fn a_postgresql_database_is_created_once_and_opened_only_with_its_schema()
         ("UPDATE _sqlx_migrations SET checksum = ''", "SELECT 1"),
     ] {
         database.sql(spoil);
-        assert!(matches!(open(&url).await, Err(StoreError::Schema(_) | StoreError::Missing)), "{spoil}");
+        assert!(matches!(open(&url).await, Err(StoreError::Schema(_) | StoreError::Outdated(_) | StoreError::Missing)), "{spoil}");
         database.sql(heal);
     }
 }

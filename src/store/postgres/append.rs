@@ -10,8 +10,9 @@ use sqlx::{Arguments as _, postgres::PgArguments};
 
 use super::{
     connections::{Connections, Lease, durable, plain},
+    erase::{Gone, ROLLBACK_TO_SAVEPOINT, SAVEPOINT},
     fault,
-    script::{RUN, arguments},
+    script::{arguments, run},
 };
 use crate::{
     domain::{
@@ -204,12 +205,18 @@ impl Append for PostgresAppend {
             return Ok(());
         }
         self.forget(rows);
+        let (gone, rows) = Gone::take(rows);
         let arguments = arguments(script(rows, At::new(idx, time))?)?;
-        let done: Vec<(bool,)> = self.lease()?.rows_with(RUN.into(), arguments).await.map_err(fault)?;
-        match done.as_slice() {
-            [(true,)] => Ok(()),
-            _ => Err(StoreError::RowConflict),
+        let lease = self.lease()?;
+        if gone.is_empty() {
+            return if run(lease, arguments).await? { Ok(()) } else { Err(StoreError::RowConflict) };
         }
+        lease.simple(SAVEPOINT).await.map_err(fault)?;
+        if gone.delete(lease).await.map_err(fault)? && run(lease, arguments).await? {
+            return Ok(());
+        }
+        lease.simple(ROLLBACK_TO_SAVEPOINT).await.map_err(fault)?;
+        Err(StoreError::RowConflict)
     }
 
     async fn commit(mut self: Box<Self>, entries: Vec<EntryRow>, tiles: Vec<TileRow>, head: HeadRow) -> Result<(), StoreError> {
