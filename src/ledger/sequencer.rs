@@ -200,10 +200,7 @@ impl Sequencer {
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
-        let mut verdicts = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            verdicts.push(batch.take(draft).await?);
-        }
+        let verdicts = batch.take(drafts).await?;
         let committed = if batch.touched() {
             let Done { head, tree, edge, entries } = batch.commit(edge).await?;
             self.edge = Some(edge);
@@ -277,7 +274,7 @@ impl Sequencer {
         if !self.skewed {
             let id = Ids::new(Arc::clone(&self.clock)).v7().map_err(|_| LedgerError::NoEntropy)?;
             let entry = Entry::of_gateway(id, self.node.clone(), EntryType::ClockSkew);
-            batch.take(Prepared::new(Draft::of_gateway(entry))?).await?;
+            batch.take(vec![Prepared::new(Draft::of_gateway(entry))?]).await?;
         }
         Ok(true)
     }
