@@ -40,7 +40,7 @@ use async_trait::async_trait;
 
 pub use self::{
     address::Address,
-    append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    append::{Append, Appender, DraftRows, EntryRow, OnceKey, TileRow},
     checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
     copy::{Copied, Hold, Recount, copy},
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},

@@ -3,8 +3,6 @@
 pub(super) const HEAD: &str = "SELECT origin, size, root, frontier, last_time, rights_epoch, policy FROM ledger_head WHERE one = 1";
 pub(super) const INSERT_HEAD: &str = "INSERT INTO ledger_head (one, origin, size, root, frontier, last_time, rights_epoch, policy) \
      VALUES (1, $1, 0, $2, $3, 0, 0, $4)";
-pub(super) const MOVE_HEAD: &str = "UPDATE ledger_head SET size = $1, root = $2, frontier = $3, last_time = $4, rights_epoch = $5, policy = $6, \
-     origin = $7 WHERE one = 1 AND size = $8";
 
 pub(super) const ENTRY: &str =
     "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx WHERE e.idx = $1";
@@ -38,8 +36,6 @@ pub(super) const OPENING_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) A
      SELECT min(idx) AS idx FROM ledger_opening WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
 pub(super) const INDEX_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS idx FROM ledger_index WHERE idx < 0 UNION ALL \
      SELECT min(idx) AS idx FROM ledger_index WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
-
-pub(super) const INSERT_TILE: &str = "INSERT INTO ledger_tile (level, n, root, hashes) VALUES ($1, $2, $3, $4)";
 
 pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE kind = $1 AND iss = $2 AND jti = $3";
 pub(super) const FORGET_EXPIRED: &str = "DELETE FROM used_once WHERE (kind, iss, jti) IN \

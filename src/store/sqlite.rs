@@ -172,6 +172,11 @@ impl Database for SqliteFile {
         self.reads.all(sql, arguments).await.map_err(StoreError::Database)
     }
 
+    async fn one<T: Columns>(&self, statement: Statement) -> Result<Option<T>, StoreError> {
+        let (sql, arguments) = bound(statement)?;
+        self.reads.one(sql, arguments).await.map_err(StoreError::Database)
+    }
+
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
         let (sql, arguments) = bound(statement)?;
         rows(&self.writer, sql, arguments).await.map_err(StoreError::Database)
