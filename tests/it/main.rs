@@ -78,6 +78,7 @@ mod schema_rows;
 mod schema_rules;
 mod several_gateways;
 mod standby;
+mod standby_behind;
 mod stolen_keys;
 mod store_contract;
 mod store_postgres;
