@@ -28,6 +28,8 @@ mod faults_kill;
 mod faults_listener;
 mod faults_markers;
 mod faults_postgres;
+mod faults_postgres_steps;
+mod faults_restore;
 mod faults_races;
 mod faults_rounds;
 mod faults_rows;
