@@ -5,7 +5,7 @@ use std::fs;
 use tsunagi::{domain::codes::Purpose, tlog::Quorum};
 
 use crate::{
-    backup_restore::{lose, rename, text, tsunagi},
+    backup_restore::{lose, text, tsunagi},
     exchange_stage::{AUDITOR, story::Story},
     witness_gateway::{auditor_key, note, sandbox_with, says},
     witness_stage::WitnessServer,
@@ -49,7 +49,7 @@ async fn a_reopened_ledger_is_cosigned_under_its_new_name_and_the_loss_stays_on_
     let told = reopened.json();
     let (index, vkey) = (told["index"].as_u64().unwrap(), told["vkey"].as_str().unwrap());
     assert_eq!(told["reopens"]["known"]["size"].as_u64(), Some(cosigned));
-    rename(&sandbox, origin, vkey);
+    sandbox.rename(origin, vkey);
 
     // The same witness cosigns the new name from its first head on, and the dispute over the old one is over.
     let server = sandbox.serve().await;
