@@ -9,9 +9,11 @@ use super::{
     Append, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
     apply::{At, script},
     decode::{self, integer},
+    gone::Gone,
     sql,
     sqlite::Db,
     sqlite_script::execute,
+    statement::Statement,
 };
 use crate::domain::{
     ids::{AgreementId, CaseKey, Jti},
@@ -83,16 +85,22 @@ impl Append for SqliteAppend {
         if rows.is_empty() {
             return Ok(());
         }
-        let script = script(rows, At::new(idx, time))?;
+        let (gone, rows) = Gone::take(rows);
+        let mut script = script(rows, At::new(idx, time))?.into_iter().peekable();
+        // An erasure may have more values than one call takes.
+        let mut calls: Vec<Vec<Statement>> = gone.statements().into_iter().map(|statement| vec![statement]).collect();
+        while script.peek().is_some() {
+            calls.push(script.by_ref().take(AT_ONCE).collect());
+        }
         // One savepoint, moved from draft to draft. The commit ends it.
-        let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
+        let mut first = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
         let mut written = Ok(());
-        let mut script = script.into_iter().peekable();
-        let mut first = savepoint;
-        // An erasure may have more values than one call takes.
-        while written.is_ok() && script.peek().is_some() {
-            written = execute(first, script.by_ref().take(AT_ONCE).collect(), &mut self.transaction).await;
+        for call in calls {
+            written = execute(first, call, &mut self.transaction).await;
+            if written.is_err() {
+                break;
+            }
             first = NOTHING;
         }
         if matches!(written, Err(StoreError::RowConflict)) {

@@ -19,6 +19,7 @@ pub(super) enum Value {
 pub(super) struct Statement {
     sql: Cow<'static, str>,
     values: Vec<Value>,
+    rows: usize,
 }
 
 impl fmt::Debug for Statement {
@@ -29,7 +30,7 @@ impl fmt::Debug for Statement {
 
 impl Statement {
     pub(super) const fn new(sql: &'static str) -> Self {
-        Self { sql: Cow::Borrowed(sql), values: Vec::new() }
+        Self { sql: Cow::Borrowed(sql), values: Vec::new(), rows: 1 }
     }
 
     /// Goes on with the text of the statement.
@@ -42,6 +43,17 @@ impl Statement {
     pub(super) fn next(self) -> Self {
         let number = format!("${}", self.values.len() + 1);
         self.push(&number)
+    }
+
+    /// How many rows it must change, if that is not one.
+    pub(super) const fn changing(mut self, rows: usize) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// How many rows it must change, as part of a script.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(super) fn text<'a>(self, value: impl Into<Cow<'a, str>>) -> Self {

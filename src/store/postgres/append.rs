@@ -10,7 +10,7 @@ use sqlx::{Arguments as _, postgres::PgArguments};
 
 use super::{
     connections::{Connections, Lease, durable, plain},
-    erase::{Gone, ROLLBACK_TO_SAVEPOINT, SAVEPOINT},
+    erase::{ROLLBACK_TO_SAVEPOINT, SAVEPOINT, delete},
     fault,
     script::{arguments, run},
 };
@@ -23,6 +23,7 @@ use crate::{
         Append, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
         apply::{At, script},
         decode::{self, integer},
+        gone::Gone,
         read, sql,
         statement::Statement,
     },
@@ -188,7 +189,7 @@ impl Append for PostgresAppend {
             return if run(lease, arguments).await? { Ok(()) } else { Err(StoreError::RowConflict) };
         }
         lease.simple(SAVEPOINT).await.map_err(fault)?;
-        if gone.delete(lease).await.map_err(fault)? && run(lease, arguments).await? {
+        if delete(gone, lease).await.map_err(fault)? && run(lease, arguments).await? {
             return Ok(());
         }
         lease.simple(ROLLBACK_TO_SAVEPOINT).await.map_err(fault)?;
