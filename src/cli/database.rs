@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{CliError, Voice};
 use crate::{
-    config::{self, Config},
+    config::{self, Config, Database},
     startup,
     store::{self, Address, StoreError, Upgraded},
     text::Lang,
@@ -160,14 +160,22 @@ fn not_upgraded(error: &StoreError) -> CliError {
     CliError::usage(format!("database: {error}{cause}. {en}{}", state.0), format!("データベース: {error}{cause}。{ja}{}", state.1))
 }
 
-/// The address of the owner, from a private file.
+/// The address of the owner, from a private file. What holds for the gateway's own address holds for this one.
 pub(super) fn owner(file: &Path) -> Result<Address, CliError> {
     let bytes = config::read_secret(file).map_err(|error| usage(&error))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         let file = file.display();
         CliError::usage(format!("{file}: write one PostgreSQL URL"), format!("{file}: PostgreSQL の URL を一つ書いてください"))
     })?;
-    Ok(Address::from(text.trim()))
+    let (text, file) = (text.trim(), file.display());
+    if !text.starts_with("postgres") {
+        return Err(CliError::usage(
+            format!("{file}: write one PostgreSQL URL"),
+            format!("{file}: PostgreSQL の URL を一つ書いてください"),
+        ));
+    }
+    let named = Database::named(text).map_err(|remedy| CliError::usage(format!("{file}: {remedy}"), format!("{file}: {remedy}")))?;
+    startup::address(&named).map_err(|error| usage(&error))
 }
 
 /// What to do about a database that cannot be made or changed.

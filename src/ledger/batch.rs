@@ -248,6 +248,14 @@ impl Batch {
         self.append.commit(Vec::new(), Vec::new(), self.head).await.map_err(|error| unavailable(&error))
     }
 
+    /// Commits a write that changes nothing. What others committed before it is then as durable as this is: a server makes a commit visible without the
+    /// standbys it was to wait for when it has crashed meanwhile, or when somebody cancelled the wait.
+    pub(super) async fn settle(self) -> Result<HeadRow, LedgerError> {
+        let head = self.head.clone();
+        self.append.commit(Vec::new(), Vec::new(), self.head).await.map_err(|error| unconfirmed(&error))?;
+        Ok(head)
+    }
+
     /// Commits. `edge` is the right edge of the tree before this batch.
     pub(super) async fn commit(mut self, mut edge: RightEdge) -> Result<Done, LedgerError> {
         let hashes: Vec<Hash> = self.rows.iter().map(|row| Hash(row.leaf_hash)).collect();
@@ -263,15 +271,15 @@ impl Batch {
         self.head.root = tree.root().0;
         self.head.frontier = tree.frontier().to_bytes();
         let head = self.head.clone();
-        match self.append.commit(self.rows, tiles, self.head).await {
-            Ok(()) => Ok(Done { head, tree, edge, entries: self.entries }),
-            Err(error @ StoreError::CommitUnknown(_)) => {
-                unavailable(&error);
-                Err(LedgerError::OutcomeUnknown)
-            }
-            Err(error) => Err(unavailable(&error)),
-        }
+        self.append.commit(self.rows, tiles, self.head).await.map_err(|error| unconfirmed(&error))?;
+        Ok(Done { head, tree, edge, entries: self.entries })
     }
+}
+
+/// Logs what the store said about a commit.
+fn unconfirmed(error: &StoreError) -> LedgerError {
+    let unavailable = unavailable(error);
+    if matches!(error, StoreError::CommitUnknown(_)) { LedgerError::OutcomeUnknown } else { unavailable }
 }
 
 /// No party has this code: registered operators have a name.

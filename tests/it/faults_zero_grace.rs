@@ -18,21 +18,20 @@ use tokio::{
 use tsunagi::{
     domain::{
         agreement::{AgreementAct, Side},
-        codes::Purpose,
         consent::Exception,
         entry::Outcome,
         field::FieldClass,
     },
     message::{
-        keys::{KeyUse, SigningKey},
-        objects::{KeyAct, KeyStatement, PartyAct, SignedObject as _},
+        keys::SigningKey,
+        objects::{KeyAct, PartyAct},
     },
 };
 
 use crate::exchange_stage::{
     Sandbox, Settings,
     ledger::Ledger,
-    party::{Accepted, Released, Setback, now},
+    party::{Accepted, Released, Setback},
     process::Server,
     rights::{Lapse, Right, breaches, resting_on},
     story::{BENEFIT, PLACEMENT, Referral, Story},
@@ -131,21 +130,9 @@ async fn nothing_follows_the_retirement_of_the_key_that_signed_for_it() {
     let (_sandbox, server, story, referral) = stage().await;
     let reader = &story.municipality;
     let new = SigningKey::generate().unwrap();
-    let statement = |act, key: &SigningKey| KeyStatement {
-        issued: reader.issued(),
-        act,
-        purpose: KeyUse::Sig,
-        jwk: key.public().clone(),
-        nbf: (act == KeyAct::Add).then(now),
-        naf: (act == KeyAct::Add).then(|| now().plus_secs(86_400)),
-        pop: None,
-        compromised_at: None,
-    };
-    let target = "/v1/parties/self/keys";
-    let add = statement(KeyAct::Add, &new).sign_with_proof(&reader.signing, &new).unwrap();
-    reader.post_object(target, Purpose::Administration, &add).await.unwrap();
-    let retire = statement(KeyAct::Retire, &reader.signing).sign(&reader.signing).unwrap();
-    let retiring = async { reader.post_object(target, Purpose::Administration, &retire).await.unwrap() };
+    reader.add_key(&new).await.unwrap();
+    let retire = reader.key_statement(KeyAct::Retire, &reader.signing);
+    let retiring = async { reader.say_of_key(&retire, &reader.signing).await.unwrap() };
     let (tally, ended) = reads(&story, &referral.case, 200, retiring).await;
     tally.assert_fired("actor_invalid");
     // Nobody signs with the new key in this test, so the retired one stands behind everything the party does.

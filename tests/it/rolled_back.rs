@@ -180,6 +180,36 @@ async fn a_database_that_goes_back_under_a_running_gateway_ends_its_service_for_
     }
 }
 
+#[tokio::test]
+async fn a_larger_database_that_went_another_way_is_found_out_by_whoever_looks() {
+    for _ in 0..20 {
+        let marked = Marked::new().await;
+        marked.grow(10).await;
+        let copy = marked.copy("old.sqlite").await;
+        let (ledger, _task) = marked.open().await.unwrap();
+        for _ in 0..10 {
+            committed(ledger.append(draft()).await);
+        }
+        swap(&marked.stage, &copy).await;
+        let (other, _other) = marked.stage.ledger_of(&store::open(&marked.stage.url()).await.unwrap()).await;
+        for _ in 0..15 {
+            committed(other.append(draft()).await);
+        }
+        // Nobody appends here: looking is enough.
+        let looked = ledger.refresh().await;
+        if looked == Err(LedgerError::RolledBack) {
+            // On a slow machine the watcher looked before the other history was the longer one.
+            continue;
+        }
+        assert_eq!(looked, Err(LedgerError::Forked));
+        assert_eq!(ledger.standing().now().dispute, Some(Dispute::Forked { held: 20 }));
+        assert_eq!(ledger.writable().await.unwrap_err(), LedgerError::Forked, "not ready");
+        assert_eq!((ledger.size(), marked.shown()), (20, 20));
+        return;
+    }
+    panic!("the watcher was always faster");
+}
+
 fn expected(dispute: Dispute) -> LedgerError {
     match dispute {
         Dispute::RolledBack { .. } => LedgerError::RolledBack,

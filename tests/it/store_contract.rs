@@ -29,6 +29,7 @@ on_both! {
     a_dropped_append_leaves_nothing_and_a_committed_one_everything,
     an_entry_that_is_there_already_fails_the_whole_batch,
     a_write_that_conflicts_leaves_nothing_and_the_append_goes_on,
+    what_was_asked_for_before_a_write_is_answered_as_it_is_behind_it,
     used_ids_are_answered_in_the_order_of_the_question,
     expired_ids_are_forgotten_in_steps_and_the_others_kept,
     the_database_refuses_changes_of_what_is_for_ever,
@@ -42,6 +43,28 @@ on_both! {
     an_audit_query_finds_exactly_what_passes_in_bounded_pages,
     a_time_range_is_half_open_and_a_size_pins_the_pages,
     an_auditor_finds_the_entries_of_its_places_only,
+}
+
+async fn what_was_asked_for_before_a_write_is_answered_as_it_is_behind_it(stage: Stage) {
+    let new = vec![
+        new_case(1),
+        vec![Write::Consent { jti: jti(7), collector: center(), sha256: digest(1), subject: Tag([1; 16]), sealed: sealed(1) }],
+    ];
+    store_entry(&*stage.store, &new.concat()).await;
+    let mut append = stage.store.appender().begin().await.unwrap();
+    append.foresee(&[case(1)], &[jti(7)]).await.unwrap();
+    assert_eq!((append.case_revision(&case(1)).await.unwrap(), append.consent_case(&jti(7)).await.unwrap()), (Some(1), None));
+    for (revision, write) in [
+        (2, Write::CaseState(case(1), CaseState::Accepted)),
+        (3, Write::CaseParty { case: case(1), party: town(), id: case_id(1), relation: Relation::Accepted }),
+        (4, Write::EraseCase(case(1))),
+    ] {
+        append.foresee(&[case(1)], &[]).await.unwrap();
+        append.write(&[write], 1, START).await.unwrap();
+        assert_eq!(append.case_revision(&case(1)).await.unwrap(), Some(revision));
+    }
+    append.write(&[Write::ConsentBound(jti(7), case(1))], 1, START).await.unwrap();
+    assert_eq!(append.consent_case(&jti(7)).await.unwrap(), Some(case(1)));
 }
 
 fn registration(id: &PartyId, ja: &str) -> Registration {

@@ -158,6 +158,23 @@ async fn a_commit_whose_answer_is_lost_is_known_or_made_by_its_repetition() {
 }
 
 #[tokio::test]
+async fn a_connection_that_answers_nothing_any_more_is_closed_and_not_asked_to_roll_back() {
+    let Some(stage) = Stage::postgres().await else { return };
+    let database = stage.postgres.clone().unwrap();
+    let proxy = Proxy::before(database.port);
+    let store = through(&stage, proxy.port, false).await;
+    let mut append = store.appender().begin().await.unwrap();
+    proxy.silence();
+    let asked = append.case_revision(&case(1)).await;
+    assert!(matches!(asked, Err(StoreError::Database(sqlx::Error::PoolTimedOut))), "{asked:?}");
+    drop(append);
+    // The place it had is free, and the server gave up the lock when the connection went.
+    store_entry(&*store, &[]).await;
+    let unheard = proxy.unheard();
+    assert!(unheard.contains("case_") && !unheard.contains("ROLLBACK"), "{unheard:?}");
+}
+
+#[tokio::test]
 async fn an_outage_is_an_error_within_seconds_and_ends_by_itself() {
     let Some(cluster) = postgres_stage::own(&[]) else { return };
     let database = cluster.database();

@@ -71,13 +71,33 @@ impl PostgresAppend {
     fn forget(&mut self, rows: &[Write]) {
         for row in rows {
             match row {
-                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } => {
+                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } | Write::EraseCase(case) => {
                     self.revisions.remove(case);
                 }
-                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } => {
+                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } | Write::EraseConsent { consent, .. } => {
                     self.bindings.remove(consent);
                 }
-                _ => {}
+                // Named one by one: what comes to the list of writes is thought of here.
+                Write::Party(_)
+                | Write::PartyState(..)
+                | Write::Key(_)
+                | Write::KeyState { .. }
+                | Write::Agreement { .. }
+                | Write::AgreementAct { .. }
+                | Write::AgreementSuperseded(..)
+                | Write::DataKey(..)
+                | Write::Person(_)
+                | Write::PersonKey(..)
+                | Write::ConsentEnd { .. }
+                | Write::ConsentSuperseded { .. }
+                | Write::CaseTouched(..)
+                | Write::Message(_)
+                | Write::Evidence(_)
+                | Write::EraseKey(_)
+                | Write::EraseMessage(..)
+                | Write::ErasePerson(..)
+                | Write::EraseOpening(_)
+                | Write::EraseTag(..) => {}
             }
         }
     }
@@ -86,6 +106,10 @@ impl PostgresAppend {
 impl Drop for PostgresAppend {
     fn drop(&mut self) {
         let Some(mut lease) = self.lease.take() else { return };
+        if lease.is_spoilt() {
+            // Closed here and now: the server rolls back when it notices, and nobody waits for an answer that does not come.
+            return;
+        }
         // Without a runtime the connection is closed, and the server rolls back when it notices.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
@@ -205,7 +229,7 @@ impl Append for PostgresAppend {
         }
         // From here on the server may have committed although we do not hear of it, so the connection is not rolled back but closed.
         let mut lease = self.lease.take().ok_or(StoreError::Database(sqlx::Error::PoolClosed))?;
-        lease.simple("COMMIT").await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
+        lease.commit().await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
         lease.give_back();
         Ok(())
     }
