@@ -24,7 +24,7 @@ pub(super) struct Statement {
 
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Statement").field("sql", &self.sql).field("values", &self.values.len()).finish()
+        f.debug_struct("Statement").field("sql", &self.sql).field("values", &self.values.len()).field("rows", &self.rows).finish()
     }
 }
 
@@ -130,6 +130,6 @@ mod tests {
     fn what_is_bound_is_not_printed() {
         let statement = Statement::new("SELECT 1 WHERE 'a' = ").next().text("hidden").push(" AND 2 = ").next().int(7);
         assert_eq!(statement.sql, "SELECT 1 WHERE 'a' = $1 AND 2 = $2");
-        assert_eq!(format!("{statement:?}"), "Statement { sql: \"SELECT 1 WHERE 'a' = $1 AND 2 = $2\", values: 2 }");
+        assert_eq!(format!("{statement:?}"), "Statement { sql: \"SELECT 1 WHERE 'a' = $1 AND 2 = $2\", values: 2, rows: 1 }");
     }
 }
