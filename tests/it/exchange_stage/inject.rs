@@ -55,6 +55,22 @@ impl Injection {
         Self::attach(&[format!("-p{thread}")], calls, fault, when)
     }
 
+    /// Runs a command that is killed at the nth of these calls on one file, and waits for its end.
+    pub(crate) fn killing(program: &str, words: &[&str], file: &Path, calls: &str, nth: usize) -> Trace {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace");
+        let ran = Command::new("strace")
+            .args(["-f", "-P", file.to_str().unwrap(), "-e", &format!("trace={calls}"), "-e", "signal=none", "-s", "0"])
+            .args(["-e", &format!("inject={calls}:signal=SIGKILL:when={nth}"), "-o", trace.to_str().unwrap(), program])
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .expect("strace (Debian package strace) is installed");
+        let trace = Trace::read(&trace);
+        assert!(ran.status.success() || trace.fired() > 0, "{}", String::from_utf8_lossy(&ran.stderr));
+        trace
+    }
+
     /// Into nothing: system calls are seen and left alone.
     pub(crate) fn watch(server: &Server, calls: &str) -> Self {
         Self::strace(&["-f".to_owned(), format!("-p{}", server.id())], calls, &[])
@@ -101,8 +117,7 @@ impl Injection {
         let early = self.strace.try_wait().unwrap();
         assert!(early.is_none_or(|status| status.success()), "strace did not last: {early:?}");
         self.detach();
-        let text = fs::read_to_string(&self.trace).unwrap();
-        Trace { lines: text.lines().map(str::to_owned).collect() }
+        Trace::read(&self.trace)
     }
 
     fn detach(&mut self) {
@@ -128,6 +143,10 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
+    fn read(file: &Path) -> Self {
+        Self { lines: fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect() }
+    }
+
     /// How often the fault fired. The call at which the process was killed has no result.
     pub(crate) fn fired(&self) -> usize {
         self.lines.iter().filter(|line| line.contains("(INJECTED)") || line.ends_with(" = ?")).count()
