@@ -185,7 +185,7 @@ fn name(file: &Path) -> std::borrow::Cow<'_, str> {
 
 /// Pages of the log behind which SQLite moves it.
 const LOG: usize = 4_096;
-/// Pages that the first part of the log's index can hold (SQLite's file format, section 4.5).
+/// Pages that the first part of the log's index can hold (SQLite's "WAL-mode File Format", section 2).
 const INDEXED: usize = 4_062;
 /// Fewer pages than an append writes, and more than the table takes that fills the log.
 const NEARLY: usize = 16;

@@ -1,8 +1,9 @@
 //! Readers in several processes, at several gateways, that go on reading whatever they are answered: what rights end in the middle of.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::SocketAddr,
+    path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex},
 };
@@ -32,6 +33,8 @@ pub(crate) struct Storm {
 struct Process {
     /// Dropped, it is killed.
     child: Child,
+    /// What it printed.
+    said: PathBuf,
     orders: OwnedWriteHalf,
     hearing: JoinHandle<()>,
 }
@@ -57,9 +60,8 @@ impl Storm {
                 .kill_on_drop(true)
                 .spawn()
                 .unwrap();
-            let (stream, _) =
-                timeout(SOON, listener.accept()).await.unwrap_or_else(|_| panic!("no reader came: {}", said.display())).unwrap();
-            processes.push(Process::new(child, stream, &reads));
+            let Ok(came) = timeout(SOON, listener.accept()).await else { panic!("no reader came: {}", fs::read_to_string(&said).unwrap()) };
+            processes.push(Process::new(child, said, came.unwrap().0, &reads));
         }
         let mut storm = Self { processes, reads };
         storm.say(&serde_json::to_string(&doors).unwrap()).await;
@@ -95,11 +97,11 @@ impl Storm {
 
     /// Ends the processes; gives what they read.
     pub(crate) async fn end(self) -> Vec<Read> {
-        for Process { mut child, orders, hearing } in self.processes {
+        for Process { mut child, said, orders, hearing } in self.processes {
             drop(orders);
             hearing.await.unwrap();
             let status = timeout(SOON, child.wait()).await.expect("a reader does not end").unwrap();
-            assert!(status.success(), "a reader failed: {status}");
+            assert!(status.success(), "a reader failed, {status}: {}", fs::read_to_string(said).unwrap());
         }
         std::mem::take(&mut *self.reads.lock().unwrap())
     }
@@ -116,7 +118,7 @@ impl Storm {
 }
 
 impl Process {
-    fn new(child: Child, stream: UnixStream, reads: &Arc<Mutex<Vec<Read>>>) -> Self {
+    fn new(child: Child, said: PathBuf, stream: UnixStream, reads: &Arc<Mutex<Vec<Read>>>) -> Self {
         let (told, orders) = stream.into_split();
         let (mut told, reads) = (BufReader::new(told).lines(), Arc::clone(reads));
         let hearing = tokio::spawn(async move {
@@ -128,7 +130,7 @@ impl Process {
                 reads.lock().unwrap().push(read);
             }
         });
-        Self { child, orders, hearing }
+        Self { child, said, orders, hearing }
     }
 }
 
