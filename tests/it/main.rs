@@ -105,6 +105,7 @@ mod tls_door;
 mod tls_readme;
 mod tls_reload;
 mod tls_stage;
+mod tls_stopping;
 mod witness_gateway;
 mod witness_independent;
 mod witness_past;
