@@ -52,7 +52,7 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         let shown = heads.shown();
         let batch = Batch::new(appender.begin().await.map_err(|error| tree::unavailable(&error))?)?;
         heads.compare(shown, batch.head())?;
-        batch.settle().await?;
+        batch.confirm().await?;
     }
     heads.start_flushing();
     let (published, newest) = watch::channel(Arc::new(heads.sign(&head)?));

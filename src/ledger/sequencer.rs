@@ -209,10 +209,7 @@ impl Sequencer {
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
-        let mut verdicts = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            verdicts.push(batch.take(draft).await?);
-        }
+        let verdicts = batch.take(drafts).await?;
         let committed = if batch.touched() {
             let Done { head, tree, edge, entries } = batch.commit(edge).await?;
             self.edge = Some(edge);
@@ -231,7 +228,7 @@ impl Sequencer {
             self.edge = Some(edge);
             if before.size > self.published.borrow().size {
                 // What is answered here rests on entries of another process, or on a commit of this one of which nothing was heard.
-                batch.settle().await?;
+                batch.confirm().await?;
                 // Who is handed back decides again by them.
                 self.publish(&before)?;
             }
@@ -273,7 +270,7 @@ impl Sequencer {
             let shown = self.heads.shown();
             let batch = self.lock().await?;
             self.heads.follow(shown, &*self.reads, batch.head()).await?;
-            self.publish(&batch.settle().await?).map(drop)
+            self.publish(&batch.confirm().await?).map(drop)
         };
         looked.await.inspect_err(|_| self.failing.store(true, Ordering::Relaxed))
     }
@@ -287,7 +284,7 @@ impl Sequencer {
         if !self.skewed {
             let id = Ids::new(Arc::clone(&self.clock)).v7().map_err(|_| LedgerError::NoEntropy)?;
             let entry = Entry::of_gateway(id, self.node.clone(), EntryType::ClockSkew);
-            batch.take(Prepared::new(Draft::of_gateway(entry))?).await?;
+            batch.take(vec![Prepared::new(Draft::of_gateway(entry))?]).await?;
         }
         Ok(true)
     }

@@ -78,6 +78,10 @@ impl Statement {
         self
     }
 
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
+    }
+
     pub(super) fn into_parts(self) -> (Cow<'static, str>, Vec<Value>) {
         (self.sql, self.values)
     }

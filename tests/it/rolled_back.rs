@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::ledger_stage::{ORIGIN, START, Stage, committed, node, on_both};
 
-const NEW_ORIGIN: &str = "ledger.example/tsunagi-2";
+pub(crate) const NEW_ORIGIN: &str = "ledger.example/tsunagi-2";
 
 /// A draft that an offline verification accepts.
 fn draft() -> Draft {
@@ -88,7 +88,7 @@ fn mark(stage: &Stage) -> PathBuf {
     stage.folder.path().join("t.high-water")
 }
 
-fn other_name(origin: &str) -> NoteSigner {
+pub(crate) fn other_name(origin: &str) -> NoteSigner {
     NoteSigner::from_seed(origin.parse().unwrap(), &Zeroizing::new([5; 32])).unwrap()
 }
 
@@ -300,7 +300,7 @@ async fn the_name_of_a_ledger_changes_only_with_the_entry_that_records_it(stage:
 }
 
 /// A ledger of 300 entries of which 40 were lost, opened again. Gives the notes of 250, 290 and 300 entries from before.
-async fn reopened(known: Option<u64>) -> (Stage, NoteSigner, Vec<String>) {
+pub(crate) async fn reopened(known: Option<u64>) -> (Stage, NoteSigner, Vec<String>) {
     let mut marked = Marked::new().await;
     let mut notes = Vec::new();
     for size in [250, 260, 290, 300] {

@@ -100,7 +100,7 @@ const NEEDED: &[Needed] = &[
     needed("ledger_leaf", &["SELECT", "INSERT"]),
     needed("ledger_entry", &["SELECT", "INSERT"]),
     needed("ledger_tile", &["SELECT", "INSERT"]),
-    needed("ledger_checkpoint", &["SELECT", "INSERT", "UPDATE"]),
+    needed("ledger_checkpoint", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     needed("ledger_witness", &["SELECT", "INSERT", "UPDATE"]),
     needed("ledger_publisher", &["SELECT", "UPDATE"]),
     needed("ledger_index", &["SELECT", "INSERT", "DELETE"]),

@@ -6,6 +6,7 @@
 
 mod append;
 mod connections;
+mod erase;
 mod grants;
 mod notices;
 mod schema;
