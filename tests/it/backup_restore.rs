@@ -32,25 +32,25 @@ use crate::{
 };
 
 /// How a command ended, and what it said.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{} {}", self.out, self.err))
     }
 }
 
-fn tsunagi<const N: usize>(args: [&str; N]) -> Said {
+pub(crate) fn tsunagi<const N: usize>(args: [&str; N]) -> Said {
     let done = Command::new(BINARY).args(["--lang", "en"]).args(args).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -63,7 +63,7 @@ fn mark(sandbox: &Sandbox) -> PathBuf {
 }
 
 /// Moves the database away, with what SQLite keeps beside it.
-fn lose(sandbox: &Sandbox) {
+pub(crate) fn lose(sandbox: &Sandbox) {
     let database = sandbox.database();
     for ending in ["", "-wal", "-shm"] {
         let file = PathBuf::from(format!("{}{ending}", database.display()));

@@ -18,14 +18,13 @@ use tokio::{
 use tsunagi::{
     domain::{
         agreement::{AgreementAct, Side},
-        codes::Purpose,
         consent::Exception,
         entry::Outcome,
         field::FieldClass,
     },
     message::{
-        keys::{KeyUse, SigningKey},
-        objects::{KeyAct, KeyStatement, PartyAct, SignedObject as _},
+        keys::SigningKey,
+        objects::{KeyAct, KeyStatement, PartyAct},
     },
 };
 
@@ -134,21 +133,9 @@ async fn nothing_follows_the_retirement_of_the_key_that_signed_for_it() {
     let (_sandbox, server, story, referral) = stage().await;
     let reader = &story.municipality;
     let new = SigningKey::generate().unwrap();
-    let statement = |act, key: &SigningKey| KeyStatement {
-        issued: reader.issued(),
-        act,
-        purpose: KeyUse::Sig,
-        jwk: key.public().clone(),
-        nbf: (act == KeyAct::Add).then(now),
-        naf: (act == KeyAct::Add).then(|| now().plus_secs(86_400)),
-        pop: None,
-        compromised_at: None,
-    };
-    let target = "/v1/parties/self/keys";
-    let add = statement(KeyAct::Add, &new).sign_with_proof(&reader.signing, &new).unwrap();
-    reader.post_object(target, Purpose::Administration, &add).await.unwrap();
-    let retire = statement(KeyAct::Retire, &reader.signing).sign(&reader.signing).unwrap();
-    let retiring = async { reader.post_object(target, Purpose::Administration, &retire).await.unwrap() };
+    reader.add_key(&new).await.unwrap();
+    let retire = reader.key_statement(KeyAct::Retire, &reader.signing);
+    let retiring = async { reader.say_of_key(&retire, &reader.signing).await.unwrap() };
     let (tally, ended) = reads(&story, &referral.case, 200, retiring).await;
     tally.assert_fired("actor_invalid");
     // Nobody signs with the new key in this test, so the retired one stands behind everything the party does.
@@ -179,21 +166,10 @@ async fn keys_end(sandbox: Sandbox) {
         (here.municipality.signing, elsewhere.municipality.signing) = (signing(), signing());
         let (here, elsewhere) = (Arc::new(here), Arc::new(elsewhere));
         let (reader, new) = (&here.municipality, SigningKey::generate().unwrap());
-        let statement = |act, key: &SigningKey| KeyStatement {
-            issued: reader.issued(),
-            act,
-            purpose: KeyUse::Sig,
-            jwk: key.public().clone(),
-            nbf: (act == KeyAct::Add).then(now),
-            naf: (act == KeyAct::Add).then(|| now().plus_secs(86_400)),
-            pop: None,
-            compromised_at: (act == KeyAct::Compromised).then(now),
-        };
-        let target = "/v1/parties/self/keys";
-        let add = statement(KeyAct::Add, &new).sign_with_proof(&key, &new).unwrap();
-        reader.post_object(target, Purpose::Administration, &add).await.unwrap();
-        let end = statement(act, &key).sign(if act == KeyAct::Retire { &key } else { &new }).unwrap();
-        let ending = async { reader.post_object(target, Purpose::Administration, &end).await.unwrap() };
+        reader.add_key(&new).await.unwrap();
+        let stolen = (act == KeyAct::Compromised).then(now);
+        let end = KeyStatement { compromised_at: stolen, ..reader.key_statement(act, &key) };
+        let ending = async { reader.say_of_key(&end, if stolen.is_some() { &new } else { &key }).await.unwrap() };
         let read = |_, number: usize| {
             let story = Arc::clone(if number.is_multiple_of(2) { &here } else { &elsewhere });
             let target = format!("/v1/cases/{}", referral.case);

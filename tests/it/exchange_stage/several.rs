@@ -10,13 +10,26 @@ use super::{BINARY, Sandbox};
 use crate::postgres_stage::Database;
 
 impl Sandbox {
-    /// Runs `tsunagi migrate-store` as an operator does. The owner's URL stands in a file.
+    /// Runs `tsunagi migrate-store` as an operator does. The owner's URL and the password stand in files.
     pub(crate) fn migrate_store(&self, to: &Database) -> Output {
-        let owner = self.folder.path().join("owner-url");
-        fs::write(&owner, to.owner()).unwrap();
-        fs::set_permissions(&owner, fs::Permissions::from_mode(0o600)).unwrap();
+        let whole = to.application();
+        let (role, place) = whole.split_once('@').unwrap();
+        let (role, password) = role.rsplit_once(':').unwrap();
+        self.migrate_store_to(&format!("{role}@{place}"), to, password)
+    }
+
+    /// The same to this URL.
+    pub(crate) fn migrate_store_to(&self, url: &str, to: &Database, password: &str) -> Output {
+        let private = |name: &str, content: &str| {
+            let file = self.folder.path().join(name);
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            file
+        };
         let mut command = Command::new(BINARY);
-        command.args(["migrate-store", "--lang", "en", "--json", "--to", &to.application(), "--to-owner-url-file"]).arg(owner);
+        command.args(["migrate-store", "--lang", "en", "--json", "--to", url]);
+        command.arg("--to-owner-url-file").arg(private("owner-url", &to.owner()));
+        command.arg("--to-password-file").arg(private("password", password));
         command.arg("-c").arg(self.config()).stdin(Stdio::null()).output().unwrap()
     }
 

@@ -68,6 +68,11 @@ struct Shared {
     fired: AtomicUsize,
     open: AtomicBool,
     ended: AtomicBool,
+    /// Connections that were made so far, and how many of them lead nowhere any more.
+    made: AtomicUsize,
+    silent: AtomicUsize,
+    /// What clients said on those.
+    unheard: Mutex<Vec<u8>>,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -83,6 +88,9 @@ impl Proxy {
             fired: AtomicUsize::new(0),
             open: AtomicBool::new(true),
             ended: AtomicBool::new(false),
+            made: AtomicUsize::new(0),
+            silent: AtomicUsize::new(0),
+            unheard: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -139,6 +147,16 @@ impl Proxy {
         self.shared.open.store(true, Ordering::SeqCst);
     }
 
+    /// The connections that there are stay open and lead nowhere any more: what a network does that drops everything.
+    pub(crate) fn silence(&self) {
+        self.shared.silent.store(self.shared.made.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// What clients said on connections that lead nowhere.
+    pub(crate) fn unheard(&self) -> String {
+        String::from_utf8_lossy(&self.shared.unheard.lock().unwrap()).into_owned()
+    }
+
     /// Leads new connections to another server, and breaks those to the old one.
     pub(crate) fn lead_to(&self, server: u16) {
         self.shared.server.store(server, Ordering::SeqCst);
@@ -164,13 +182,14 @@ impl Shared {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         self.connections.lock().unwrap().extend([client.try_clone()?, server.try_clone()?]);
+        let number = self.made.fetch_add(1, Ordering::SeqCst);
         let swallowing = Arc::new(AtomicBool::new(false));
         let committing = Arc::new(AtomicBool::new(false));
         let (from_client, to_server, swallow) = (client.try_clone()?, server.try_clone()?, Arc::clone(&swallowing));
         let commit = Arc::clone(&committing);
         let shared = Arc::clone(self);
         thread::spawn(move || {
-            let _broken = shared.requests(&from_client, &to_server, &swallow, &commit);
+            let _broken = shared.requests(number, &from_client, &to_server, [&swallow, &commit]);
             shut([&from_client, &to_server]);
         });
         let shared = Arc::clone(self);
@@ -182,7 +201,13 @@ impl Shared {
     }
 
     /// From the client to the server, message by message.
-    fn requests(&self, mut client: &TcpStream, mut server: &TcpStream, swallow: &AtomicBool, committing: &AtomicBool) -> io::Result<()> {
+    fn requests(
+        &self,
+        number: usize,
+        mut client: &TcpStream,
+        mut server: &TcpStream,
+        [swallow, committing]: [&AtomicBool; 2],
+    ) -> io::Result<()> {
         let mut frames = Frames::default();
         let mut turns = Turns::default();
         let mut piece = [0; 16 * 1024];
@@ -190,6 +215,10 @@ impl Shared {
             let count = client.read(&mut piece)?;
             if count == 0 {
                 return Ok(());
+            }
+            if number < self.silent.load(Ordering::SeqCst) {
+                self.unheard.lock().unwrap().extend_from_slice(&piece[..count]);
+                continue;
             }
             for frame in frames.feed(&piece[..count]) {
                 if let Some(turn) = turns.take(&frame) {
