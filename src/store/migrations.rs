@@ -76,7 +76,8 @@ mod tests {
         ] {
             let migrator = if database == "sqlite" { &SQLITE } else { &POSTGRES };
             let step = migrator.iter().find(|step| step.version == version).unwrap();
-            let found: String = step.checksum.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            let found: Vec<_> = step.checksum.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            let found = found.concat();
             assert_eq!(found, checksum, "{database} {version}: add a new step instead");
         }
     }

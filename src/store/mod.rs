@@ -18,6 +18,7 @@ mod checkpoints;
 mod copy;
 mod decode;
 mod find;
+mod gone;
 mod inspect;
 mod migrations;
 mod postgres;

@@ -132,6 +132,7 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
         .pragma("wal_autocheckpoint", CHECKPOINT)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging())
 }
 
@@ -212,5 +213,7 @@ pub(super) const PAGE_SIZE: u32 = 4 * 1024;
 /// Pages in the WAL after which they are written into the database: 16 MB, a few batches under load.
 const CHECKPOINT: &str = "4096";
 const READERS: u32 = 8;
+/// More statements than a connection is sent again and again: a batch has a few for each power of two of its rows.
+const STATEMENTS: usize = 256;
 /// How long a lock or a connection is waited for: a caller behind it has given up by then.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ use super::{
     Append, DraftRows, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
     apply::{At, script},
     decode::{self, integer},
+    gone::Gone,
     sql,
     sqlite::Db,
     sqlite_script::execute,
@@ -81,11 +82,11 @@ impl Append for SqliteAppend {
     }
 
     async fn write(&mut self, rows: &[Write], idx: u64, time: Timestamp) -> Result<(), StoreError> {
-        self.run(script(rows, At::new(idx, time))?).await
+        self.run(statements(rows, At::new(idx, time))?).await
     }
 
     async fn write_all(&mut self, drafts: &[DraftRows<'_>]) -> Result<usize, StoreError> {
-        let scripts = drafts.iter().map(|draft| script(draft.rows, At::new(draft.idx, draft.time)));
+        let scripts = drafts.iter().map(|draft| statements(draft.rows, At::new(draft.idx, draft.time)));
         let mut scripts = scripts.collect::<Result<Vec<_>, _>>()?;
         let mut taken = 0;
         while !scripts.is_empty() {
@@ -150,20 +151,27 @@ impl Append for SqliteAppend {
 }
 
 impl SqliteAppend {
-    /// Runs statements that must change one row each: all of them, or none.
+    /// Runs statements that must change as many rows as each says: all of them, or none.
     async fn run(&mut self, script: Vec<Statement>) -> Result<(), StoreError> {
         if script.is_empty() {
             return Ok(());
         }
         // One savepoint, moved from script to script. The commit ends it.
-        let savepoint = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
+        let mut first = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
         let mut written = Ok(());
         let mut script = script.into_iter().peekable();
-        let mut first = savepoint;
-        // An erasure may have more values than one call takes.
-        while written.is_ok() && script.peek().is_some() {
-            written = execute(first, script.by_ref().take(AT_ONCE).collect(), &mut self.transaction).await;
+        while written.is_ok()
+            && let Some(statement) = script.next()
+        {
+            // An erasure may have more values than one call takes.
+            let mut values = statement.values();
+            let mut call = vec![statement];
+            while let Some(next) = script.next_if(|next| values + next.values() <= VALUES) {
+                values += next.values();
+                call.push(next);
+            }
+            written = execute(first, call, &mut self.transaction).await;
             first = NOTHING;
         }
         if matches!(written, Err(StoreError::RowConflict)) {
@@ -186,6 +194,14 @@ impl SqliteAppend {
         let moved = query.build().fetch_all(&mut *self.transaction).await.map_err(StoreError::Database)?;
         if moved.len() == 1 { Ok(()) } else { Err(StoreError::HeadMoved) }
     }
+}
+
+/// What the rows of a draft are written by.
+fn statements(rows: &[Write], at: At) -> Result<Vec<Statement>, StoreError> {
+    let (gone, rows) = Gone::take(rows);
+    let mut statements = gone.statements();
+    statements.extend(script(rows, at)?);
+    Ok(statements)
 }
 
 /// How many of the first drafts have the same statements: a power of two, so that few texts exist and each stays prepared.
@@ -287,8 +303,8 @@ type NumberedOnce = (i64, Vec<u8>, Option<i64>, Vec<u8>);
 const GROUP: usize = 32;
 /// Rows of one statement: with up to 13 columns they stay below SQLite's limit of 32,766 variables.
 const ROWS: usize = 1024;
-/// Statements of a draft in one call: with up to 13 values each they stay below SQLite's limit of 32,766 variables.
-const AT_ONCE: usize = 2048;
+/// Values of the statements in one call: SQLite's limit is 32,766 variables.
+const VALUES: usize = 30_000;
 /// Changes nothing and gives no row.
 const NOTHING: &str = "SELECT 1 WHERE FALSE";
 const SAVEPOINT: &str = "SAVEPOINT draft";

@@ -215,4 +215,4 @@ async fn hold(holder: &mut PgConnection) -> Transaction<'_, Postgres> {
 }
 
 /// Every write costs a run of the command under strace.
-const STRIDE: usize = 25;
+const STRIDE: usize = 10;

@@ -45,7 +45,7 @@ async fn consents_that_another_case_rests_on_stay_until_that_case_is_erased_too(
     for consent in &consents {
         story.centre.json(consent, PLACEMENT).await.unwrap();
     }
-    assert_eq!(printed(&tsunagi(&["--json", "audit", "inspect"], &sandbox))["holds"], true);
+    assert_eq!(printed(&tsunagi(&["--json", "audit", "inspect"], &sandbox))["holds"], true, "nothing is found by the erased case");
 
     // Nothing rests on them any more.
     let done = printed(&erase(&sandbox, &other.case, MUNICIPALITY, &[]));

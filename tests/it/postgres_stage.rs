@@ -27,7 +27,7 @@ use std::{
 pub(crate) use self::{
     cluster::Cluster,
     pooler::Pooler,
-    proxy::{Cut, Proxy},
+    proxy::{Cut, Halted, Moment, Proxy},
 };
 
 /// Owns the schema: migrations, `tsunagi init`.

@@ -47,7 +47,7 @@ on_both! {
 }
 
 async fn what_was_asked_for_before_a_write_is_answered_as_it_is_behind_it(stage: Stage) {
-    let new = vec![
+    let new = [
         new_case(1),
         vec![Write::Consent { jti: jti(7), collector: center(), sha256: digest(1), subject: Tag([1; 16]), sealed: sealed(1) }],
     ];

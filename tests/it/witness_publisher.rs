@@ -363,6 +363,11 @@ async fn cosignatures_of_one_head_are_collected_over_time_and_never_lost(stage: 
     row.cosignatures = before.replace("b.example/w", "c.example/w");
     assert!(!stage.store.keep_checkpoint(&row, "other").await.unwrap(), "somebody else wrote meanwhile");
     assert!(stage.store.keep_checkpoint(&row, &before).await.unwrap());
+    b.behave(Manner::Status(500));
     publisher.round().await.unwrap();
     assert_eq!(cosigned(&ledger), None);
+    // What is missing is asked for again, although nothing grew.
+    b.behave(Manner::Honest);
+    publisher.round().await.unwrap();
+    assert_eq!(cosigned(&ledger), Some(1));
 }

@@ -10,7 +10,7 @@ use sqlx::{Arguments as _, postgres::PgArguments};
 
 use super::{
     connections::{Connections, Lease, durable, plain},
-    erase::{Gone, ROLLBACK_TO_SAVEPOINT, SAVEPOINT},
+    erase::{ROLLBACK_TO_SAVEPOINT, SAVEPOINT, delete},
     fault,
     script::{arguments, run},
 };
@@ -23,6 +23,7 @@ use crate::{
         Append, DraftRows, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
         apply::{At, script},
         decode::{self, integer},
+        gone::Gone,
         read, sql,
         statement::Statement,
     },
@@ -217,7 +218,7 @@ impl Append for PostgresAppend {
             return if self.run(script).await? { Ok(()) } else { Err(StoreError::RowConflict) };
         }
         self.lease()?.simple(SAVEPOINT).await.map_err(fault)?;
-        if gone.delete(self.lease()?).await.map_err(fault)? && self.run(script).await? {
+        if delete(gone, self.lease()?).await.map_err(fault)? && self.run(script).await? {
             return Ok(());
         }
         self.lease()?.simple(ROLLBACK_TO_SAVEPOINT).await.map_err(fault)?;

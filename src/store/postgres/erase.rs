@@ -1,57 +1,25 @@
-//! Openings and search tags of erased entries: all of a draft's in one statement each. A case may have ten thousands of them, and the head lock is held
-//! meanwhile.
+//! Openings and search tags of erased entries: all of a draft's in one statement each.
 //!
 //! Promises: exactly the rows that are named go, or it says that they do not fit; undoing what was done by then is for the caller.
 
 use sqlx::{Arguments as _, postgres::PgArguments};
 
 use super::connections::Lease;
-use crate::store::{Write, decode::integer};
+use crate::store::gone::Gone;
 
-/// What goes.
-#[derive(Debug, Default)]
-pub(super) struct Gone {
-    openings: Vec<i64>,
-    tags: Vec<Vec<u8>>,
-    /// Of the tags, in their order.
-    indexes: Vec<i64>,
-}
-
-impl Gone {
-    /// Takes these writes out of a draft's; gives the others.
-    pub(super) fn take(rows: &[Write]) -> (Self, Vec<&Write>) {
-        let (mut gone, mut others) = (Self::default(), Vec::new());
-        for row in rows {
-            match row {
-                Write::EraseOpening(idx) => gone.openings.push(integer(*idx)),
-                Write::EraseTag(tag, idx) => {
-                    gone.tags.push(tag.0.to_vec());
-                    gone.indexes.push(integer(*idx));
-                }
-                other => others.push(other),
-            }
-        }
-        (gone, others)
+/// Deletes them. Says whether each of them was there, once.
+pub(super) async fn delete(gone: Gone, lease: &mut Lease) -> Result<bool, sqlx::Error> {
+    let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+    let (openings, tags) = (count(gone.openings.len()), count(gone.tags.len()));
+    let mut arguments = PgArguments::default();
+    arguments.add(gone.openings).map_err(sqlx::Error::Encode)?;
+    if lease.execute(OPENINGS, arguments).await? != openings {
+        return Ok(false);
     }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.openings.is_empty() && self.tags.is_empty()
-    }
-
-    /// Deletes them. Says whether each of them was there, once.
-    pub(super) async fn delete(self, lease: &mut Lease) -> Result<bool, sqlx::Error> {
-        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        let (openings, tags) = (count(self.openings.len()), count(self.tags.len()));
-        let mut arguments = PgArguments::default();
-        arguments.add(self.openings).map_err(sqlx::Error::Encode)?;
-        if lease.execute(OPENINGS, arguments).await? != openings {
-            return Ok(false);
-        }
-        let mut arguments = PgArguments::default();
-        arguments.add(self.tags).map_err(sqlx::Error::Encode)?;
-        arguments.add(self.indexes).map_err(sqlx::Error::Encode)?;
-        Ok(lease.execute(TAGS, arguments).await? == tags)
-    }
+    let mut arguments = PgArguments::default();
+    arguments.add(gone.tags).map_err(sqlx::Error::Encode)?;
+    arguments.add(gone.indexes).map_err(sqlx::Error::Encode)?;
+    Ok(lease.execute(TAGS, arguments).await? == tags)
 }
 
 /// Before the first of a draft's rows.

@@ -44,4 +44,22 @@ impl Sandbox {
         fs::set_permissions(self.config(), fs::Permissions::from_mode(0o600)).unwrap();
         self.postgres = Some(database.clone());
     }
+
+    /// Does what `tsunagi ledger reopen` says: the configurations get the new name, and the parties pin the new key. Gives the name before.
+    pub(crate) fn rename(&self, origin: &str, vkey: &str) -> String {
+        let mut before = String::new();
+        for config in [self.config(), self.path().join("another.toml")].into_iter().filter(|config| config.exists()) {
+            let text = fs::read_to_string(&config).unwrap();
+            before = text.lines().find_map(|line| line.strip_prefix("origin = ")).unwrap().trim_matches('"').to_owned();
+            fs::write(config, text.replace(&format!("origin = \"{before}\""), &format!("origin = \"{origin}\""))).unwrap();
+        }
+        for folder in fs::read_dir(self.path().join("parties")).unwrap() {
+            let file = folder.unwrap().path().join("gateway-keys.json");
+            let mut pinned: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            pinned["ledger"]["origin"] = origin.into();
+            pinned["ledger"]["vkey"] = vkey.into();
+            fs::write(&file, pinned.to_string()).unwrap();
+        }
+        before
+    }
 }
