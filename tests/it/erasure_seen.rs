@@ -19,6 +19,7 @@ use tsunagi::{
 use crate::{
     erasure_stage::{erase, export, in_both, marked, printed},
     exchange_stage::{AUDITOR, MUNICIPALITY, Sandbox},
+    postgres_stage::Database,
     witness_gateway::{auditor_key, note, sandbox_with},
     witness_stage::{Manner, WitnessServer},
 };
