@@ -218,13 +218,11 @@ fn beyond_the_matrix(kind: MessageKind) -> &'static [FieldClass] {
         M::CenterTransfer => &[
             FieldClass::Minimal,
             FieldClass::Accommodation,
-            FieldClass::ReleaseFact,
             FieldClass::MedicalObservation,
             FieldClass::VictimRelated,
             FieldClass::MedicalRestricted,
             FieldClass::AssessmentClinical,
             FieldClass::LifeHistory,
-            FieldClass::GovIdentifier,
             FieldClass::Finance,
             FieldClass::Family,
             FieldClass::FreeText,
