@@ -52,7 +52,7 @@ impl Openings for Meanwhile<'_> {
 
 async fn an_inspection_beside_an_erasure_finds_nothing_wrong(sandbox: Sandbox) {
     let server = sandbox.serve().await;
-    let url = sandbox.postgres().map_or_else(|| format!("sqlite://{}", sandbox.database().display()), |database| database.application());
+    let url = sandbox.postgres().map_or_else(|| format!("sqlite://{}", sandbox.database().display()), Database::application);
     let store = store::open(&*url).await.unwrap();
     let key = auditor_key(&sandbox);
     for before in [0, 9] {

@@ -47,7 +47,7 @@ async fn a_log_that_cannot_be_moved_into_the_database_loses_nothing() {
 async fn killed_while_the_log_is_moved_into_the_database_nothing_is_lost() {
     let mut stage = Attempts::new().await;
     let database = stage.sandbox.database();
-    for (call, stride) in [("pwrite64", if every_step() { 1 } else { 4 * STRIDE }), ("fsync", 1)] {
+    for (call, stride) in [("pwrite64", if every_step() { 1 } else { STRIDE }), ("fsync", 1)] {
         let message = stage.message().await;
         stage.lengthen_log(LOG).await;
         let (mut nth, mut killed) = (1, 0);

@@ -1,6 +1,9 @@
 //! What fails at each step of an append on PostgreSQL (`ledger.md` section 5): at every turn of the conversation with the server, and when the COMMIT is
 //! answered and the gateway does not know it yet, the append stands still, and there the gateway is killed, its connection is cut, its backend is ended
 //! by an administrator or killed.
+//!
+//! By default each kind of fault strikes every step of one kind of append, and the end of the gateway of both; `TSUNAGI_FAULT_STEPS=all` lets everything
+//! strike both.
 
 use std::{cell::Cell, process::Command};
 
@@ -26,7 +29,14 @@ async fn whatever_fails_at_any_step_of_an_append_the_entry_is_whole_or_not_there
     let mut stage = Stage::new(&cluster).await;
     for fault in [Fault::Cut, Fault::BackendEnded, Fault::BackendKilled, Fault::GatewayKilled] {
         for attempt in [Attempt::Submit, Attempt::Read] {
-            stage.sweep(attempt, fault).await;
+            let usual = match fault {
+                Fault::GatewayKilled => true,
+                Fault::Cut | Fault::BackendKilled => attempt == Attempt::Submit,
+                Fault::BackendEnded => attempt == Attempt::Read,
+            };
+            if usual || every_step() {
+                stage.sweep(attempt, fault).await;
+            }
         }
     }
     stage.finish().await;
@@ -275,6 +285,10 @@ impl<'a> Stage<'a> {
 #[track_caller]
 fn passes(setback: &Setback) {
     assert!(matches!(setback, Setback::Refused(problem) if problem.status == 503), "{setback:?}");
+}
+
+fn every_step() -> bool {
+    std::env::var("TSUNAGI_FAULT_STEPS").as_deref() == Ok("all")
 }
 
 /// Turns that no append has.

@@ -44,7 +44,8 @@ async fn of_the_heads_that_the_same_witnesses_cosigned_the_newest_stays(stage: S
     let (here, away) = (Manner::Honest, Manner::Status(503));
     let mut size = 1;
     for (manners, rounds) in [((here, here), 4), ((here, away), 3), ((away, away), 2), ((away, here), 3), ((here, away), 1)] {
-        (a.behave(manners.0), b.behave(manners.1));
+        a.behave(manners.0);
+        b.behave(manners.1);
         for _ in 0..rounds {
             grow(&ledger, 1).await;
             size += 1;
@@ -61,7 +62,8 @@ async fn of_the_heads_that_the_same_witnesses_cosigned_the_newest_stays(stage: S
         assert_eq!(cover(&*stage.store, ledger.verifier(), &quorum).await.unwrap().newest, Some(newest));
     }
     // Nothing grew, one of them is back: the newest head gets its line, and then it alone is needed.
-    (a.behave(here), b.behave(here));
+    a.behave(here);
+    b.behave(here);
     publisher.round().await.unwrap();
     assert_eq!(kept(&*stage.store).await, [(10, 0), (13, 1), (14, 2)]);
     assert_eq!(cosigned(&ledger), Some(14));
@@ -77,8 +79,9 @@ async fn what_does_not_verify_is_left_for_the_inspection(stage: Stage) {
     // Another root; a note of another key, of another size, of no form; a line of nobody, a line that does not verify.
     wrong[0].root = [9; 32];
     wrong[1].note = wrong[1].note.replace("— ", "— x");
-    wrong[2].note = wrong[3].note.clone();
-    wrong[3].note = "a note".to_owned();
+    let other = wrong[3].note.clone();
+    wrong[2].note.clone_from(&other);
+    "a note".clone_into(&mut wrong[3].note);
     let nobody = crate::witness_stage::cosigner("nobody.example/w", 9);
     wrong[4].cosignatures = crate::witness_stage::line("nobody.example/w", 9, &nobody, 5, "x\n");
     let server = WitnessServer::start("a.example/w", 31).await;

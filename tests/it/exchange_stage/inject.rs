@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     Error(&'static str),
 }
 
-/// Which system calls are hit. Each thread counts its own.
+/// Which system calls are hit. Each thread counts its own, each kind of call for itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
     /// The nth alone.
@@ -152,13 +152,14 @@ impl Trace {
         self.lines.iter().filter(|line| line.contains("(INJECTED)") || line.ends_with(" = ?")).count()
     }
 
-    /// How many calls the busiest thread made: what each counts for itself.
+    /// How often one thread made one call, at most: what is counted for itself.
     pub(crate) fn most(&self) -> usize {
         let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
-        for line in self.lines.iter().filter(|line| line.contains('(') && !line.contains(" resumed>")) {
-            // Of one thread alone strace does not say which it is.
-            let thread = line.split(' ').next().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or_default();
-            *calls.entry(thread).or_default() += 1;
+        for line in self.lines.iter().filter(|line| !line.contains(" resumed>")) {
+            // Before the call stands the thread, where there are several.
+            if let Some((call, _)) = line.split_once('(') {
+                *calls.entry(call).or_default() += 1;
+            }
         }
         calls.into_values().max().unwrap_or_default()
     }

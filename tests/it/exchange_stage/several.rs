@@ -50,7 +50,7 @@ impl Sandbox {
         let mut before = String::new();
         for config in [self.config(), self.path().join("another.toml")].into_iter().filter(|config| config.exists()) {
             let text = fs::read_to_string(&config).unwrap();
-            before = text.lines().find_map(|line| line.strip_prefix("origin = ")).unwrap().trim_matches('"').to_owned();
+            text.lines().find_map(|line| line.strip_prefix("origin = ")).unwrap().trim_matches('"').clone_into(&mut before);
             fs::write(config, text.replace(&format!("origin = \"{before}\""), &format!("origin = \"{origin}\""))).unwrap();
         }
         for folder in fs::read_dir(self.path().join("parties")).unwrap() {
