@@ -6,25 +6,34 @@
 //! a value and never a name the sender made up.
 //! Not here: reading bytes strictly (`json`), the rules that need another document.
 
+mod anonymity;
 mod catalogue;
 mod document;
 mod faults;
+mod files;
 mod formats;
 mod my_number;
 mod periods;
 mod rules;
+mod shelf;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_lc_rs::digest;
-use jsonschema::Registry;
 use serde_json::Value;
 
+pub use anonymity::AnonymityTerm;
 pub use catalogue::{Carried, Catalogue, Ident, Row};
 pub use my_number::holds_my_number;
 pub use rules::{Findings, Rule, Warning};
 
-use self::{document::Document, faults::Checker};
+use self::{
+    anonymity::Anonymity,
+    document::Document,
+    faults::{Checker, Faults},
+    files::FILES,
+    shelf::Shelf,
+};
 use crate::domain::{
     codes::MessageKind,
     digest::Digest,
@@ -94,14 +103,16 @@ impl SchemaSet {
     }
 
     fn compile(files: Vec<File>) -> Result<Self, SchemaError> {
-        let catalogue = Catalogue::compile(&files)?;
+        let mut shelf = Shelf::of(&files);
+        let catalogue = Catalogue::compile(&mut shelf)?;
         let mut messages = Vec::new();
         for file in &files {
             if let Ok(kind) = file.kind.parse() {
-                messages.push(MessageSchema::compile(kind, file, &files, &catalogue)?);
+                messages.push(MessageSchema::compile(kind, file, &mut shelf, &catalogue)?);
             }
         }
-        Ok(Self { consent: claims("consent", &files)?, agreement: claims("agreement", &files)?, catalogue, messages, files })
+        let (consent, agreement) = (claims("consent", &mut shelf)?, claims("agreement", &mut shelf)?);
+        Ok(Self { consent, agreement, catalogue, messages, files })
     }
 
     /// Every published version.
@@ -160,16 +171,21 @@ pub struct MessageSchema {
     sha256: Digest,
     rows: Vec<Row>,
     index: BTreeMap<FieldKey, usize>,
-    checker: Checker,
+    anonymity: Anonymity,
+    /// What the file says of a body as a whole: which rows there may and must be, and what one row asks of another.
+    whole: Checker,
+    /// What the catalogue says of each row: [`Document::rows`] has seen that the file says nothing else.
+    forms: Arc<Checker>,
 }
 
 impl MessageSchema {
-    fn compile(kind: MessageKind, file: &File, files: &[File], catalogue: &Catalogue) -> Result<Self, SchemaError> {
+    fn compile(kind: MessageKind, file: &File, shelf: &mut Shelf<'_>, catalogue: &Catalogue) -> Result<Self, SchemaError> {
         let document = Document::read(file.kind, file.bytes)?;
-        let checker = checker(file, files, &document)?;
+        let whole = shelf.checker(file, &document, &without_forms(json(file)?), document.names())?;
         let rows = document.rows(kind, catalogue)?;
         let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
-        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, checker })
+        let anonymity = Anonymity::of(kind, document.anonymity)?;
+        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, anonymity, whole, forms: catalogue.forms() })
     }
 
     /// The message kind.
@@ -206,13 +222,21 @@ impl MessageSchema {
     /// one violation of `body`, `unknown_rows:<number>`; a body that is no object is a violation of `body` too.
     #[must_use]
     pub fn check(&self, body: &Value) -> Vec<Violation> {
-        violations_of_rows(&self.checker, &self.rows, body)
+        violations_of_rows(&self.whole.faults_with_forms(&self.forms, body), &self.rows)
+    }
+
+    /// How much a message of this kind may tell of a person who is not named; empty where the kind is not anonymous.
+    #[must_use]
+    pub fn anonymity(&self) -> &[AnonymityTerm] {
+        self.anonymity.terms()
     }
 
     /// What rules beyond the form a body breaks that was sent at a moment. For a body whose form was checked.
     #[must_use]
     pub fn check_rules(&self, body: &Value, sent: Timestamp) -> Findings {
-        rules::findings(&self.rows, body, sent)
+        let mut found = rules::findings(&self.rows, body, sent);
+        found.violations.extend(self.anonymity.violations(&self.rows, body, sent));
+        found
     }
 }
 
@@ -243,39 +267,25 @@ impl File {
     }
 }
 
-/// Compiles a file against exactly the schemas it pins: a reference to any other does not resolve.
-fn checker(file: &File, files: &[File], document: &Document) -> Result<Checker, SchemaError> {
-    checker_of(file, files, document, &json(file)?, document.names())
-}
-
-/// The same for a value made of the file's.
-fn checker_of(file: &File, files: &[File], document: &Document, schema: &Value, names: Vec<String>) -> Result<Checker, SchemaError> {
-    if document.id != file.urn() {
-        return Err(SchemaError::Id(file.kind));
-    }
-    let wrong = |reason: String| SchemaError::Compile { kind: file.kind, reason };
-    let mut registry = Registry::new();
-    for (urn, sha256) in &document.refs {
-        let pinned = files.iter().find(|other| other.urn() == *urn && other.sha256 == *sha256);
-        let pinned = pinned.ok_or_else(|| SchemaError::Pin { kind: file.kind, pinned: urn.clone() })?;
-        registry = registry.add(urn, json(pinned)?).map_err(|e| wrong(e.to_string()))?;
-    }
-    let registry = registry.prepare().map_err(|e| wrong(e.to_string()))?;
-    let validator = formats::options().with_registry(&registry).build(schema).map_err(|e| wrong(e.to_string()))?;
-    Ok(Checker::new(validator, names))
-}
-
 fn json(file: &File) -> Result<Value, SchemaError> {
     serde_json::from_slice(file.bytes).map_err(|e| SchemaError::Malformed { kind: file.kind, reason: e.to_string() })
 }
 
-fn claims(kind: &'static str, files: &[File]) -> Result<Checker, SchemaError> {
-    let file = files.iter().rfind(|file| file.kind == kind).ok_or(SchemaError::Id(kind))?;
-    checker(file, files, &Document::read(kind, file.bytes)?)
+/// A message's schema with its rows named and their forms left to the catalogue: compiled anew for each message they would be most of the start.
+fn without_forms(mut schema: Value) -> Value {
+    for row in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(serde_json::Map::values_mut) {
+        *row = true.into();
+    }
+    schema
 }
 
-fn violations_of_rows(checker: &Checker, rows: &[Row], body: &Value) -> Vec<Violation> {
-    let faults = checker.faults(body);
+fn claims(kind: &'static str, shelf: &mut Shelf<'_>) -> Result<Checker, SchemaError> {
+    let file = shelf.file(kind)?;
+    let document = Document::read(kind, file.bytes)?;
+    shelf.checker(file, &document, &json(file)?, document.names())
+}
+
+fn violations_of_rows(faults: &Faults, rows: &[Row]) -> Vec<Violation> {
     let mut found = faults.of_whole("body", "unknown_rows");
     let broken = faults.named.iter().filter_map(|(position, rule)| rows.get(*position).map(|row| (row, rule)));
     found.extend(broken.map(|(row, rule)| Violation::of_row(&row.key, row.class, rule.clone())));
@@ -290,16 +300,6 @@ fn violations_of_claims(checker: &Checker, value: &Value, whole: &str) -> Vec<Vi
     found.extend(my_number::in_claims(value, |name| checker.knows(name)));
     found
 }
-
-/// Published versions are immutable: a change is a new file and a new line here.
-const FILES: &[(&str, &str, &[u8])] = &[
-    ("codes", "1.0.0", include_bytes!("../../schemas/codes/1.0.0.json")),
-    ("common", "1.0.0", include_bytes!("../../schemas/common/1.0.0.json")),
-    ("catalogue", "1.0.0", include_bytes!("../../schemas/catalogue/1.0.0.json")),
-    ("referral", "1.0.0", include_bytes!("../../schemas/referral/1.0.0.json")),
-    ("consent", "1.0.0", include_bytes!("../../schemas/consent/1.0.0.json")),
-    ("agreement", "1.0.0", include_bytes!("../../schemas/agreement/1.0.0.json")),
-];
 
 #[cfg(test)]
 mod tests {
@@ -332,6 +332,78 @@ mod tests {
                 "{kind} {pinned}"
             );
         }
+    }
+
+    #[test]
+    fn a_body_is_judged_as_the_published_file_judges_it() {
+        let files: Vec<File> = FILES.iter().map(|(kind, ver, bytes)| File::new(kind, ver, bytes)).collect();
+        let mut shelf = Shelf::of(&files);
+        let set = SchemaSet::builtin().unwrap();
+        for schema in set.messages() {
+            let file = shelf.file(schema.kind.as_str()).unwrap();
+            let document = Document::read(file.kind, file.bytes).unwrap();
+            let published = shelf.checker(file, &document, &json(file).unwrap(), document.names()).unwrap();
+            let path = format!("{}/schemas/examples/{}.json", env!("CARGO_MANIFEST_DIR"), schema.kind);
+            let example: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let mut bodies =
+                vec![example.clone(), Value::Null, serde_json::json!({}), serde_json::json!({"no_such_row": 1, "my_number": 1})];
+            for row in &schema.rows {
+                for wrong in ["?".into(), serde_json::json!([{"?": 1}])] {
+                    let mut body = example.clone();
+                    body[row.key.as_str()] = wrong;
+                    bodies.push(body);
+                }
+                let mut body = example.clone();
+                body.as_object_mut().unwrap().remove(row.key.as_str());
+                bodies.push(body);
+            }
+            for body in bodies {
+                assert_eq!(schema.check(&body), violations_of_rows(&published.faults(&body), &schema.rows), "{}: {body}", schema.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_that_concerns_nobody_takes_no_row_about_a_person() {
+        let (from, to) = ("\"referral\",\n        \"supplement\"", "\"training_notice\",\n        \"supplement\"");
+        let error = changed(
+            "catalogue",
+            &format!("\"x-tsunagi-kinds\": [\n        {from},\n        \"correction\",\n        \"placement_request\""),
+            &format!("\"x-tsunagi-kinds\": [\n        {to},\n        \"correction\",\n        \"placement_request\""),
+        );
+        assert!(matches!(&error, Err(SchemaError::Malformed { reason, .. }) if reason.contains("training_notice")), "{error:?}");
+    }
+
+    #[test]
+    fn an_anonymous_kind_has_terms_in_order_and_takes_no_row_that_says_who() {
+        let said = |error: Result<SchemaSet, SchemaError>, what: &str| match error {
+            Err(SchemaError::Malformed { reason, .. }) => assert!(reason.contains(what), "{reason}"),
+            other => panic!("{other:?}"),
+        };
+        said(changed("enquiry", "\"x-tsunagi-anonymity\"", "\"x-anonymity\""), "all of them");
+        let terms = "\"x-tsunagi-anonymity\": [";
+        said(changed("enquiry", "\"quasi_values\"", "\"values\""), "values");
+        let later = format!("{terms}{{\"from\": \"2027-01-01\", \"quasi_values\": 5, \"verified\": true, \"note\": \"x\"}}, ");
+        said(changed("enquiry", terms, &later), "order of their days");
+        said(
+            changed(
+                "referral",
+                "\"type\": \"object\"",
+                &format!(
+                    "{terms}{{\"from\": \"2027-01-01\", \"quasi_values\": 5, \"verified\": true, \"note\": \"x\"}}], \"type\": \"object\""
+                ),
+            ),
+            "belongs to kinds",
+        );
+        said(changed("catalogue", "\"x-tsunagi-class\": \"minimal\"", "\"x-tsunagi-class\": \"wishes\""), "enquiry");
+        said(
+            changed(
+                "catalogue",
+                "\"x-tsunagi-ident\": \"Q\",\n      \"x-tsunagi-consent-text\": \"あなたの年代",
+                "\"x-tsunagi-ident\": \"D\",\n      \"x-tsunagi-consent-text\": \"あなたの年代",
+            ),
+            "enquiry",
+        );
     }
 
     #[test]

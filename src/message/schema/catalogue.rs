@@ -3,17 +3,18 @@
 //! Promises: all rows compile, also those that no message carries yet; a message schema takes its rows from here by reference and from
 //! nowhere else, so a row means the same in every message.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    File, SchemaError, checker_of,
+    SchemaError, anonymity,
     document::Document,
     faults::Checker,
     periods::{self, DatedCodes, Periods},
     rules::{self, Findings, Rule, Warning},
+    shelf::Shelf,
     violations_of_rows,
 };
 use crate::domain::{
@@ -113,14 +114,14 @@ pub struct Catalogue {
     urn: String,
     rows: Vec<Row>,
     index: BTreeMap<FieldKey, usize>,
-    checker: Checker,
+    checker: Arc<Checker>,
 }
 
 impl Catalogue {
-    pub(super) fn compile(files: &[File]) -> Result<Self, SchemaError> {
-        let file = files.iter().rfind(|file| file.kind == KIND).ok_or(SchemaError::Id(KIND))?;
+    pub(super) fn compile(shelf: &mut Shelf<'_>) -> Result<Self, SchemaError> {
+        let file = shelf.file(KIND)?;
         let document = Document::read(KIND, file.bytes)?;
-        let codes = files.iter().rfind(|file| file.kind == "codes").ok_or(SchemaError::Id("codes"))?;
+        let codes = shelf.file("codes")?;
         let periods = Periods::read(&codes.urn(), codes.bytes)?;
         let rows = document.defs.0.iter().map(|(name, schema)| row(name, schema, &periods)).collect::<Result<Vec<Row>, _>>()?;
         let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
@@ -132,7 +133,7 @@ impl Catalogue {
             members.insert("additionalProperties".to_owned(), false.into());
         }
         let names = rows.iter().map(|row| row.key.to_string()).collect();
-        let checker = checker_of(file, files, &document, &whole, names)?;
+        let checker = Arc::new(shelf.checker(file, &document, &whole, names)?);
         Ok(Self { urn: file.urn(), rows, index, checker })
     }
 
@@ -151,13 +152,18 @@ impl Catalogue {
     /// What is wrong with the form of some rows, whatever document carries them. No row is missed here.
     #[must_use]
     pub fn check(&self, rows: &Value) -> Vec<Violation> {
-        violations_of_rows(&self.checker, &self.rows, rows)
+        violations_of_rows(&self.checker.faults(rows), &self.rows)
     }
 
     /// What rules beyond the form some rows break that were sent at a moment.
     #[must_use]
     pub fn check_rules(&self, rows: &Value, sent: Timestamp) -> Findings {
         rules::findings(&self.rows, rows, sent)
+    }
+
+    /// The checker of every row's form: messages share it, because a row has one form in all of them.
+    pub(super) fn forms(&self) -> Arc<Checker> {
+        Arc::clone(&self.checker)
     }
 
     /// What a message schema must say to take a row.
@@ -182,6 +188,13 @@ fn row(name: &str, schema: &Value, periods: &Periods) -> Result<Row, SchemaError
     }
     if matches!(carried, Carried::Body | Carried::Certificate) == about.kinds.is_empty() {
         return Err(wrong("x-tsunagi-kinds does not fit x-tsunagi-carried".to_owned()));
+    }
+    let impersonal = about.class.needs_no_consent_item() && !about.special && about.ident == Ident::Neither;
+    let nameless = about.ident != Ident::Direct && anonymity::may_hold(about.class);
+    for kind in &about.kinds {
+        if (kind.concerns_nobody() && !impersonal) || (anonymity::is_demanded(*kind) && !nameless) {
+            return Err(wrong(format!("tells more of a person than {kind} may")));
+        }
     }
     Ok(Row {
         key,
