@@ -97,6 +97,12 @@ impl Facts {
     }
 }
 
+impl std::fmt::Debug for OtherClaim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OtherClaim").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Facts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Facts").field("service", &self.service).finish_non_exhaustive()
