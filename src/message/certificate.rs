@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     json,
     keys::{KeyUse, PublicKey},
-    objects::{Certificate, Countersignature, Countersigned, GatewayUrl, Issued, Revocation, Signed},
+    objects::{Certificate, Countersignature, GatewayUrl, Issued, ObjectRef, Revocation, Signed},
     profile::{MAX_AGE_SECS, MAX_AHEAD_SECS, MIN_SALT},
     schema::holds_my_number,
     sha256,
@@ -179,40 +179,35 @@ impl CertificateFile {
     pub fn verify(&self, anchor: &Anchor<'_>) -> Result<ProvenCertificate, CertificateError> {
         let key = issuer_key(&self.issuer_key)?;
         let read = Signed::<Certificate>::read(self.certificate.as_bytes()).map_err(|_| CertificateError::Form(CERTIFICATE))?;
-        let digest = read.signed_digest();
+        let named = read.named();
         let certificate = read.verify(&key).map_err(|_| CertificateError::Issuer(CERTIFICATE))?.into_inner();
-        let seen = Seen { what: CERTIFICATE, typ: Countersigned::Certificate, issued: &certificate.issued, digest };
-        let countersignature = anchor.countersigned(&seen, &self.countersignature)?;
+        let countersignature = anchor.countersigned(CERTIFICATE, &certificate.issued, &named, &self.countersignature)?;
         if let Some(person) = &self.person
             && person.digest()? != certificate.person
         {
             return Err(CertificateError::Person);
         }
-        let proven = ProvenCertificate { certificate, countersignature, person: self.person.clone(), revoked: None, digest };
+        let proven = ProvenCertificate { certificate, countersignature, person: self.person.clone(), revoked: None, digest: named.sha256 };
         self.revocations.iter().try_fold(proven, |proven, revocation| proven.revoked_by(revocation, anchor))
     }
 }
 
-/// Something signed by its issuer.
-struct Seen<'a> {
-    what: &'static str,
-    typ: Countersigned,
-    issued: &'a Issued,
-    digest: Digest,
-}
-
 impl Anchor<'_> {
     /// That the gateway countersigned exactly this, and when it was young.
-    fn countersigned(&self, seen: &Seen<'_>, token: &str) -> Result<Countersignature, CertificateError> {
-        let Seen { what, typ, issued, digest } = seen;
+    fn countersigned(
+        &self,
+        what: &'static str,
+        issued: &Issued,
+        named: &ObjectRef,
+        token: &str,
+    ) -> Result<Countersignature, CertificateError> {
         let read = Signed::<Countersignature>::read(token.as_bytes()).map_err(|_| CertificateError::Form("countersignature"))?;
         let key = (self.receipt_key)(&read.kid()).ok_or(CertificateError::Countersigner(what))?;
         let made = read.verify(&key).map_err(|_| CertificateError::Countersigner(what))?.into_inner();
         if made.iss != *self.gateway || issued.aud != *self.gateway {
             return Err(CertificateError::Gateway(what));
         }
-        let obj = &made.obj;
-        if obj.typ != *typ || obj.iss != issued.iss || obj.jti != issued.jti || obj.sha256 != *digest {
+        if made.obj != *named {
             return Err(CertificateError::About(what));
         }
         if issued.iat > made.iat.plus_secs(MAX_AHEAD_SECS) || made.iat > issued.iat.plus_secs(MAX_AGE_SECS) {
@@ -270,10 +265,9 @@ impl ProvenCertificate {
     fn revoked_by(mut self, file: &RevocationFile, anchor: &Anchor<'_>) -> Result<Self, CertificateError> {
         let key = issuer_key(&file.issuer_key)?;
         let read = Signed::<Revocation>::read(file.revocation.as_bytes()).map_err(|_| CertificateError::Form(REVOCATION))?;
-        let digest = read.signed_digest();
+        let named = read.named();
         let revocation = read.verify(&key).map_err(|_| CertificateError::Issuer(REVOCATION))?.into_inner();
-        let seen = Seen { what: REVOCATION, typ: Countersigned::Revocation, issued: &revocation.issued, digest };
-        anchor.countersigned(&seen, &file.countersignature)?;
+        anchor.countersigned(REVOCATION, &revocation.issued, &named, &file.countersignature)?;
         let issued = &self.certificate.issued;
         if revocation.issued.iss != issued.iss || revocation.crt.jti != issued.jti || revocation.crt.sha256 != self.digest {
             return Err(CertificateError::Revocation);

@@ -1,7 +1,7 @@
 //! What a person reads about the add-ons: their names, why an answer is what it is, what is missing.
 
 use super::Lang;
-use crate::domain::addon::{AddOn, Claim, Eligibility, Need, Part, Reason, Rival, Statement, UnitOf, Verdict};
+use crate::domain::addon::{AddOn, Claim, Eligibility, Need, Part, Reason, RevocationReason, Rival, Statement, UnitOf, Verdict};
 
 /// The name of an add-on.
 #[must_use]
@@ -47,6 +47,17 @@ pub const fn eligibility(code: Eligibility, lang: Lang) -> &'static str {
         Eligibility::CorrectionalRelease => lang.of("release from a correctional facility", "矯正施設等の退所"),
         Eligibility::RehabFacilityRelease => lang.of("leaving a rehabilitation facility", "更生保護施設等の退所"),
         Eligibility::OutpatientObservation => lang.of("decision under the medical observation act", "医療観察法の通院決定"),
+    }
+}
+
+/// Why a certificate was revoked.
+#[must_use]
+pub const fn revocation(code: RevocationReason, lang: Lang) -> &'static str {
+    match code {
+        RevocationReason::IssuedInError => lang.of("issued in error", "誤った発行"),
+        RevocationReason::FactsChanged => lang.of("the facts changed", "事実の変更"),
+        RevocationReason::NotEligible => lang.of("the person is not eligible", "要件に該当しない"),
+        RevocationReason::Replaced => lang.of("replaced by another certificate", "新しい証明書への差し替え"),
     }
 }
 
@@ -187,6 +198,7 @@ mod tests {
         distinct(Rival::ALL, rival);
         distinct(Statement::ALL, statement);
         distinct(Eligibility::ALL, eligibility);
+        distinct(RevocationReason::ALL, revocation);
         distinct(Verdict::ALL, verdict);
         distinct(Claim::ALL, claim);
         distinct(Part::ALL, part);

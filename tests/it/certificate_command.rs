@@ -137,6 +137,9 @@ fn a_check_says_what_is_missing_and_why_not() {
     }
     let units: Vec<&Value> = found["rates"].as_array().unwrap().iter().map(|rate| &rate["unit"]).collect();
     assert_eq!(units, [&json!(306), &json!(306), &json!(12), &json!(12)]);
+    let coordinated = ["--coordinated-by", "settlement_center", "--on", "2025-05-01"];
+    let en = office.told("en", &[&base[..], &coordinated].concat());
+    assert!(en.contains("2025-05-01: can be claimed, once nothing is missing"), "{en}");
     let ja = office.told("ja", &base);
     assert!(ja.contains("事実が足りず") && ja.contains("足りないもの: 調整の証明書") && ja.contains("確認 2026-11-21"), "{ja}");
     let nobody = office.done(&[&base[..], &["--coordinated-by", "nobody"]].concat());
@@ -241,4 +244,18 @@ fn a_certificate_is_verified_and_printed_without_a_gateway() {
     office.fails(&["verify", "certificate.json", "--keys", "certificate.json"], 2, "no document of a gateway");
     office.fails(&["verify", "gateway-keys.json", "--keys", "."], 3, "not a certificate file");
     office.fails(&["verify", "nowhere.json", "--keys", "."], 2, "nowhere.json");
+}
+
+#[test]
+fn the_sample_that_strangers_verify_is_verified_here_too() {
+    let office = Office::open();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/coordination");
+    let (file, later) = (format!("{folder}/certificate.json"), format!("{folder}/revocations.json"));
+    assert_eq!(office.done(&["verify", &file, "--keys", folder])["holds"], json!({"from": "2026-09-01", "until": "2029-08-31"}));
+    let cut = office.done(&["verify", &file, "--keys", folder, "--revocations", &later, "--on", "2027-04-01"]);
+    assert_eq!((&cut["holds"]["until"], &cut["on"]["covered"]), (&json!("2027-03-31"), &json!(false)));
+    assert_eq!(cut["revoked"], json!({"why": "facts_changed", "from": "2027-04-01", "at": "2026-10-02T00:00:00.000000Z"}));
+    let printed = office.done(&["print", &file, "--keys", folder, "--revocations", &later, "--out", "cut.html"]);
+    assert_eq!(printed["code"], cut["code"]);
+    assert_eq!(office.done(&["verify", "cut.html", "--keys", folder])["holds"]["until"], "2027-03-31");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tsunagi::{
     domain::{
-        addon::{AddOn, Days, Eligibility, Statement},
+        addon::{AddOn, Days, Eligibility, RevocationReason, Statement},
         digest::Digest,
         ids::Jti,
         time::Timestamp,
@@ -11,11 +11,7 @@ use tsunagi::{
     message::{
         certificate::{Anchor, CertificateError, CertificateFile, Person, ProvenCertificate, RevocationFile},
         keys::SigningKey,
-        objects::{
-            Certificate, CertificateRef, Countersignature, Countersigned, Issued, LogPosition, ObjectRef, Revocation, RevocationReason,
-            Signed, SignedObject as _,
-        },
-        sha256,
+        objects::{Certificate, CertificateRef, Countersignature, Issued, LogPosition, ObjectRef, Revocation, Signed, SignedObject as _},
     },
     tlog::NoteSigner,
 };
@@ -36,21 +32,14 @@ impl Signers {
         Self { centre: SigningKey::generate().unwrap(), receipt: SigningKey::generate().unwrap() }
     }
 
-    /// A countersignature on a token of the centre, with something changed.
-    pub(crate) fn countersign(
-        &self,
-        typ: Countersigned,
-        issued: &Issued,
-        token: &str,
-        change: impl FnOnce(&mut Countersignature),
-    ) -> String {
-        let (signed, _) = token.rsplit_once('.').unwrap();
+    /// A countersignature on what is named so, with something changed.
+    pub(crate) fn countersign(&self, obj: ObjectRef, iat: Timestamp, change: impl FnOnce(&mut Countersignature)) -> String {
         let mut made = Countersignature {
             iss: GATEWAY.parse().unwrap(),
-            aud: issued.iss.clone(),
+            aud: obj.iss.clone(),
             jti: jti(9),
-            iat: issued.iat.plus_secs(1),
-            obj: ObjectRef { typ, iss: issued.iss.clone(), jti: issued.jti, sha256: sha256(signed.as_bytes()) },
+            iat: iat.plus_secs(1),
+            obj,
             ent: vec![3, 8],
             log: LogPosition { origin: "gateway.example/ledger".to_owned(), idx: 21, leaf: Digest([7; 32]) },
         };
@@ -61,8 +50,9 @@ impl Signers {
     /// The file of a certificate.
     pub(crate) fn file(&self, certificate: &Certificate) -> CertificateFile {
         let token = certificate.sign(&self.centre).unwrap();
+        let named = Signed::<Certificate>::read(token.as_bytes()).unwrap().named();
         CertificateFile {
-            countersignature: self.countersign(Countersigned::Certificate, &certificate.issued, &token, |_| ()),
+            countersignature: self.countersign(named, certificate.issued.iat, |_| ()),
             certificate: token,
             issuer_key: self.centre.public().jwk(),
             person: Some(person()),
@@ -80,7 +70,8 @@ impl Signers {
             from: from.map(|day| day.parse().unwrap()),
         };
         let token = revocation.sign(&self.centre).unwrap();
-        let countersignature = self.countersign(Countersigned::Revocation, &revocation.issued, &token, |_| ());
+        let named = Signed::<Revocation>::read(token.as_bytes()).unwrap().named();
+        let countersignature = self.countersign(named, revocation.issued.iat, |_| ());
         RevocationFile { revocation: token, countersignature, issuer_key: self.centre.public().jwk() }
     }
 

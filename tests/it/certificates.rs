@@ -7,7 +7,7 @@ use tsunagi::{
     message::{
         certificate::{CertificateError, CertificateFile, Person},
         keys::SigningKey,
-        objects::{Certificate, Countersignature, Countersigned, Issued, SignedObject as _},
+        objects::{Certificate, Countersignature, Countersigned, Issued, Signed, SignedObject as _},
     },
 };
 
@@ -53,12 +53,14 @@ fn nobody_else_can_have_signed_or_countersigned_it() {
     assert_eq!(refused(&CertificateFile { issuer_key: private, ..file }), CertificateError::Form("issuer_key"));
 }
 
+/// What is done to a good countersignature.
+type Change = fn(&mut Countersignature);
+
 #[test]
 fn a_countersignature_is_of_this_gateway_for_this_certificate_and_of_its_time() {
     let signers = Signers::new();
     let made = certificate();
     let token = made.sign(&signers.centre).unwrap();
-    type Change = fn(&mut Countersignature);
     let cases: [(Change, Option<CertificateError>); 8] = [
         (|_| (), None),
         (|made| made.iss = "https://elsewhere.example".parse().unwrap(), Some(CertificateError::Gateway("certificate"))),
@@ -76,7 +78,8 @@ fn a_countersignature_is_of_this_gateway_for_this_certificate_and_of_its_time() 
         (|made| made.iat = made.iat.plus_secs(-12), Some(CertificateError::Time("certificate"))),
     ];
     for (at, (change, expected)) in cases.into_iter().enumerate() {
-        let countersignature = signers.countersign(Countersigned::Certificate, &made.issued, &token, change);
+        let named = Signed::<Certificate>::read(token.as_bytes()).unwrap().named();
+        let countersignature = signers.countersign(named, made.issued.iat, change);
         let file = CertificateFile { countersignature, ..signers.file(&made) };
         assert_eq!(signers.verify(&file).err(), expected, "{at}");
     }

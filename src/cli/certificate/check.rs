@@ -10,8 +10,8 @@ use crate::{
     config,
     domain::{
         addon::{
-            Assessment, Capability, Coordination, Coordinator, Event, Evidence, Facts, Ground, OtherClaim, Rate, Rival, RuleSet, Service,
-            assess,
+            Assessment, Capability, Claim, Coordination, Coordinator, Event, Evidence, Facts, Ground, OtherClaim, Rate, Rival, RuleSet,
+            Service, assess,
         },
         day::Day,
     },
@@ -239,7 +239,13 @@ fn lines(one: &Assessment, on: Option<Day>, lang: Lang) -> Vec<String> {
         say(["missing", "足りないもの"], addon::need(*need, lang).to_owned());
     }
     if let Some(day) = on {
-        told.push(format!("  {day}: {}", addon::claim(one.on(day), lang)));
+        let claim = one.on(day);
+        let if_complete = if claim == Claim::Claimable && !one.is_complete() {
+            lang.of(", once nothing is missing", "（足りないものがそろえば）")
+        } else {
+            ""
+        };
+        told.push(format!("  {day}: {}{if_complete}", addon::claim(claim, lang)));
     }
     told
 }

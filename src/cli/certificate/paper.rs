@@ -226,7 +226,7 @@ fn lines(proven: &ProvenCertificate, on: Option<Day>, lang: Lang) -> Vec<String>
     match proven.revocation() {
         Some(revocation) => {
             let from = revocation.from.map_or_else(|| lang.of("as a whole", "全部").to_owned(), |day| day.to_string());
-            say(["revoked", "取消"], format!("{} ({from})", revocation.why));
+            say(["revoked", "取消"], format!("{} ({from})", addon::revocation(revocation.why, lang)));
         }
         None => say(
             ["revoked", "取消"],

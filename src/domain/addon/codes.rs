@@ -168,3 +168,13 @@ closed_list! {
         ServicePlan = "service_plan",
     }
 }
+
+closed_list! {
+    /// Why a certificate is revoked (list `revocationReason`).
+    RevocationReason {
+        IssuedInError = "issued_in_error",
+        FactsChanged = "facts_changed",
+        NotEligible = "not_eligible",
+        Replaced = "replaced",
+    }
+}

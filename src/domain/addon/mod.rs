@@ -16,7 +16,7 @@ mod window;
 
 pub use self::{
     assess::{Assessment, Blocked, Claim, Count, Rate, Verdict, assess},
-    codes::{AddOn, Capability, Coordinator, Eligibility, Evidence, Ground, Part, Rival, Service, Statement, UnitOf},
+    codes::{AddOn, Capability, Coordinator, Eligibility, Evidence, Ground, Part, RevocationReason, Rival, Service, Statement, UnitOf},
     facts::{Coordination, Event, Facts, OtherClaim},
     reason::{Need, Reason},
     rule::{Rule, RuleFault, RuleSet},

@@ -316,7 +316,6 @@ fn rows_that_contradict_each_other_or_say_too_little_are_no_rules() {
         change(&mut rows);
         RuleSet::of(rows).unwrap_err()
     };
-    type Change = fn(&mut Rule);
     let changes: &[(Change, &str)] = &[
         (|rule| rule.service_types.clear(), "names no service"),
         (|rule| rule.service_types.push(Service::GroupHomeInclusive), "names a service twice"),
@@ -353,6 +352,9 @@ fn facts_do_not_print_their_dates() {
     let text = format!("{:?}", released("2023-10-10", "2023-10-20", false));
     assert!(!text.contains("2023"), "{text}");
 }
+
+/// What is done to a good row.
+type Change = fn(&mut Rule);
 
 /// Any day from 1990 to 2089, leap days more often than chance has them.
 fn any_day() -> impl Strategy<Value = Day> {

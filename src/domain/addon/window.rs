@@ -33,13 +33,13 @@ impl Days {
     #[must_use]
     pub fn without(self, others: &[Self]) -> Vec<Self> {
         let mut left = vec![self];
-        for other in others {
+        for other in others.iter().copied() {
             left = left.into_iter().flat_map(|days| days.cut(other)).collect();
         }
         left
     }
 
-    fn cut(self, other: &Self) -> Vec<Self> {
+    fn cut(self, other: Self) -> Vec<Self> {
         if other.until < self.from || self.until < other.from {
             return vec![self];
         }

@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 
-use super::{GatewayUrl, Issued, LogPosition, SignedObject};
+use super::{GatewayUrl, Issued, LogPosition, Signed, SignedObject};
 use crate::{
     domain::{
-        addon::{AddOn, Days, Eligibility, Statement},
+        addon::{AddOn, Days, Eligibility, RevocationReason, Statement},
         codes::{UnknownCode, closed_list},
         day::Day,
         digest::Digest,
@@ -138,16 +138,6 @@ impl SignedObject for Certificate {
     }
 }
 
-closed_list! {
-    /// Why a certificate is revoked (list `revocationReason`).
-    RevocationReason {
-        IssuedInError = "issued_in_error",
-        FactsChanged = "facts_changed",
-        NotEligible = "not_eligible",
-        Replaced = "replaced",
-    }
-}
-
 /// A certificate, as a revocation names it: the issuer is the same.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CertificateRef {
@@ -213,6 +203,28 @@ pub struct ObjectRef {
     pub jti: Jti,
     /// SHA-256 of its signing input: an ECDSA signature has two valid forms.
     pub sha256: Digest,
+}
+
+impl Signed<Certificate> {
+    /// How a countersignature names it.
+    #[must_use]
+    pub fn named(&self) -> ObjectRef {
+        ObjectRef::of(Countersigned::Certificate, &self.unproven().issued, self.signed_digest())
+    }
+}
+
+impl Signed<Revocation> {
+    /// How a countersignature names it.
+    #[must_use]
+    pub fn named(&self) -> ObjectRef {
+        ObjectRef::of(Countersigned::Revocation, &self.unproven().issued, self.signed_digest())
+    }
+}
+
+impl ObjectRef {
+    fn of(typ: Countersigned, issued: &Issued, sha256: Digest) -> Self {
+        Self { typ, iss: issued.iss.clone(), jti: issued.jti, sha256 }
+    }
 }
 
 /// Claims of the gateway's countersignature: it took the object, the issuer's key was in force, and the case's own ledger bears it out.

@@ -22,9 +22,7 @@ pub use self::{
     agreement_signature::AgreementSignature,
     consent::{ConsentGiven, Explanation, PaperForm, Representative, Understood, Ways},
     consent_end::ConsentEnd,
-    coordination::{
-        Certificate, CertificateNumber, CertificateRef, Countersignature, Countersigned, ObjectRef, Revocation, RevocationReason,
-    },
+    coordination::{Certificate, CertificateNumber, CertificateRef, Countersignature, Countersigned, ObjectRef, Revocation},
     key::{KeyAct, KeyStatement},
     party::{FirstKey, PartyAct, PartyStatement},
     receipt::{LogPosition, Receipt, ReceiptStatus, ReceivedMessage},
