@@ -176,6 +176,10 @@ pub fn database(config: &Config) -> Result<store::Address, StartupError> {
 /// As [`database`].
 pub fn address(database: &config::Database) -> Result<store::Address, StartupError> {
     let address = store::Address::new(database.url.expose_all(), database.pooler);
+    for file in database.key_files() {
+        // The driver reads it whoever else may.
+        config::read_secret(&file)?;
+    }
     let Some(file) = &database.password_file else { return Ok(address) };
     let bytes = config::read_secret(file)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| StartupError::Password(file.clone()))?;

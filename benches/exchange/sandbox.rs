@@ -44,6 +44,9 @@ impl Sandbox {
             }
             let file = root.join(format!("bench-{n}.toml"));
             fs::write(&file, config.to_string()).unwrap();
+            // Each has a high-water mark beside its configuration, under its name.
+            let adopted = Command::new(program).args(["ledger", "adopt", "-c"]).arg(&file).stdout(Stdio::null()).status().unwrap();
+            assert!(adopted.success(), "tsunagi ledger adopt: {adopted}");
             sandbox.serve(program, &file);
         }
         sandbox

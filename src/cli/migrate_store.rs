@@ -23,9 +23,12 @@ pub(super) struct MigrateStoreArgs {
     /// Configuration file of the gateway; its database.url names the SQLite file.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
-    /// The empty PostgreSQL database, with the role of the gateways: postgres://ROLE@HOST:PORT/NAME.
+    /// The empty PostgreSQL database, with the role of the gateways: postgres://ROLE@HOST:PORT/NAME. Without a password: a command line is no secret.
     #[arg(long, value_name = "URL")]
     to: String,
+    /// File (mode 0600) with the password of the role of --to.
+    #[arg(long, value_name = "FILE")]
+    to_password_file: Option<PathBuf>,
     /// File (mode 0600) with the URL of the role that is to own the tables there: the server itself, no pooler. Default: the role of --to owns them.
     #[arg(long, value_name = "FILE")]
     to_owner_url_file: Option<PathBuf>,
@@ -39,13 +42,22 @@ pub(super) async fn run(args: MigrateStoreArgs, voice: Voice) -> Result<(), CliE
             "database.url は SQLite のファイルではありません。移すものがありません",
         ));
     }
-    let named = Database::named(&args.to).map_err(|remedy| CliError::usage(format!("--to: {remedy}"), format!("--to: {remedy}")))?;
+    let mut named = Database::named(&args.to).map_err(|remedy| CliError::usage(format!("--to: {remedy}"), format!("--to: {remedy}")))?;
     if named.url.expose().starts_with("sqlite:") {
         return Err(CliError::usage(
             "--to must name a PostgreSQL database: postgres://ROLE@HOST:PORT/NAME",
             "--to には PostgreSQL のデータベース postgres://ROLE@HOST:PORT/NAME を書いてください",
         ));
     }
+    if named.url.has_password() {
+        return Err(CliError::usage(
+            "--to: leave the password out, everybody on this machine can read a command line; write it to a file (mode 0600) for --to-password-file, and \
+             change it: it was shown",
+            "--to: パスワードは書かないでください。コマンドラインはこの機械の誰にでも読めます。ファイル（権限 0600）に書いて --to-password-file で渡し、\
+             見えてしまったパスワードは変えてください",
+        ));
+    }
+    named.password_file = args.to_password_file;
     let from = startup::database(&config).map_err(|error| unusable(&error))?;
     let to = startup::address(&named).map_err(|error| unusable(&error))?;
     let owner = args.to_owner_url_file.as_deref().map(super::database::owner).transpose()?;
@@ -57,11 +69,11 @@ pub(super) async fn run(args: MigrateStoreArgs, voice: Voice) -> Result<(), CliE
     if head != copied.head {
         return Err(failed(&StoreError::Miscopied("ledger_head")));
     }
-    tell(&copied, &without_password(&args.to), voice);
+    tell(&copied, &args.to, named.password_file.is_some(), voice);
     Ok(())
 }
 
-fn tell(copied: &Copied, to: &str, voice: Voice) {
+fn tell(copied: &Copied, to: &str, with_password: bool, voice: Voice) {
     let (size, root) = (copied.head.size, Hash(copied.head.root));
     if voice.json {
         let rows: Map<String, Value> = copied.rows.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();
@@ -81,6 +93,9 @@ fn tell(copied: &Copied, to: &str, voice: Voice) {
     println!("  {}   {all}", voice.lang.of("rows in all", "行の合計"));
     println!("\n{}", voice.lang.of("Next, in tsunagi.toml of every gateway:", "次に、すべてのゲートウェイの tsunagi.toml で:"));
     println!("  [database]\n  url = \"{to}\"");
+    if with_password {
+        println!("  password_file = \"{}\"", voice.lang.of("FILE", "ファイル"));
+    }
     println!(
         "{}",
         voice.lang.of(
@@ -88,20 +103,6 @@ fn tell(copied: &Copied, to: &str, voice: Voice) {
             "SQLite のファイルは控えとして残し、二度とそれで起動しないでください。一つの鍵に二つの台帳があれば分岐です。",
         )
     );
-}
-
-/// A URL as it may stand on a screen.
-fn without_password(url: &str) -> String {
-    let (place, options) = url.split_once('?').unwrap_or((url, ""));
-    let shown = match place.rsplit_once('@') {
-        Some((role, rest)) => match role.split_once("://").and_then(|(scheme, role)| Some((scheme, role.split_once(':')?.0))) {
-            Some((scheme, role)) => format!("{scheme}://{role}@{rest}"),
-            None => place.to_owned(),
-        },
-        None => place.to_owned(),
-    };
-    let options: Vec<&str> = options.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password=")).collect();
-    if options.is_empty() { shown } else { format!("{shown}?{}", options.join("&")) }
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> CliError {
@@ -142,22 +143,5 @@ fn failed(error: &StoreError) -> CliError {
     match error {
         StoreError::Broken(_) | StoreError::Miscopied(_) => CliError::unverified(text(en), text(ja)),
         _ => CliError::usage(text(en), text(ja)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_not_shown() {
-        for (url, shown) in [
-            ("postgres://app:secret@db:5432/t", "postgres://app@db:5432/t"),
-            ("postgres://app@db/t?sslmode=verify-full&password=secret", "postgres://app@db/t?sslmode=verify-full"),
-            ("postgres:///t?host=/run/postgresql", "postgres:///t?host=/run/postgresql"),
-            ("postgres://app:se:cr@et@db/t", "postgres://app@db/t"),
-        ] {
-            assert_eq!(without_password(url), shown);
-        }
     }
 }

@@ -76,9 +76,13 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "`tsunagi backup` で控えを作ってください（起動中でもできます）。使用中のデータベースのファイルをそのまま写すと、ログにある内容が失われます。",
         ),
         StartupError::Store(StoreError::Damaged(_)) => ("Use another backup.", "別の控えを使ってください。"),
+        StartupError::Store(StoreError::Outdated(_)) => (
+            "Stop every gateway of this database and run `tsunagi database migrate -c FILE` of this version; on PostgreSQL with --owner-url-file FILE.",
+            "このデータベースのゲートウェイをすべて止め、この版の `tsunagi database migrate -c FILE` を実行してください。PostgreSQL では --owner-url-file FILE も必要です。",
+        ),
         StartupError::Store(StoreError::Schema(_)) => (
-            "The tables are of another version: on PostgreSQL run `tsunagi database migrate` of this version; otherwise use the version they were made with.",
-            "表は別の版のものです。PostgreSQL では、この版の `tsunagi database migrate` を実行してください。そうでなければ、表を作った版を使ってください。",
+            "The tables are of a newer version of this program, or not of this program: use the version they were made with, or correct database.url.",
+            "表は、より新しい版のものか、このプログラムのものではありません。表を作った版を使うか、database.url を直してください。",
         ),
         StartupError::Store(StoreError::Unsafe(_)) => (
             "Set fsync, full_page_writes and synchronous_commit to on, and let database.url name the server that can be written.",

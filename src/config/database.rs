@@ -1,10 +1,12 @@
 //! The section `[database]`: where cases and ledger are stored.
 //!
-//! Promises: a database in memory is refused; a server on another machine is reached without encryption only where that is written down; no message and no
-//! `Debug` output repeats an address.
+//! Promises: a database in memory is refused; a server on another machine proves that it is the right one, or it is written down that nothing is encrypted;
+//! no message and no `Debug` output repeats an address.
 
 use std::{
+    ffi::OsString,
     fmt,
+    os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
 };
 
@@ -44,7 +46,7 @@ impl DatabaseUrl {
     }
 
     /// Whether a URL carries a password.
-    pub(super) fn has_password(&self) -> bool {
+    pub(crate) fn has_password(&self) -> bool {
         self.expose_all().any(|url| {
             let behind = url.split_once("://").map_or("", |(_, rest)| rest);
             let authority = behind.split(['/', '?']).next().unwrap_or_default();
@@ -76,8 +78,11 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
     }
 }
 
+/// Gives the value of a variable.
+type Environment = dyn Fn(&str) -> Option<String>;
+
 impl Database {
-    /// A database that is named on the command line, with paths from the working directory. What must be written instead where it cannot be used.
+    /// A database that is named outside the configuration, with paths from the working directory. What must be written instead where it cannot be used.
     pub fn named(url: &str) -> Result<Self, &'static str> {
         let url = DatabaseUrl(vec![Zeroizing::new(url.to_owned())]);
         let mut named = Self { url, password_file: None, pooler: false };
@@ -85,8 +90,19 @@ impl Database {
         Ok(named)
     }
 
+    /// The files of private keys that the URLs name.
+    pub fn key_files(&self) -> impl Iterator<Item = PathBuf> {
+        let named = self.url.expose_all().flat_map(pairs).filter(|(key, _)| *key == "sslkey");
+        named.map(|(_, value)| decoded(value))
+    }
+
     /// Makes paths relative to the configuration's folder. What must stand there instead, by key, where it cannot be used.
     pub(super) fn resolve(&mut self, base: &Path) -> Result<(), (&'static str, &'static str)> {
+        self.resolve_with(base, &|name| std::env::var(name).ok())
+    }
+
+    /// The same in an environment, where the driver looks for the host that a URL leaves out.
+    fn resolve_with(&mut self, base: &Path, environment: &Environment) -> Result<(), (&'static str, &'static str)> {
         let refused = |remedy| ("database.url", remedy);
         if let [url] = self.url.0.as_slice()
             && url.starts_with("sqlite:")
@@ -107,7 +123,7 @@ impl Database {
             return Err(refused(SQLITE));
         }
         for url in &mut self.url.0 {
-            *url = postgres_beside(url, base).map_err(refused)?;
+            *url = postgres_beside(url, base, environment).map_err(refused)?;
         }
         Ok(())
     }
@@ -132,15 +148,19 @@ fn sqlite_beside(url: &str, base: &Path) -> Option<DatabaseUrl> {
 }
 
 /// A PostgreSQL URL with its certificate files made relative to `base`. What the driver would pass over is refused: it would pass over a typing error too.
-fn postgres_beside(url: &str, base: &Path) -> Result<Zeroizing<String>, &'static str> {
-    let (mut host, mut tls) = (host_of(url).to_owned(), false);
+fn postgres_beside(url: &str, base: &Path, environment: &Environment) -> Result<Zeroizing<String>, &'static str> {
+    // What stands behind it is no part of an address, and where the address ends would be for each reader to say.
+    if url.contains('#') {
+        return Err(POSTGRES);
+    }
+    let (mut host, mut mode) = (host_of(url).to_owned(), None);
     let mut out = Zeroizing::new(url.split_once('?').map_or(url, |(before, _)| before).to_owned());
     for (position, (key, value)) in pairs(url).enumerate() {
         out.push(if position == 0 { '?' } else { '&' });
         out.push_str(key);
         out.push('=');
         match key {
-            "sslmode" => tls = true,
+            "sslmode" => mode = Some(value),
             "host" => host = value.replace("%2F", "/").replace("%2f", "/"),
             "sslrootcert" | "sslcert" | "sslkey" if !value.starts_with('/') => {
                 let folder = base.to_str().ok_or(POSTGRES)?;
@@ -148,18 +168,46 @@ fn postgres_beside(url: &str, base: &Path) -> Result<Zeroizing<String>, &'static
                 let escaped =
                     ['%', '&', '#', '+', ' '].iter().fold(folder.to_owned(), |text, c| text.replace(*c, &format!("%{:02X}", *c as u32)));
                 out.push_str(&escaped);
-                out.push('/');
+                if !escaped.is_empty() {
+                    out.push('/');
+                }
             }
-            "sslrootcert" | "sslcert" | "sslkey" | "user" | "password" | "dbname" | "port" | "hostaddr" => {}
+            "sslrootcert" | "sslcert" | "sslkey" | "user" | "password" | "dbname" | "port" => {}
             _ => return Err(POSTGRES),
         }
         out.push_str(value);
     }
-    let near = host.is_empty() || host.starts_with('/') || host.starts_with("%2F") || host.starts_with("%2f") || host == "localhost" || {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    };
-    if near || tls { Ok(out) } else { Err(REMOTE) }
+    if host.is_empty() {
+        host = environment("PGHOSTADDR").or_else(|| environment("PGHOST")).unwrap_or_default();
+    }
+    // `require` encrypts and asks nobody who it is; `prefer` and `allow` take what they get.
+    if is_near(&host) || matches!(mode, Some("verify-full" | "verify-ca" | "disable")) { Ok(out) } else { Err(REMOTE) }
+}
+
+/// Whether what is said to this host stays on this machine.
+fn is_near(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.is_empty()
+        || ["/", "%2F", "%2f"].iter().any(|socket| host.starts_with(socket))
+        || host == "localhost"
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A path as it stands in the options of a URL.
+fn decoded(value: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = || u8::from_str_radix(std::str::from_utf8(behind.get(..2)?).ok()?, 16).ok();
+        let (byte, left) = match (first, escaped()) {
+            (b'%', Some(byte)) => (byte, behind.get(2..).unwrap_or_default()),
+            (b'+', _) => (b' ', behind),
+            _ => (*first, behind),
+        };
+        bytes.push(byte);
+        rest = left;
+    }
+    OsString::from_vec(bytes).into()
 }
 
 fn host_of(url: &str) -> &str {
@@ -179,10 +227,8 @@ fn pairs(url: &str) -> impl Iterator<Item = (&str, &str)> {
 
 const SQLITE: &str =
     "write sqlite:FILE with a path in UTF-8 (a database in memory would lose the ledger), or postgres:// URLs of one database";
-const POSTGRES: &str =
-    "write postgres://ROLE@HOST:PORT/NAME; behind ? only host, port, user, password, dbname, sslmode, sslrootcert, sslcert and sslkey";
-const REMOTE: &str =
-    "add sslmode=verify-full and sslrootcert=FILE for a server on another machine; sslmode=disable only where the network itself protects";
+const POSTGRES: &str = "write postgres://ROLE@HOST:PORT/NAME; behind ? only host, port, user, password, dbname, sslmode, sslrootcert, sslcert and sslkey; no #";
+const REMOTE: &str = "add sslmode=verify-full (or verify-ca) and sslrootcert=FILE for a server on another machine; sslmode=disable only where the network itself protects";
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +261,44 @@ mod tests {
         assert_eq!(sure.url.expose(), "postgres://app@db.example:5432/t?sslmode=verify-full&sslrootcert=/srv/a%20b/ca.pem");
         assert!(read("url = 'postgres://app@10.0.0.5/t?sslmode=disable'").is_ok());
         assert_eq!(read("url = 'postgres://app@localhost/t?sslmod=verify-full'").unwrap_err(), ("database.url", POSTGRES));
+    }
+
+    #[test]
+    fn a_server_elsewhere_must_prove_itself_unless_it_is_written_that_nothing_does() {
+        for mode in ["prefer", "allow", "require", "verify", "verify-full&sslmode=prefer", ""] {
+            let url = format!("url = 'postgres://app@db.example/t?sslmode={mode}'");
+            assert_eq!(read(&url).unwrap_err(), ("database.url", REMOTE), "{mode}");
+        }
+        for mode in ["verify-full", "verify-ca", "disable", "prefer&sslmode=verify-full"] {
+            assert!(read(&format!("url = 'postgres://app@db.example/t?sslmode={mode}'")).is_ok(), "{mode}");
+        }
+        // The driver connects to hostaddr, whatever the host is; and a reader may end the address at another place.
+        for other in ["localhost/t?hostaddr=10.0.0.5", "db.example#@localhost/t"] {
+            assert_eq!(read(&format!("url = 'postgres://app@{other}'")).unwrap_err(), ("database.url", POSTGRES), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_the_environment_names_counts() {
+        let with = |variables: &'static [(&str, &str)]| {
+            let mut database: Database = toml::from_str("url = 'postgres:///t'").unwrap();
+            let environment = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            database.resolve_with(Path::new(""), &environment)
+        };
+        for near in [&[][..], &[("PGHOST", "/run/postgresql")], &[("PGHOSTADDR", "127.0.0.1"), ("PGHOST", "db.example")]] {
+            assert_eq!(with(near), Ok(()), "{near:?}");
+        }
+        for far in [&[("PGHOST", "db.example")][..], &[("PGHOSTADDR", "10.0.0.5"), ("PGHOST", "localhost")]] {
+            assert_eq!(with(far), Err(("database.url", REMOTE)), "{far:?}");
+        }
+    }
+
+    #[test]
+    fn the_files_of_private_keys_are_named_as_the_driver_reads_them() {
+        let urls = "url = ['postgres:///t?sslkey=a.key', 'postgres:///t?sslcert=b.pem&sslkey=/c+d%2Fe%.key']";
+        let files: Vec<_> = read(urls).unwrap().key_files().collect();
+        assert_eq!(files, [Path::new("/srv/a b/a.key"), Path::new("/c d/e%.key")]);
+        assert_eq!(Database::named("postgres:///t?sslkey=a.key").unwrap().key_files().collect::<Vec<_>>(), [Path::new("a.key")]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Gateway {
             let consent = self.visible_consent(caller, jti).await?;
             self.may(caller, Deed::WithdrawConsent)?;
             call.note(|t| t.consent = Some(*jti));
-            let case = self.case_of(&consent).await?;
+            let case = self.unless_erased(self.case_of(&consent).await?).await?;
             call.note(|t| t.case = case);
             let shred = consent.row.sealed.key;
             call.note(|t| t.shred = Some(shred));
@@ -138,6 +138,7 @@ impl Gateway {
             self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
             until
         };
+        let case = self.unless_erased(case).await?;
         call.note(|t| t.consent = Some(*jti));
         call.note(|t| t.case = case);
         call.note(|t| t.shred = Some(consent.row.sealed.key));

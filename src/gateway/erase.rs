@@ -1,7 +1,7 @@
 //! Erasing a case: its data key, what was sealed under it, the search tags, and the consents that no other case rests on.
 //!
-//! Promises: entry and destruction are one transaction; what is destroyed is found under the head lock, so nothing that belongs to the case escapes; the
-//! rights epoch advances, so whatever was decided before is decided again by every gateway and finds nothing. Repeating it changes nothing.
+//! Promises: entry and destruction are one transaction; what is destroyed is complete as of the head lock, so nothing that belongs to the case escapes, but
+//! what was there before is looked for without the lock, so a case of many entries holds up nobody; the rights epoch advances, so whatever was decided before is decided again by every gateway and finds nothing. Repeating it changes nothing.
 //! Leaves, entries, digests and evidence of receipts stay. If we crash here, either all of it happened or nothing.
 //! Not here: who may ask for it; the machine's owner does, and says for which party.
 
@@ -66,13 +66,34 @@ pub struct Erased {
     pub tags: usize,
 }
 
-/// What is to be destroyed.
-#[derive(Default)]
-struct Plan {
+/// What belongs to the case, but for entries: cheap to find out.
+struct Extent {
     writes: Vec<Write>,
-    openings: Vec<u64>,
     keys: Vec<DataKeyId>,
+    /// The tag of the case.
+    case: Tag,
+    /// Tags by which its entries are found.
+    searched: BTreeSet<Tag>,
     erased: Erased,
+}
+
+/// Entries of which something is to be destroyed, up to a size of the ledger.
+#[derive(Default)]
+struct Entries {
+    upto: u64,
+    openings: Vec<u64>,
+    tags: Vec<(Tag, u64)>,
+}
+
+impl Extent {
+    /// Whether the same entries belong to both.
+    fn finds_as(&self, other: &Self) -> bool {
+        self.searched == other.searched && self.keys == other.keys
+    }
+
+    fn count(&self, entries: &Entries) -> Erased {
+        Erased { keys: self.keys.len(), openings: entries.openings.len(), tags: entries.tags.len(), ..self.erased }
+    }
 }
 
 /// The consents of a person: from the first to the last.
@@ -89,7 +110,9 @@ impl Gateway {
     /// # Errors
     /// `not_found` where the party does not stand in such a case.
     pub async fn rehearse_erasure(&self, erasure: &Erasure<'_>) -> Result<Erased, Failure> {
-        Ok(self.erasure_plan(erasure).await?.map_or(Erased { before: true, ..Erased::default() }, |plan| plan.erased))
+        let Some(extent) = self.extent(erasure).await? else { return Ok(Erased { before: true, ..Erased::default() }) };
+        let entries = self.entries(&extent, Entries::default()).await?;
+        Ok(extent.count(&entries))
     }
 
     /// Erases a case. The entry has no actor: the gateway's owner did it at the machine; who decided it stands in the opening.
@@ -97,11 +120,20 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::rehearse_erasure`]; when the ledger cannot record it, and then nothing happened.
     pub async fn erase(&self, erasure: &Erasure<'_>) -> Result<Erased, Failure> {
+        let before = Erased { before: true, ..Erased::default() };
+        let Some(seen) = self.extent(erasure).await? else { return Ok(before) };
+        let found = self.entries(&seen, Entries::default()).await?;
         let turn = self.ledger.exclusive().await?;
         // Under the lock: what the store holds now is all there will be of the case.
-        let Some(Plan { writes, openings, keys, erased }) = self.erasure_plan(erasure).await? else {
-            return Ok(Erased { before: true, ..Erased::default() });
-        };
+        let Some(extent) = self.extent(erasure).await? else { return Ok(before) };
+        let found = if extent.finds_as(&seen) { found } else { Entries::default() };
+        let found = self.entries(&extent, found).await?;
+        let erased = extent.count(&found);
+        let Extent { mut writes, keys, .. } = extent;
+        let Entries { openings, tags: gone, .. } = found;
+        writes.extend(openings.iter().copied().map(Write::EraseOpening));
+        writes.extend(gone.into_iter().map(|(tag, idx)| Write::EraseTag(tag, idx)));
+        writes.extend(keys.iter().map(|key| Write::EraseKey(*key)));
         let mut trail = Trail::new(Operation::CaseErase);
         trail.recipient = Some(erasure.party.clone());
         let mut entry = self.entry(None, &trail, EntryType::Erasure, Outcome::Permit, None)?;
@@ -149,33 +181,32 @@ impl Gateway {
         }
     }
 
-    /// Nothing: the case was erased before.
-    async fn erasure_plan(&self, erasure: &Erasure<'_>) -> Result<Option<Plan>, Failure> {
+    /// None: the case was erased before.
+    async fn extent(&self, erasure: &Erasure<'_>) -> Result<Option<Extent>, Failure> {
         let case = self.store.case(erasure.party, erasure.case).await?.filter(|case| case.relation != Relation::None);
         let case = case.ok_or(RefusalCode::NotFound)?;
         if case.erased {
             return Ok(None);
         }
         let content = self.store.case_content(&case.case).await?.ok_or(Failure::Corrupt("case_"))?;
-        let mut plan = Plan { keys: vec![content.key], ..Plan::default() };
-        plan.erased.messages = content.messages.len();
-        plan.writes.push(Write::EraseCase(case.case));
-        plan.writes.extend(content.messages.into_iter().map(|jti| Write::EraseMessage(case.case, jti)));
-        let case_tag = self.vault.tag("case", &case.case.to_string());
-        let mut searched = BTreeSet::from([case_tag]);
+        let tag = self.vault.tag("case", &case.case.to_string());
+        let mut extent = Extent {
+            writes: vec![Write::EraseCase(case.case)],
+            keys: vec![content.key],
+            case: tag,
+            searched: BTreeSet::from([tag]),
+            erased: Erased { messages: content.messages.len(), ..Erased::default() },
+        };
+        extent.writes.extend(content.messages.into_iter().map(|jti| Write::EraseMessage(case.case, jti)));
         if let Some(chain) = self.chain(content.consent, &case.case).await? {
             if chain.shared {
-                plan.erased.kept = chain.consents.len();
+                extent.erased.kept = chain.consents.len();
             } else {
-                searched.extend(chain.consents.iter().map(|(jti, ..)| self.vault.tag("consent", &jti.to_string())));
-                self.forget_person(&mut plan, chain).await?;
+                extent.searched.extend(chain.consents.iter().map(|(jti, ..)| self.vault.tag("consent", &jti.to_string())));
+                self.forget_person(&mut extent, chain).await?;
             }
         }
-        self.forget_entries(&mut plan, case_tag, &searched).await?;
-        plan.writes.extend(plan.keys.iter().map(|key| Write::EraseKey(*key)));
-        plan.erased.keys = plan.keys.len();
-        plan.erased.openings = plan.openings.len();
-        Ok(Some(plan))
+        Ok(Some(extent))
     }
 
     /// The consents of the person: one pseudonym of one collector has one chain, each taking the place of the one before.
@@ -199,27 +230,28 @@ impl Gateway {
         Ok(Some(chain))
     }
 
-    async fn forget_person(&self, plan: &mut Plan, chain: Chain) -> Result<(), Failure> {
+    async fn forget_person(&self, extent: &mut Extent, chain: Chain) -> Result<(), Failure> {
         let listed: BTreeSet<DataKeyId> = self.store.person_keys(&chain.subject).await?.into_iter().collect();
         let keys: Vec<DataKeyId> = chain.consents.iter().map(|(_, key, _)| *key).collect();
         // A key that belongs to no consent of the chain would stay behind unseen.
         if listed != keys.iter().copied().collect() {
             return Err(Failure::Corrupt("person_key"));
         }
-        plan.erased.consents = chain.consents.len();
-        plan.writes.extend(chain.consents.iter().map(|(jti, _, ends)| Write::EraseConsent { consent: *jti, ends: *ends }));
-        plan.writes.push(Write::ErasePerson(chain.subject, keys.clone()));
-        plan.keys.extend(keys);
+        extent.erased.consents = chain.consents.len();
+        extent.writes.extend(chain.consents.iter().map(|(jti, _, ends)| Write::EraseConsent { consent: *jti, ends: *ends }));
+        extent.writes.push(Write::ErasePerson(chain.subject, keys.clone()));
+        extent.keys.extend(keys);
         Ok(())
     }
 
-    /// Openings under the keys, with every search tag of their entries; of other entries, which list the case among others, the tag that names it.
-    async fn forget_entries(&self, plan: &mut Plan, case: Tag, searched: &BTreeSet<Tag>) -> Result<(), Failure> {
+    /// Openings under the keys, with every search tag of their entries; of other entries, which list the case among others, the tag that names it. Goes on
+    /// from what is known.
+    async fn entries(&self, extent: &Extent, mut known: Entries) -> Result<Entries, Failure> {
         let mut found: BTreeMap<u64, (LedgerRow, BTreeSet<Tag>)> = BTreeMap::new();
         let size = self.store.head().await?.size;
-        for tag in searched {
+        for tag in &extent.searched {
             let filter = LedgerFilter { tags: vec![*tag], ..LedgerFilter::default() };
-            let mut after = None;
+            let mut after = known.upto.checked_sub(1);
             loop {
                 let page = self.store.find(&filter, after, size, PAGE).await?;
                 for row in page.rows {
@@ -232,23 +264,22 @@ impl Gateway {
             }
         }
         for (idx, (row, mut tags)) in found {
-            if let Some(sealed) = row.opening.as_ref().filter(|sealed| plan.keys.contains(&sealed.key)) {
+            if let Some(sealed) = row.opening.as_ref().filter(|sealed| extent.keys.contains(&sealed.key)) {
                 let entry: Entry = serde_json::from_slice(&row.body).map_err(|_| Failure::Corrupt("entry"))?;
                 let bytes = vault::open(&self.data_key(sealed.key).await?, &opening_context(entry.id), sealed)?;
                 tags.extend(self.tags_of(&entry, &SaltedOpening::from_bytes(&bytes)?.opening)?);
-                plan.openings.push(idx);
-                plan.writes.push(Write::EraseOpening(idx));
+                known.openings.push(idx);
             } else {
-                tags.retain(|tag| *tag == case);
+                tags.retain(|tag| *tag == extent.case);
             }
-            plan.erased.tags += tags.len();
-            plan.writes.extend(tags.into_iter().map(|tag| Write::EraseTag(tag, idx)));
+            known.tags.extend(tags.into_iter().map(|tag| (tag, idx)));
         }
-        if plan.openings.len() > MOST_OPENINGS {
-            // The list of them would be longer than a reader of exports takes.
+        known.upto = size;
+        if known.openings.len() > MOST_OPENINGS {
+            // More than one transaction should take, and a list of them longer than a reader of exports takes.
             return Err(LedgerError::TooLarge.into());
         }
-        Ok(())
+        Ok(known)
     }
 
     fn tags_of(&self, entry: &Entry, opening: &Opening) -> Result<Vec<Tag>, Failure> {
@@ -270,5 +301,5 @@ impl Gateway {
 
 /// Entries looked at in one call.
 const PAGE: u32 = 500;
-/// More entries than a case has in decades.
-const MOST_OPENINGS: usize = 65_536;
+/// One each day for 44 years. So many go in one transaction within seconds on both databases.
+const MOST_OPENINGS: usize = 16_384;

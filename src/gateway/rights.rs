@@ -146,6 +146,13 @@ impl Gateway {
         }
         Ok(case)
     }
+
+    /// The case, unless it was erased: nothing is found by it any more, not even where its consent stays because another case rests on it.
+    pub(super) async fn unless_erased(&self, case: Option<CaseKey>) -> Result<Option<CaseKey>, Failure> {
+        let Some(case) = case else { return Ok(None) };
+        let key = self.store.case_key(&case).await?.ok_or(Failure::Corrupt("case_"))?;
+        Ok(self.store.data_key(&key).await?.map(|_| case))
+    }
 }
 
 /// What the ciphertexts of a consent and its ends are bound to.

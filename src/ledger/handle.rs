@@ -25,6 +25,7 @@ use crate::{
 pub(super) struct Published {
     pub(super) note: Arc<str>,
     pub(super) size: u64,
+    pub(super) root: Hash,
     pub(super) rights_epoch: u64,
     pub(super) policy: Digest,
 }
@@ -105,10 +106,9 @@ impl SequencerHandle {
 
     /// The head as it is stored now, whichever process appended last, signed.
     pub async fn head(&self) -> Result<SignedHead, LedgerError> {
-        let before = self.heads.shown();
-        let head = self.stored_head().await?;
-        let Published { note, size, .. } = self.heads.sign_read(before, &*self.reads, &head).await?;
-        Ok(SignedHead { note, size, root: Hash(head.root) })
+        self.refresh().await?;
+        let newest = Arc::clone(&self.published.borrow());
+        Ok(SignedHead { note: Arc::clone(&newest.note), size: newest.size, root: newest.root })
     }
 
     /// The root of the stored tree when it had `size` entries.
@@ -134,13 +134,12 @@ impl SequencerHandle {
         Ok(size <= self.size() || size <= self.refresh().await?)
     }
 
-    /// Looks for what other processes appended and shows it; gives the size of the ledger.
+    /// Looks for what other processes appended and shows it, which takes the lock and a commit where there is any; gives the size of the ledger.
     pub async fn refresh(&self) -> Result<u64, LedgerError> {
-        let head = self.stored_head().await?;
-        let size = head.size;
+        let size = self.stored_head().await?.size;
         if size > self.size() {
             let (reply, shown) = oneshot::channel();
-            self.queue.send(Order::Show(Box::new(head), reply)).await.map_err(|_| LedgerError::Closed)?;
+            self.queue.send(Order::Show(size, reply)).await.map_err(|_| LedgerError::Closed)?;
             shown.await.map_err(|_| LedgerError::Closed)??;
         }
         Ok(size)
@@ -221,13 +220,10 @@ impl SequencerHandle {
         if idx < newest.size {
             return Ok(newest);
         }
-        let before = self.heads.shown();
-        let head = self.stored_head().await?;
-        if idx >= head.size {
+        if idx >= self.refresh().await? {
             return Err(LedgerError::NotInLedger);
         }
-        // The signature is a pure function of what is committed: whoever holds the key may sign it.
-        self.heads.sign_read(before, &*self.reads, &head).await.map(Arc::new)
+        Ok(Arc::clone(&self.published.borrow()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The heads this process shows: each is signed here, after it was remembered outside the database, and only if it goes on from the one before.
 //!
-//! Promises: nobody is shown a head that the high-water mark does not hold; a database that went back behind a shown head, or went on another way, is
+//! Promises: nobody is shown a head that the high-water mark does not hold, or behind which this process committed nothing of its own; a database that went back behind a shown head, or went on another way, is
 //! found out when its head is next read under the lock, and from then on nothing is served until the process is started again (`ledger.md` section 5).
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,22 +89,13 @@ impl Heads {
         })
     }
 
-    /// A head that was read beside the lock. The reader may stand behind, so a smaller one is no proof; whether a larger one goes on is looked at when it
-    /// is signed or locked.
+    /// A head that was read beside the lock. The reader may stand behind, so a smaller one is no proof; whether a larger one goes on is looked at
+    /// under the lock, before it is signed.
     pub(super) fn glance(before: Shown, head: &HeadRow) -> Result<(), LedgerError> {
         no_smaller(before, head).map_err(|_| LedgerError::Unavailable)
     }
 
-    /// Signs a head that was read beside the lock, if it goes on from what was shown.
-    pub(super) async fn sign_read(&self, before: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<Published, LedgerError> {
-        match goes_on(before, reads, head).await {
-            Ok(()) => self.sign(head),
-            Err(Broke::Dispute(_)) => Err(LedgerError::Unavailable),
-            Err(Broke::Read(error)) => Err(error),
-        }
-    }
-
-    /// Signs a committed head that goes on from what was shown, and remembers it.
+    /// Signs a head that goes on from what was shown and that a commit of this process confirmed, and remembers it.
     pub(super) fn sign(&self, head: &HeadRow) -> Result<Published, LedgerError> {
         self.standing.undisputed()?;
         let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
@@ -120,7 +111,7 @@ impl Heads {
             *shown = Shown { size: head.size, root: Hash(head.root) };
         }
         drop(shown);
-        Ok(Published { note: note.into(), size: head.size, rights_epoch: head.rights_epoch, policy: head.policy })
+        Ok(Published { note: note.into(), size: head.size, root: Hash(head.root), rights_epoch: head.rights_epoch, policy: head.policy })
     }
 
     /// Flushes the mark, once a second as long as this lives, or now.

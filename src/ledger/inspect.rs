@@ -7,7 +7,7 @@
 //! Checked: each leaf hash, tile, frontier and root, recomputed from the bodies; each searchable column against its leaf; canonical form and order of
 //! time; each opening, opened with the vault, against its commitment; the search index, recomputed from leaves and openings; rights epoch, policy, last
 //! time and origin of the head; stored checkpoints; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
-//! that this ledger continues it.
+//! that this ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
 //! was kept elsewhere; whether the ids of entries are unique (an export's verification does); tables of cases, consents and parties. An opening that
@@ -30,14 +30,15 @@ use super::{
         Break, OpeningCount, Report, entry,
         erasure::Erasures,
         order::Order,
+        reopened::{self, Named},
         report::{Problem, Problems},
     },
 };
 use crate::{
     domain::{codes::LegalBasis, digest::Digest, entry::EntryType},
-    store::{LedgerTable, Sealed, Store, StoreError, Tag},
+    store::{LedgerFilter, LedgerTable, Sealed, Store, StoreError, Tag},
     text::audit::Finding,
-    tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash, open_checkpoint},
+    tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash},
 };
 
 /// What the inspection trusts.
@@ -80,6 +81,34 @@ pub trait Openings: Send + Sync {
 /// # Errors
 /// When the database or the vault fails. Everything that is wrong with what they hold is in the report.
 pub async fn inspect(store: &dyn Store, openings: &dyn Openings, anchors: &Anchors<'_>) -> Result<Report, LedgerError> {
+    for _ in 1..TRIES {
+        let report = inspect_once(store, openings, anchors).await?;
+        if report.holds() || !erased_behind(store, report.checkpoint.as_ref().map_or(0, Checkpoint::size)).await? {
+            return Ok(report);
+        }
+    }
+    inspect_once(store, openings, anchors).await
+}
+
+/// Whether something was erased while the entries up to this size were looked at: then openings and index rows are gone that were there, or were counted on,
+/// before, and the entry that says so stands behind.
+async fn erased_behind(store: &dyn Store, size: u64) -> Result<bool, LedgerError> {
+    let filter = LedgerFilter { entry_type: Some(EntryType::Erasure.as_str().to_owned()), ..LedgerFilter::default() };
+    let end = store.head().await.map_err(|error| failed(&error))?.size;
+    let mut after = size.checked_sub(1);
+    loop {
+        let found = store.find(&filter, after, end, 1).await.map_err(|error| failed(&error))?;
+        if !found.rows.is_empty() {
+            return Ok(true);
+        }
+        after = found.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+async fn inspect_once(store: &dyn Store, openings: &dyn Openings, anchors: &Anchors<'_>) -> Result<Report, LedgerError> {
     let mut problems = Problems::default();
     let head = match store.head().await {
         Ok(head) => head,
@@ -92,21 +121,27 @@ pub async fn inspect(store: &dyn Store, openings: &dyn Openings, anchors: &Ancho
     if store.head_rows().await.map_err(|error| failed(&error))? != 1 {
         problems.file(Finding::RowBeyond, "ledger_head");
     }
-    let kept = anchors.kept.and_then(|note| kept(note, anchors.key, head.size, &mut problems));
+    // A head that claims more than there can be must not keep the inspection busy for ever.
+    let rows = u64::try_from(store.most_rows().await.map_err(|error| failed(&error))?).unwrap_or(0);
+    let size = head.size.min(rows);
+    if size < head.size {
+        problems.add(problem(Finding::ColumnDiffers, Some(size), "ledger_head.size"));
+    }
+    let kept = anchors.kept.and_then(|note| reopened::kept(note, anchors.key, head.size, &mut problems));
     let mut inspection = Inspection {
         store,
         openings,
         problems,
         tree: Tree::new(store, kept.as_ref().map(Checkpoint::size)),
-        index: Index::new(head.size)?,
+        index: Index::new(size)?,
         checkpoints: Checkpoints::new(store, anchors).await?,
         order: Order::new(anchors.consent_bases),
         course: Course::default(),
         walk: Walk::default(),
     };
     let mut first = 0;
-    while first < head.size {
-        let to = first.saturating_add(CHUNK).min(head.size);
+    while first < size {
+        let to = first.saturating_add(CHUNK).min(size);
         inspection.chunk(first, to).await?;
         first = to;
     }
@@ -124,7 +159,8 @@ struct Walk {
     erasures: Erasures,
     /// Entries whose search tags cannot be told.
     untold: u64,
-    /// Breaks that entries record.
+    /// Names of the ledger, as entries record them.
+    named: Named,
     breaks: Vec<Break>,
 }
 
@@ -157,25 +193,34 @@ impl Inspection<'_> {
                 }
                 hash
             });
+            let told = columns.as_ref().map(|columns| entry::read(&columns.body));
+            if let Some(Ok(entry)) = &told {
+                self.broke(idx, entry);
+            }
             self.tree.push(idx, body, stored, &mut self.problems).await?;
             self.checkpoints.at(idx.saturating_add(1), &self.tree, &mut self.problems).await?;
             let sealed = openings.remove(&idx).flatten();
-            let Some(columns) = columns else {
-                self.index.skip(idx);
-                continue;
-            };
-            match entry::read(&columns.body) {
-                Ok(entry) => {
+            match columns.zip(told) {
+                Some((columns, Ok(entry))) => {
                     columns::compare(idx, &columns, &entry, &mut self.problems);
                     self.entry(idx, &entry, sealed).await?;
                 }
-                Err(finding) => {
+                Some((_, Err(finding))) => {
                     self.index.skip(idx);
                     self.problems.add(problem(finding, Some(idx), "ledger_entry.body"));
                 }
+                None => self.index.skip(idx),
             }
         }
         Ok(())
+    }
+
+    /// A break that this entry records is compared with the entries before it: those that the tree holds now.
+    fn broke(&mut self, idx: u64, entry: &Entry) {
+        if let Some(reopening) = &entry.reopens {
+            let rooted = self.tree.had(reopening.survived.root.0);
+            self.walk.named.next(idx, (**reopening).clone(), rooted, &mut self.problems);
+        }
     }
 
     /// An entry with its opening.
@@ -188,9 +233,6 @@ impl Inspection<'_> {
             None => self.walk.span = Some((entry.time, entry.time)),
             Some((_, last)) if entry.time > *last => *last = entry.time,
             Some(_) => self.problems.at(Finding::EntryTimeOrder, idx),
-        }
-        if let Some(reopening) = entry.reopens.clone() {
-            self.walk.breaks.push(Break { index: idx, reopening: *reopening });
         }
         self.course.next(idx, entry);
         let beside = beside(self.openings, entry, sealed).await?;
@@ -221,9 +263,11 @@ impl Inspection<'_> {
     ) -> Result<Report, LedgerError> {
         let problems = &mut self.problems;
         self.walk.count.erased = std::mem::take(&mut self.walk.erasures).finish(problems);
+        self.walk.breaks = std::mem::take(&mut self.walk.named).finish(anchors.key.name().as_str(), kept, problems);
         let last = self.walk.span.map(|(_, last)| last);
         self.course.compare(head, last, anchors, problems);
-        self.tree.finish(head, kept, problems).await?;
+        let continued = kept.filter(|kept| reopened::continues(kept, &self.walk.breaks));
+        self.tree.finish(head, continued, problems).await?;
         self.checkpoints.finish(head.size, problems).await?;
         for table in [LedgerTable::Leaf, LedgerTable::Entry, LedgerTable::Opening, LedgerTable::Index] {
             match self.store.row_beyond(table).await {
@@ -323,30 +367,15 @@ fn consent_member(opening: &Opening) -> serde_json::Map<String, serde_json::Valu
     opening.consent.iter().map(|consent| ("consent".to_owned(), consent.to_string().into())).collect()
 }
 
-/// The kept checkpoint, if the ledger can be compared with it.
-fn kept(note: &str, key: &VerifierKey, size: u64, problems: &mut Problems) -> Option<Checkpoint> {
-    let Ok(kept) = open_checkpoint(note, key) else {
-        problems.whole(Finding::KeptNote);
-        return None;
-    };
-    if kept.size() > size {
-        problems.add(Problem { finding: Finding::KeptNewer, index: Some(size), path: None });
-        return None;
-    }
-    Some(kept)
-}
-
 fn problem(finding: Finding, index: Option<u64>, path: &str) -> Problem {
     Problem { finding, index, path: Some(path.to_owned()) }
 }
 
 fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problems, walk: Walk) -> Report {
     let (problems, further) = problems.finish();
-    let continues = kept.map(Checkpoint::size).filter(|_| problems.is_empty());
-    let remarks = match walk.untold {
-        0 => Vec::new(),
-        untold => vec![(crate::text::audit::Remark::IndexUntold, Some(untold.to_string()))],
-    };
+    let continues = kept.filter(|kept| problems.is_empty() && reopened::continues(kept, &walk.breaks)).map(Checkpoint::size);
+    let untold = (walk.untold > 0).then(|| (crate::text::audit::Remark::IndexUntold, Some(walk.untold.to_string())));
+    let remarks = reopened::remarks(&walk.breaks, kept, untold.into_iter().collect());
     Report {
         breaks: walk.breaks,
         checkpoint: head,
@@ -367,5 +396,7 @@ fn failed(error: &StoreError) -> LedgerError {
     super::tree::unavailable(error)
 }
 
+/// How often it is looked at anew because something was erased meanwhile.
+const TRIES: u8 = 5;
 /// Entries that are read at once: a tile's.
 const CHUNK: u64 = crate::tlog::TILE_WIDTH as u64;

@@ -8,7 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Answer, Draft, Entry, HighWater, LedgerError, Node, handle::SequencerHandle, heads::Heads, sequencer::Sequencer, tree, watcher,
+    Answer, Draft, Entry, HighWater, LedgerError, Node, batch::Batch, handle::SequencerHandle, heads::Heads, sequencer::Sequencer, tree,
+    watcher,
 };
 use crate::{
     clock::{Clock, ClockWatch, Ids},
@@ -46,6 +47,13 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
     let edge = check(&*parts.reads, &head).await?;
     let Parts { appender, reads, signer, clock, node, mark } = parts;
     let heads = Arc::new(Heads::open(signer, mark.map(Arc::new), &*reads, &head).await?);
+    if head.size > 0 {
+        // Who wrote the last entries may have ended without hearing of it.
+        let shown = heads.shown();
+        let batch = Batch::new(appender.begin().await.map_err(|error| tree::unavailable(&error))?)?;
+        heads.compare(shown, batch.head())?;
+        batch.confirm().await?;
+    }
     heads.start_flushing();
     let (published, newest) = watch::channel(Arc::new(heads.sign(&head)?));
     let (queue, orders) = mpsc::channel(QUEUE);
@@ -91,6 +99,9 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
                 Answer::Committed(_) => {}
                 _ => return Err(LedgerError::Broken("the first entry")),
             }
+        } else {
+            drop(turn);
+            handle.refresh().await?;
         }
     }
     Ok((handle, task))

@@ -71,9 +71,9 @@ pub async fn reopen(parts: Reopen<'_>) -> Result<Reopened, LedgerError> {
     entry.reopens = Some(Box::new(reopening.clone()));
     batch.set_now(clock.now());
     // Rights may have come back with the lost entries: everybody decides again.
-    match batch.take(Prepared::new(Draft { narrows: true, ..Draft::of_gateway(entry) })?).await? {
-        Verdict::Entry(_) => {}
-        Verdict::Answered(_) => return Err(LedgerError::Broken("the first entry")),
+    match batch.take(vec![Prepared::new(Draft { narrows: true, ..Draft::of_gateway(entry) })?]).await?.pop() {
+        Some(Verdict::Entry(_)) => {}
+        Some(Verdict::Answered(_)) | None => return Err(LedgerError::Broken("the first entry")),
     }
     batch.rename(origin);
     let Done { head, .. } = batch.commit(edge).await?;

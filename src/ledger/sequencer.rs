@@ -2,7 +2,7 @@
 //!
 //! Promises: nothing is answered before it is durable; a batch that fails fails for all its callers and for nobody else; the task ends only when
 //! it is told to and its queue is empty. Without load it waits without a timer, so a lone caller pays for one commit and nothing more. Other processes
-//! may append to the same ledger at any time: what they committed is seen under the head lock, and shown as soon as anybody here has seen it.
+//! may append to the same ledger at any time: what they committed is seen under the head lock, and answered for or shown behind a commit of one's own.
 
 use std::{
     sync::{
@@ -39,8 +39,8 @@ pub(super) enum Order {
     Turn(Reply<Grant>),
     /// Try whether anything can be written.
     Probe(Reply<()>),
-    /// Show a head that was read from the store, unless a newer one is shown.
-    Show(Box<HeadRow>, Reply<()>),
+    /// Show a head of this size or a larger one. The store has one.
+    Show(u64, Reply<()>),
     /// Take nothing more, finish what is queued, end.
     Close,
 }
@@ -112,8 +112,8 @@ impl Sequencer {
                     let outcome = self.probe().await;
                     answer(reply, outcome);
                 }
-                Order::Show(head, reply) => {
-                    let outcome = self.show_read(&head).await;
+                Order::Show(size, reply) => {
+                    let outcome = self.show_stored(size).await;
                     answer(reply, outcome);
                 }
                 Order::Close => queue.close(),
@@ -135,7 +135,7 @@ impl Sequencer {
             }
         };
         let shown = self.heads.shown();
-        if let Err(error) = self.heads.follow(shown, &*self.reads, batch.head()).await.and_then(|()| self.show(batch.head())) {
+        if let Err(error) = self.heads.follow(shown, &*self.reads, batch.head()).await {
             return answer(reply, Err(error));
         }
         let (draft, wanted) = oneshot::channel();
@@ -148,13 +148,22 @@ impl Sequencer {
     async fn probe(&self) -> Result<(), LedgerError> {
         let jti = Ids::new(Arc::clone(&self.clock)).jti().map_err(|_| LedgerError::NoEntropy)?;
         let now = self.now()?;
-        self.begin().await?.probe(jti, now).await?;
+        let shown = self.heads.shown();
+        let batch = self.begin().await?;
+        self.heads.follow(shown, &*self.reads, batch.head()).await?;
+        batch.probe(jti, now).await?;
         self.failing.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     async fn begin(&self) -> Result<Batch, LedgerError> {
         self.standing.check()?;
+        self.lock().await
+    }
+
+    /// The head lock, where nothing is to be appended.
+    async fn lock(&self) -> Result<Batch, LedgerError> {
+        self.standing.undisputed()?;
         let before = self.heads.shown();
         let append = self.appender.begin().await.map_err(|error| tree::unavailable(&error))?;
         let batch = Batch::new(append)?;
@@ -200,10 +209,7 @@ impl Sequencer {
         let skew = self.note_skew(&mut batch, now).await?;
         let forget_at = self.forget(&mut batch, now).await?;
         batch.look_up(&drafts).await?;
-        let mut verdicts = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            verdicts.push(batch.take(draft).await?);
-        }
+        let verdicts = batch.take(drafts).await?;
         let committed = if batch.touched() {
             let Done { head, tree, edge, entries } = batch.commit(edge).await?;
             self.edge = Some(edge);
@@ -220,8 +226,12 @@ impl Sequencer {
         } else {
             self.frontier = Some(batch.frontier().clone());
             self.edge = Some(edge);
-            // Who is handed back decides again by what another process changed.
-            self.show(&before)?;
+            if before.size > self.published.borrow().size {
+                // What is answered here rests on entries of another process, or on a commit of this one of which nothing was heard.
+                batch.confirm().await?;
+                // Who is handed back decides again by them.
+                self.publish(&before)?;
+            }
             Vec::new()
         };
         self.skewed = skew;
@@ -238,11 +248,11 @@ impl Sequencer {
             (Some(edge), Some(before)) if edge.size() < size && size - edge.size() <= CATCH_UP => {
                 let shown_is_before = shown.is(before.size(), before.root());
                 let leaves = batch.leaves(edge.size()).await?;
-                let caught_up = tree::catch_up(edge, before, leaves, batch.frontier());
-                if caught_up.is_ok() && shown_is_before {
-                    return caught_up;
+                match tree::catch_up(edge, before, leaves, batch.frontier()) {
+                    // The root under the lock was just made from the leaves of what was shown and those behind it: that proves more than following would.
+                    Ok(proven) if shown_is_before => return Ok(proven),
+                    caught_up => caught_up,
                 }
-                caught_up
             }
             _ => tree::edge(&*self.reads, batch.frontier()).await,
         };
@@ -251,21 +261,18 @@ impl Sequencer {
         edge
     }
 
-    /// Shows a head that was read beside the lock.
-    async fn show_read(&self, head: &HeadRow) -> Result<(), LedgerError> {
-        if head.size <= self.published.borrow().size {
+    /// Shows what other processes appended. Looked at under the lock: a ledger that went another way is found out there, and stays so.
+    async fn show_stored(&self, size: u64) -> Result<(), LedgerError> {
+        if size <= self.published.borrow().size {
             return Ok(());
         }
-        let published = self.heads.sign_read(self.heads.shown(), &*self.reads, head).await;
-        let published = published.inspect_err(|_| self.failing.store(true, Ordering::Relaxed))?;
-        self.published.send_replace(Arc::new(published));
-        Ok(())
-    }
-
-    /// Shows a committed head, unless a newer one is shown.
-    fn show(&self, head: &HeadRow) -> Result<(), LedgerError> {
-        let newest = self.published.borrow().size;
-        if head.size > newest { self.publish(head).map(drop) } else { Ok(()) }
+        let looked = async {
+            let shown = self.heads.shown();
+            let batch = self.lock().await?;
+            self.heads.follow(shown, &*self.reads, batch.head()).await?;
+            self.publish(&batch.confirm().await?).map(drop)
+        };
+        looked.await.inspect_err(|_| self.failing.store(true, Ordering::Relaxed))
     }
 
     /// Records once that the clock is behind the ledger. Order never changes: the time of entries is clamped.
@@ -277,7 +284,7 @@ impl Sequencer {
         if !self.skewed {
             let id = Ids::new(Arc::clone(&self.clock)).v7().map_err(|_| LedgerError::NoEntropy)?;
             let entry = Entry::of_gateway(id, self.node.clone(), EntryType::ClockSkew);
-            batch.take(Prepared::new(Draft::of_gateway(entry))?).await?;
+            batch.take(vec![Prepared::new(Draft::of_gateway(entry))?]).await?;
         }
         Ok(true)
     }

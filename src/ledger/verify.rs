@@ -66,7 +66,7 @@ pub fn verify(files: &dyn Files, anchors: &Anchors<'_>) -> io::Result<Report> {
         return Ok(report(None, None, remarks, problems, Outcome::default()));
     };
     let cosignatures = anchors.quorum.and_then(|quorum| cosigned(&note, quorum, &mut problems));
-    let kept = anchors.kept.and_then(|note| reopened::kept(note, anchors.key, &signed, &mut problems));
+    let kept = anchors.kept.and_then(|note| reopened::kept(note, anchors.key, signed.size(), &mut problems));
     let remarks = strangers(files, signed.size(), remarks, &mut problems)?;
     if signed.size() == 0 {
         problems.whole(Finding::LedgerEmpty);
@@ -86,7 +86,7 @@ struct Outcome {
     cosignatures: Option<usize>,
 }
 
-type Remarks = Vec<(Remark, Option<String>)>;
+pub(in crate::ledger) type Remarks = Vec<(Remark, Option<String>)>;
 
 fn report(signed: Option<Checkpoint>, kept: Option<&Checkpoint>, remarks: Remarks, problems: Problems, mut outcome: Outcome) -> Report {
     let (types, span) = std::mem::take(&mut outcome.sequence).finish();
@@ -127,11 +127,12 @@ fn walk(
             erasures.next(index, &entry, erased.as_deref(), problems);
             order.next(index, &entry, opened.as_ref(), problems);
             if let Some(reopening) = entry.reopens {
-                named.next(index, *reopening, tree.root_before(index), problems);
+                let rooted = tree.root_before(index).is_some_and(|root| root.0 == reopening.survived.root.0);
+                named.next(index, *reopening, rooted, problems);
             }
         }
     }
-    outcome.breaks = named.finish(signed, kept, problems);
+    outcome.breaks = named.finish(signed.origin(), kept, problems);
     tree.finish(signed, kept.filter(|kept| reopened::continues(kept, &outcome.breaks)), problems)?;
     lines.finish(signed.size(), problems)?;
     outcome.openings.erased = erasures.finish(problems);

@@ -40,7 +40,7 @@ pub(super) async fn watch(
         let Some(queue) = queue.upgrade() else { return };
         let (reply, shown) = oneshot::channel();
         // Whether entries were lost shows under the lock.
-        let order = if went_back { Order::Probe(reply) } else { Order::Show(Box::new(head), reply) };
+        let order = if went_back { Order::Probe(reply) } else { Order::Show(head.size, reply) };
         if queue.send(order).await.is_err() {
             return;
         }

@@ -80,7 +80,7 @@ pub async fn restore(config: &Config, copy: &Path, owner: Option<&Address>) -> R
     let to = database(config)?;
     let copied = if let Some(url) = to.file() {
         let staged = store::stage(copy, url).await?;
-        let looked = look(config, &staged.url()?, None).await;
+        let looked = look_at_upgraded(config, &staged.url()?).await;
         settle(staged, looked).await?
     } else {
         store::finished(copy).await?;
@@ -93,6 +93,15 @@ pub async fn restore(config: &Config, copy: &Path, owner: Option<&Address>) -> R
     let state = mark_state(config, &*store).await;
     store.close().await;
     Ok((copied, state?))
+}
+
+/// A backup that an earlier version made gets the tables of this one; the backup itself stays as it is.
+async fn look_at_upgraded(config: &Config, url: &str) -> Result<Examined, StartupError> {
+    let steps = store::upgrade_copy(url).await?;
+    if !steps.is_empty() {
+        tracing::info!(?steps, "the restored copy was of an earlier version");
+    }
+    look(config, url, None).await
 }
 
 /// Compares the ledger with this gateway's mark, without holding it.

@@ -42,6 +42,10 @@ pub fn keys(config: &Config) -> Vec<(&'static str, PathBuf, Option<StartupError>
         ("keys.ledger", keys.ledger.clone(), signer(config, &config.origin).err()),
         ("keys.kek", keys.kek.clone(), Kek::load(&keys.kek).map_err(|error| StartupError::Kek(keys.kek.clone(), error)).err()),
     ];
+    found.extend(config.database.key_files().map(|file| {
+        let fault = config::read_secret(&file).err();
+        ("database.url sslkey", file, fault.map(StartupError::from))
+    }));
     found.extend(keys.retired.iter().map(|file| ("keys.retired", file.clone(), retired(std::slice::from_ref(file)).err())));
     found
 }

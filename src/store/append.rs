@@ -82,6 +82,17 @@ pub struct OnceKey {
     pub jti: Jti,
 }
 
+/// Business rows of one draft, for the entry that it becomes.
+#[derive(Debug, Clone, Copy)]
+pub struct DraftRows<'a> {
+    /// The rows.
+    pub rows: &'a [Write],
+    /// Index of the entry.
+    pub idx: u64,
+    /// Time of the entry.
+    pub time: Timestamp,
+}
+
 /// An open append: a linear value that holds the head lock until it is committed or dropped. Dropped, nothing happened.
 #[async_trait]
 pub trait Append: Send {
@@ -107,6 +118,18 @@ pub trait Append: Send {
     /// Applies business rows for the entry at `idx` with `time`: all of them, or after a [`StoreError::RowConflict`] none. After any other error the
     /// append can only be dropped.
     async fn write(&mut self, rows: &[Write], idx: u64, time: Timestamp) -> Result<(), StoreError>;
+    /// Applies the rows of several drafts as [`Append::write`] does, in order; says how many it took. The one behind those was a
+    /// [`StoreError::RowConflict`] and left nothing, and what comes behind it was not tried.
+    async fn write_all(&mut self, drafts: &[DraftRows<'_>]) -> Result<usize, StoreError> {
+        for (taken, draft) in drafts.iter().enumerate() {
+            match self.write(draft.rows, draft.idx, draft.time).await {
+                Ok(()) => {}
+                Err(StoreError::RowConflict) => return Ok(taken),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(drafts.len())
+    }
     /// Writes all entries of the batch (multi-row), the tiles that became full and the new head (only if its size is still the old one), and
     /// commits durably.
     async fn commit(self: Box<Self>, entries: Vec<EntryRow>, tiles: Vec<TileRow>, head: HeadRow) -> Result<(), StoreError>;

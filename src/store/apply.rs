@@ -25,8 +25,8 @@ impl At {
 }
 
 /// The statements of the rows, in order.
-pub(super) fn script(rows: &[Write], at: At) -> Result<Vec<Statement>, StoreError> {
-    let mut script = Vec::with_capacity(rows.len());
+pub(super) fn script<'w>(rows: impl IntoIterator<Item = &'w Write>, at: At) -> Result<Vec<Statement>, StoreError> {
+    let mut script = Vec::new();
     for row in rows {
         apply(&mut script, row, at)?;
     }

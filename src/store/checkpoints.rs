@@ -43,6 +43,8 @@ pub trait Checkpoints: Send + Sync {
     async fn newest_cosigned(&self, limit: u32) -> Result<Vec<CheckpointRow>, StoreError>;
     /// Keeps a head, or its cosignatures where it is kept with the same root and with exactly the cosignatures `before`. Says whether it did.
     async fn keep_checkpoint(&self, row: &CheckpointRow, before: &str) -> Result<bool, StoreError>;
+    /// Drops a published head that has exactly these cosignatures. Says whether it did.
+    async fn drop_checkpoint(&self, size: u64, cosignatures: &str) -> Result<bool, StoreError>;
     /// All witnesses that were ever asked.
     async fn witnesses(&self) -> Result<Vec<WitnessRow>, StoreError>;
     /// Keeps how a witness stands.

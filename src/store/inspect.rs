@@ -78,6 +78,8 @@ pub struct IndexColumns {
 pub trait Inspect: Send + Sync {
     /// How many rows `ledger_head` has.
     async fn head_rows(&self) -> Result<i64, StoreError>;
+    /// How many rows `ledger_leaf` has, or `ledger_entry` where those are more.
+    async fn most_rows(&self) -> Result<i64, StoreError>;
     /// `ledger_leaf` with `from <= idx < to`, in order.
     async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
     /// `ledger_entry` with `from <= idx < to`, in order.
@@ -120,6 +122,10 @@ type EntryTuple = (
 impl<D: Database> Inspect for SqlStore<D> {
     async fn head_rows(&self) -> Result<i64, StoreError> {
         self.cell(Statement::new(sql::HEAD_ROWS)).await?.ok_or(StoreError::Corrupt("ledger_head"))
+    }
+
+    async fn most_rows(&self) -> Result<i64, StoreError> {
+        self.cell(Statement::new(sql::MOST_ROWS)).await?.ok_or(StoreError::Corrupt("ledger_leaf"))
     }
 
     async fn leaf_rows(&self, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {

@@ -18,6 +18,7 @@ mod checkpoints;
 mod copy;
 mod decode;
 mod find;
+mod gone;
 mod inspect;
 mod migrations;
 mod postgres;
@@ -28,6 +29,7 @@ mod sql;
 mod sqlite;
 mod sqlite_append;
 mod sqlite_file;
+mod sqlite_migrate;
 mod sqlite_readers;
 mod sqlite_script;
 mod statement;
@@ -39,7 +41,7 @@ use async_trait::async_trait;
 
 pub use self::{
     address::Address,
-    append::{Append, Appender, EntryRow, OnceKey, TileRow},
+    append::{Append, Appender, DraftRows, EntryRow, OnceKey, TileRow},
     checkpoints::{CheckpointRow, Checkpoints, WitnessRow},
     copy::{Copied, Hold, Recount, copy},
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
@@ -50,6 +52,7 @@ pub use self::{
         PartyRow, Sealed, Tag,
     },
     sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
+    sqlite_migrate::{Upgraded, upgrade, upgrade_copy},
     write::Write,
 };
 use crate::domain::{
@@ -124,6 +127,9 @@ pub enum StoreError {
     /// The schema is not the one this program writes.
     #[error("database schema: {0}")]
     Schema(String),
+    /// The tables are of an earlier version of this program; names the first step that they lack.
+    #[error("the tables are of an earlier version of this program: step {0} is missing")]
+    Outdated(i64),
     /// A business row that a write creates is there already, or one it rests on is not there. Nothing of this write remains; the append goes on.
     #[error("a row is not as the write expects")]
     RowConflict,

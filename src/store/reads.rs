@@ -17,6 +17,10 @@ impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unp
 pub(super) trait Database: Send + Sync + 'static {
     /// All rows of a statement.
     async fn all<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
+    /// The first row of a statement.
+    async fn one<T: Columns>(&self, statement: Statement) -> Result<Option<T>, StoreError> {
+        Ok(self.all(statement).await?.into_iter().next())
+    }
     /// Changes rows by a statement of its own, durably; gives what it returns.
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
     /// Opens appends.
@@ -40,7 +44,7 @@ impl<D: Database> SqlStore<D> {
 
     /// The first row of a statement that gives at most one.
     pub(super) async fn one<T: Columns>(&self, statement: Statement) -> Result<Option<T>, StoreError> {
-        Ok(self.all(statement).await?.into_iter().next())
+        self.database.one(statement).await
     }
 
     /// All rows of a statement with one column.

@@ -3,8 +3,6 @@
 pub(super) const HEAD: &str = "SELECT origin, size, root, frontier, last_time, rights_epoch, policy FROM ledger_head WHERE one = 1";
 pub(super) const INSERT_HEAD: &str = "INSERT INTO ledger_head (one, origin, size, root, frontier, last_time, rights_epoch, policy) \
      VALUES (1, $1, 0, $2, $3, 0, 0, $4)";
-pub(super) const MOVE_HEAD: &str = "UPDATE ledger_head SET size = $1, root = $2, frontier = $3, last_time = $4, rights_epoch = $5, policy = $6, \
-     origin = $7 WHERE one = 1 AND size = $8";
 
 pub(super) const ENTRY: &str =
     "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx WHERE e.idx = $1";
@@ -15,6 +13,8 @@ pub(super) const LEAF_HASHES: &str = "SELECT leaf_hash FROM ledger_leaf WHERE id
 pub(super) const TILE: &str = "SELECT hashes FROM ledger_tile WHERE level = $1 AND n = $2";
 pub(super) const TILE_ROOTS: &str = "SELECT root FROM ledger_tile WHERE level = $1 AND n >= $2 AND n < $3 ORDER BY n";
 pub(super) const HEAD_ROWS: &str = "SELECT count(*) FROM ledger_head";
+pub(super) const MOST_ROWS: &str =
+    "SELECT max(rows_) FROM (SELECT count(*) AS rows_ FROM ledger_leaf UNION ALL SELECT count(*) AS rows_ FROM ledger_entry) counted";
 pub(super) const INSPECT_LEAVES: &str = "SELECT idx, leaf_hash FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx";
 pub(super) const INSPECT_ENTRIES: &str = "SELECT idx, id, time, type, operation, actor, actor_place, recipient, recipient_place, decision, reason, \
      agreement, body FROM ledger_entry WHERE idx >= $1 AND idx < $2 ORDER BY idx";
@@ -36,8 +36,6 @@ pub(super) const OPENING_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) A
      SELECT min(idx) AS idx FROM ledger_opening WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
 pub(super) const INDEX_BEYOND: &str = "SELECT min(idx) FROM (SELECT min(idx) AS idx FROM ledger_index WHERE idx < 0 UNION ALL \
      SELECT min(idx) AS idx FROM ledger_index WHERE idx >= (SELECT size FROM ledger_head WHERE one = 1)) beyond";
-
-pub(super) const INSERT_TILE: &str = "INSERT INTO ledger_tile (level, n, root, hashes) VALUES ($1, $2, $3, $4)";
 
 pub(super) const ONCE: &str = "SELECT digest, idx, result FROM used_once WHERE kind = $1 AND iss = $2 AND jti = $3";
 pub(super) const FORGET_EXPIRED: &str = "DELETE FROM used_once WHERE (kind, iss, jti) IN \

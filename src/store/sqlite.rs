@@ -89,12 +89,32 @@ async fn fill(options: &SqliteConnectOptions, origin: &str, policy: Digest) -> R
 
 /// Every migration of this build is applied, unchanged, and no other.
 pub(super) async fn check_schema(connection: &mut DbConnection) -> Result<(), StoreError> {
-    let known: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&mut *connection).await.map_err(StoreError::Database)?;
-    if known.is_none() {
-        return Err(StoreError::Schema("not a database of this program".to_owned()));
-    }
+    is_ours(connection).await?;
     let applied = sqlx::query_as(APPLIED).fetch_all(connection).await.map_err(StoreError::Database)?;
     applied_are_known(&SQLITE, &applied)
+}
+
+/// This program made the file.
+pub(super) async fn is_ours(connection: &mut DbConnection) -> Result<(), StoreError> {
+    let known: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(connection).await.map_err(StoreError::Database)?;
+    known.map(drop).ok_or_else(|| StoreError::Schema("not a database of this program".to_owned()))
+}
+
+/// Every row that others refer to is there.
+pub(super) async fn no_dangling_row(connection: &mut DbConnection) -> Result<(), StoreError> {
+    let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_optional(connection).await.map_err(StoreError::Database)?;
+    if dangling.is_none() { Ok(()) } else { Err(StoreError::Damaged("a row refers to one that is not there".to_owned())) }
+}
+
+/// A lock that somebody else holds is no failure of the database.
+pub(super) fn in_use(error: StoreError) -> StoreError {
+    let code = match &error {
+        StoreError::Database(error) => error.as_database_error().and_then(sqlx::error::DatabaseError::code),
+        _ => None,
+    };
+    // Primary result codes SQLITE_BUSY and SQLITE_LOCKED, in the low byte of an extended one.
+    let locked = code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6));
+    if locked { StoreError::InUse } else { error }
 }
 
 pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
@@ -112,6 +132,7 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
         .pragma("wal_autocheckpoint", CHECKPOINT)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging())
 }
 
@@ -152,6 +173,11 @@ impl Database for SqliteFile {
         self.reads.all(sql, arguments).await.map_err(StoreError::Database)
     }
 
+    async fn one<T: Columns>(&self, statement: Statement) -> Result<Option<T>, StoreError> {
+        let (sql, arguments) = bound(statement)?;
+        self.reads.one(sql, arguments).await.map_err(StoreError::Database)
+    }
+
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
         let (sql, arguments) = bound(statement)?;
         rows(&self.writer, sql, arguments).await.map_err(StoreError::Database)
@@ -187,5 +213,7 @@ pub(super) const PAGE_SIZE: u32 = 4 * 1024;
 /// Pages in the WAL after which they are written into the database: 16 MB, a few batches under load.
 const CHECKPOINT: &str = "4096";
 const READERS: u32 = 8;
+/// More statements than a connection is sent again and again: a batch has a few for each power of two of its rows.
+const STATEMENTS: usize = 256;
 /// How long a lock or a connection is waited for: a caller behind it has given up by then.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{
     Address, Hold, Recount, StoreError, copy,
-    sqlite::{DbConnection, new_file, options},
+    sqlite::{DbConnection, new_file, no_dangling_row, options},
 };
 
 /// A finished copy that waits for its name.
@@ -123,11 +123,23 @@ impl Staged {
         Ok(staged)
     }
 
+    /// Copies the file that a connection has, which may hold it alone.
+    pub(super) async fn copy_held(connection: &mut DbConnection, place: &Path) -> Result<Self, StoreError> {
+        let staged = Self::at(place).await?;
+        let made = staged.fill_held(connection).await;
+        staged.or_discarded(made).await
+    }
+
     async fn fill_from(&self, url: &str) -> Result<(), StoreError> {
-        let text = self.file.to_str().ok_or(StoreError::File(ErrorKind::InvalidFilename))?;
         let mut connection = options(url)?.connect().await.map_err(missing)?;
-        sqlx::query("VACUUM INTO ?").bind(text).execute(&mut connection).await.map_err(StoreError::Database)?;
+        let filled = self.fill_held(&mut connection).await;
         connection.close().await.map_err(StoreError::Database)?;
+        filled
+    }
+
+    async fn fill_held(&self, connection: &mut DbConnection) -> Result<(), StoreError> {
+        let text = self.file.to_str().ok_or(StoreError::File(ErrorKind::InvalidFilename))?;
+        sqlx::query("VACUUM INTO ?").bind(text).execute(connection).await.map_err(StoreError::Database)?;
         self.sound().await
     }
 
@@ -150,13 +162,13 @@ impl Staged {
     async fn sound(&self) -> Result<(), StoreError> {
         let mut connection: DbConnection = options(&self.url()?)?.connect().await.map_err(damaged)?;
         let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_all(&mut connection).await.map_err(damaged)?;
-        let dangling = sqlx::query("PRAGMA foreign_key_check").fetch_optional(&mut connection).await.map_err(damaged)?;
-        connection.close().await.map_err(StoreError::Database)?;
-        match found.first().map(String::as_str) {
-            Some("ok") if dangling.is_none() => Ok(()),
-            Some("ok") | None => Err(StoreError::Damaged("a row refers to one that is not there".to_owned())),
+        let whole = match found.first().map(String::as_str) {
+            Some("ok") => no_dangling_row(&mut connection).await,
             Some(what) => Err(StoreError::Damaged(what.to_owned())),
-        }
+            None => Err(StoreError::Damaged("it could not be checked".to_owned())),
+        };
+        connection.close().await.map_err(StoreError::Database)?;
+        whole
     }
 
     async fn named(&self) -> Result<(), StoreError> {

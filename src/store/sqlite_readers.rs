@@ -44,13 +44,19 @@ impl Readers {
     /// All rows of a statement.
     pub(super) async fn all<T: Columns>(&self, sql: Cow<'static, str>, arguments: SqliteArguments) -> Result<Vec<T>, sqlx::Error> {
         let mut lease = self.lease().await?;
-        let connection = lease.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        let rows = rows(connection, sql, arguments).await;
-        if rows.is_err() {
-            // What the connection is good for now is not known.
-            lease.connection = None;
-        }
-        rows
+        let outcome = rows(lease.connection()?, sql, arguments).await;
+        lease.judge(outcome)
+    }
+
+    /// The first row of a statement. The connection's thread sends it and nothing behind it, where [`Self::all`] is sent an end as well.
+    pub(super) async fn one<T: Columns>(&self, sql: Cow<'static, str>, arguments: SqliteArguments) -> Result<Option<T>, sqlx::Error> {
+        let mut lease = self.lease().await?;
+        let connection = lease.connection()?;
+        let outcome = match sql {
+            Cow::Borrowed(sql) => sqlx::query_as_with(sql, arguments).fetch_optional(connection).await,
+            Cow::Owned(sql) => QueryBuilder::<Db>::with_arguments(sql, arguments).build_query_as().fetch_optional(connection).await,
+        };
+        lease.judge(outcome)
     }
 
     /// Waits for what reads and closes everything.
@@ -102,6 +108,20 @@ struct Lease<'a> {
     shared: &'a Shared,
     connection: Option<DbConnection>,
     _place: SemaphorePermit<'a>,
+}
+
+impl Lease<'_> {
+    fn connection(&mut self) -> Result<&mut DbConnection, sqlx::Error> {
+        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// What a connection that failed is good for is not known, so it is not used again.
+    fn judge<T>(&mut self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if outcome.is_err() {
+            self.connection = None;
+        }
+        outcome
+    }
 }
 
 impl Drop for Lease<'_> {

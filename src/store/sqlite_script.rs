@@ -10,14 +10,14 @@ use super::{
     statement::{Statement, bind, is_constraint},
 };
 
-/// Runs statements that must change exactly one row each, behind one that changes none. What a refused script did before it was refused remains: the
+/// Runs statements that must change exactly as many rows as each says, behind one that changes none. What a refused script did before it was refused remains: the
 /// caller rolls it back.
 pub(super) async fn execute(first: &'static str, script: Vec<Statement>, connection: &mut DbConnection) -> Result<(), StoreError> {
-    let statements = script.len();
+    let rows: usize = script.iter().map(Statement::rows).sum();
     let (sql, arguments) = joined(first, script)?;
     match QueryBuilder::<Db>::with_arguments(sql, arguments).build().fetch_all(connection).await {
         // Each gives a row for each that it changed. The driver's own count is not of a statement but of the last one that changed anything.
-        Ok(changed) if changed.len() == statements => Ok(()),
+        Ok(changed) if changed.len() == rows => Ok(()),
         Ok(_) => Err(StoreError::RowConflict),
         Err(error) if is_constraint(&error) => Err(StoreError::RowConflict),
         Err(error) => Err(StoreError::Database(error)),

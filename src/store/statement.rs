@@ -19,17 +19,18 @@ pub(super) enum Value {
 pub(super) struct Statement {
     sql: Cow<'static, str>,
     values: Vec<Value>,
+    rows: usize,
 }
 
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Statement").field("sql", &self.sql).field("values", &self.values.len()).finish()
+        f.debug_struct("Statement").field("sql", &self.sql).field("values", &self.values.len()).field("rows", &self.rows).finish()
     }
 }
 
 impl Statement {
     pub(super) const fn new(sql: &'static str) -> Self {
-        Self { sql: Cow::Borrowed(sql), values: Vec::new() }
+        Self { sql: Cow::Borrowed(sql), values: Vec::new(), rows: 1 }
     }
 
     /// Goes on with the text of the statement.
@@ -42,6 +43,17 @@ impl Statement {
     pub(super) fn next(self) -> Self {
         let number = format!("${}", self.values.len() + 1);
         self.push(&number)
+    }
+
+    /// How many rows it must change, if that is not one.
+    pub(super) const fn changing(mut self, rows: usize) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// How many rows it must change, as part of a script.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(super) fn text<'a>(self, value: impl Into<Cow<'a, str>>) -> Self {
@@ -76,6 +88,15 @@ impl Statement {
     fn with(mut self, value: Value) -> Self {
         self.values.push(value);
         self
+    }
+
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// How many values it is sent with.
+    pub(super) const fn values(&self) -> usize {
+        self.values.len()
     }
 
     pub(super) fn into_parts(self) -> (Cow<'static, str>, Vec<Value>) {
@@ -118,6 +139,6 @@ mod tests {
     fn what_is_bound_is_not_printed() {
         let statement = Statement::new("SELECT 1 WHERE 'a' = ").next().text("hidden").push(" AND 2 = ").next().int(7);
         assert_eq!(statement.sql, "SELECT 1 WHERE 'a' = $1 AND 2 = $2");
-        assert_eq!(format!("{statement:?}"), "Statement { sql: \"SELECT 1 WHERE 'a' = $1 AND 2 = $2\", values: 2 }");
+        assert_eq!(format!("{statement:?}"), "Statement { sql: \"SELECT 1 WHERE 'a' = $1 AND 2 = $2\", values: 2, rows: 1 }");
     }
 }

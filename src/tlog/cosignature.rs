@@ -3,57 +3,15 @@
 //! Promises: one witness counts once, whatever names its key is given; a line of a trusted witness that does not verify spoils the note, as in
 //! C2SP signed-note. Lines of others, and of other kinds, are carried unread. Not here: whether a cosignature is recent.
 
-use std::fmt;
-
-use aws_lc_rs::digest::{self, SHA256};
-use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
 use super::TlogError;
 use super::checkpoint::{Checkpoint, open_checkpoint};
-use super::key::{KeyName, VerifierKey};
+use super::key::{COSIGNATURE_TYPE, TypedKey, VerifierKey};
 use super::note::{Note, NoteSignature};
 
-/// The key of a witness. Its text form is a "vkey" of signature type `0x04`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CosignerKey {
-    name: KeyName,
-    id: u32,
-    public: [u8; 32],
-}
+/// The key of a witness.
+pub type CosignerKey = TypedKey<COSIGNATURE_TYPE>;
 
 impl CosignerKey {
-    /// A key by its name and its 32 bytes (RFC 8032 section 5.1.5).
-    pub fn new(name: KeyName, public: [u8; 32]) -> Result<Self, TlogError> {
-        if has_small_order(&public) || ParsedPublicKey::new(&ED25519, public).is_err() {
-            return Err(TlogError::CosignerKey);
-        }
-        let mut context = digest::Context::new(&SHA256);
-        context.update(name.as_str().as_bytes());
-        context.update(&[b'\n', COSIGNATURE_TYPE]);
-        context.update(&public);
-        let id = context.finish().as_ref().first_chunk().copied().map(u32::from_be_bytes).ok_or(TlogError::CosignerKey)?;
-        Ok(Self { name, id, public })
-    }
-
-    /// Whose key it is.
-    #[must_use]
-    pub const fn name(&self) -> &KeyName {
-        &self.name
-    }
-
-    /// The key id: the first four bytes of SHA-256(name ‖ `0x0A` ‖ `0x04` ‖ key).
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// The 32 bytes of the key.
-    #[must_use]
-    pub const fn public_key(&self) -> &[u8; 32] {
-        &self.public
-    }
-
     /// When this witness cosigned the note, in Unix seconds; none: it did not. A line of it that does not verify, or a second one, is an error.
     pub fn cosigned(&self, note: &Note) -> Result<Option<u64>, TlogError> {
         let mut own = note.signatures().iter().filter(|line| self.owns(line));
@@ -61,49 +19,24 @@ impl CosignerKey {
         if own.next().is_some() {
             return Err(TlogError::DuplicateSignature);
         }
-        self.verify(note.unverified_text(), line).map(Some)
+        self.time(note.unverified_text(), line).map(Some)
     }
 
     /// Whether a line claims to be of this key.
     #[must_use]
     pub fn owns(&self, line: &NoteSignature) -> bool {
-        line.name() == &self.name && line.id() == self.id
+        line.name() == self.name() && line.id() == self.id()
     }
 
     /// Verifies one line over the text of a checkpoint; gives its time.
-    fn verify(&self, text: &str, line: &NoteSignature) -> Result<u64, TlogError> {
+    fn time(&self, text: &str, line: &NoteSignature) -> Result<u64, TlogError> {
         let (time, signature) = line.signature().split_first_chunk().ok_or(TlogError::BadSignature)?;
         let time = u64::from_be_bytes(*time);
         // The timestamp must not exceed 2^63 - 1.
         if i64::try_from(time).is_err() {
             return Err(TlogError::BadSignature);
         }
-        let key = ParsedPublicKey::new(&ED25519, self.public).map_err(|_| TlogError::CosignerKey)?;
-        key.verify_sig(format!("{HEADER}\ntime {time}\n{text}").as_bytes(), signature).map_err(|_| TlogError::BadSignature)?;
-        Ok(time)
-    }
-}
-
-impl fmt::Display for CosignerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[COSIGNATURE_TYPE][..], &self.public].concat();
-        write!(f, "{}+{:08x}+{}", self.name, self.id, STANDARD.encode(key))
-    }
-}
-
-impl std::str::FromStr for CosignerKey {
-    type Err = TlogError;
-
-    fn from_str(text: &str) -> Result<Self, TlogError> {
-        let read = || {
-            let (name, rest) = text.split_once('+')?;
-            let (_, key) = rest.split_once('+')?;
-            let key = STANDARD.decode(key).ok()?;
-            let (&COSIGNATURE_TYPE, public) = key.split_first()? else { return None };
-            Self::new(name.parse().ok()?, public.try_into().ok()?).ok()
-        };
-        // One key has one text; this also checks the key id.
-        read().filter(|key| key.to_string() == text).ok_or(TlogError::CosignerKey)
+        self.verify(format!("{HEADER}\ntime {time}\n{text}").as_bytes(), signature).map(|()| time)
     }
 }
 
@@ -117,7 +50,7 @@ pub struct Quorum {
 impl Quorum {
     /// At least `needed` of these. No key may stand there twice, under whatever names: the signed message does not hold the name.
     pub fn new(keys: Vec<CosignerKey>, needed: usize) -> Result<Self, TlogError> {
-        let again = keys.iter().enumerate().any(|(at, key)| keys.iter().take(at).any(|other| other.public == key.public));
+        let again = keys.iter().enumerate().any(|(at, key)| keys.iter().take(at).any(|other| other.public_key() == key.public_key()));
         if again || needed > keys.len() {
             return Err(TlogError::Quorum);
         }
@@ -153,41 +86,15 @@ impl Quorum {
     }
 }
 
-/// Under a key of small order anybody can sign. The y-coordinates of the eight points of small order on edwards25519 with their non-canonical
-/// spellings, sign bit aside: 0, 1, p - 1, p, p + 1 and the two of order 8.
-fn has_small_order(public: &[u8; 32]) -> bool {
-    let mut y = *public;
-    y[31] &= 0x7f;
-    let near_p = |low: u8| {
-        let mut bytes = [0xff; 32];
-        bytes[0] = low;
-        bytes[31] = 0x7f;
-        bytes
-    };
-    let small = |low: u8| {
-        let mut bytes = [0; 32];
-        bytes[0] = low;
-        bytes
-    };
-    [small(0), small(1), near_p(0xec), near_p(0xed), near_p(0xee), ORDER_8, ORDER_8_NEGATED].contains(&y)
-}
-
-const ORDER_8: [u8; 32] = [
-    0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
-    0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-];
-const ORDER_8_NEGATED: [u8; 32] = [
-    0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
-    0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-];
-/// The signature type of Ed25519 cosignatures (tlog-cosignature, Format).
-const COSIGNATURE_TYPE: u8 = 0x04;
 const HEADER: &str = "cosignature/v1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tlog::{Hash, NoteSigner};
+    use crate::tlog::{
+        Hash, NoteSigner,
+        key::{ORDER_8, ORDER_8_NEGATED},
+    };
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
     use zeroize::Zeroizing;
 
@@ -212,7 +119,7 @@ mod tests {
 
         fn sign(&self, time: u64, text: &str) -> NoteSignature {
             let signature = self.0.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
-            NoteSignature::new(self.1.name.clone(), self.1.id, [&time.to_be_bytes()[..], signature.as_ref()].concat())
+            NoteSignature::new(self.1.name().clone(), self.1.id(), [&time.to_be_bytes()[..], signature.as_ref()].concat())
         }
     }
 
@@ -251,7 +158,8 @@ mod tests {
         let witness = Witness::new("w", 9);
         let line = witness.sign(5, "text\n");
         let verdict = |signature: Vec<u8>| {
-            let note = Note::parse(&format!("text\n\n{}\n", NoteSignature::new(witness.1.name.clone(), witness.1.id, signature))).unwrap();
+            let note =
+                Note::parse(&format!("text\n\n{}\n", NoteSignature::new(witness.1.name().clone(), witness.1.id(), signature))).unwrap();
             witness.1.cosigned(&note)
         };
         assert_eq!(verdict(line.signature().to_vec()), Ok(Some(5)));

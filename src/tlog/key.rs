@@ -14,13 +14,16 @@ use super::note::NoteSignature;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyName(String);
 
-/// The public half of a signer, and what verifiers pin. Its text form is the "vkey".
+/// The public half of a signer, for one type of signatures. Its text form is the "vkey".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifierKey {
+pub struct TypedKey<const TYPE: u8> {
     name: KeyName,
     id: u32,
     public: [u8; PUBLIC_LEN],
 }
+
+/// The key of a log, and what verifiers pin.
+pub type VerifierKey = TypedKey<ED25519_TYPE>;
 
 /// A signing key. It is made from a seed that its owner wipes; the library wipes its own copy when the signer is dropped.
 pub struct NoteSigner {
@@ -54,15 +57,20 @@ impl std::str::FromStr for KeyName {
     }
 }
 
-impl VerifierKey {
+impl<const TYPE: u8> TypedKey<TYPE> {
+    /// What is said about a key that is none.
+    const WRONG: TlogError = if TYPE == COSIGNATURE_TYPE { TlogError::CosignerKey } else { TlogError::VerifierKey };
+
     /// A key by its name and its 32 bytes (RFC 8032 section 5.1.5).
-    pub fn new(name: KeyName, public: [u8; 32]) -> Result<Self, TlogError> {
-        ParsedPublicKey::new(&ED25519, public).map_err(|_| TlogError::VerifierKey)?;
+    pub fn new(name: KeyName, public: [u8; PUBLIC_LEN]) -> Result<Self, TlogError> {
+        if has_small_order(&public) || ParsedPublicKey::new(&ED25519, public).is_err() {
+            return Err(Self::WRONG);
+        }
         let mut context = digest::Context::new(&SHA256);
         context.update(name.0.as_bytes());
-        context.update(&[b'\n', ED25519_TYPE]);
+        context.update(&[b'\n', TYPE]);
         context.update(&public);
-        let id = context.finish().as_ref().first_chunk().copied().map(u32::from_be_bytes).ok_or(TlogError::VerifierKey)?;
+        let id = context.finish().as_ref().first_chunk().copied().map(u32::from_be_bytes).ok_or(Self::WRONG)?;
         Ok(Self { name, id, public })
     }
 
@@ -72,7 +80,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The key id: the first four bytes of SHA-256(name ‖ `0x0A` ‖ `0x01` ‖ key).
+    /// The key id: the first four bytes of SHA-256(name ‖ `0x0A` ‖ type ‖ key).
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
@@ -80,25 +88,25 @@ impl VerifierKey {
 
     /// The 32 bytes of the key.
     #[must_use]
-    pub const fn public_key(&self) -> &[u8; 32] {
+    pub const fn public_key(&self) -> &[u8; PUBLIC_LEN] {
         &self.public
     }
 
     /// Does the signature verify over these bytes?
     pub(super) fn verify(&self, text: &[u8], signature: &[u8]) -> Result<(), TlogError> {
-        let key = ParsedPublicKey::new(&ED25519, self.public).map_err(|_| TlogError::VerifierKey)?;
+        let key = ParsedPublicKey::new(&ED25519, self.public).map_err(|_| Self::WRONG)?;
         key.verify_sig(text, signature).map_err(|_| TlogError::BadSignature)
     }
 }
 
-impl fmt::Display for VerifierKey {
+impl<const TYPE: u8> fmt::Display for TypedKey<TYPE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519_TYPE][..], &self.public].concat();
+        let key = [&[TYPE][..], &self.public].concat();
         write!(f, "{}+{:08x}+{}", self.name, self.id, STANDARD.encode(key))
     }
 }
 
-impl std::str::FromStr for VerifierKey {
+impl<const TYPE: u8> std::str::FromStr for TypedKey<TYPE> {
     type Err = TlogError;
 
     fn from_str(text: &str) -> Result<Self, TlogError> {
@@ -106,11 +114,11 @@ impl std::str::FromStr for VerifierKey {
             let (name, rest) = text.split_once('+')?;
             let (_, key) = rest.split_once('+')?;
             let key = STANDARD.decode(key).ok()?;
-            let (&ED25519_TYPE, public) = key.split_first()? else { return None };
+            let (_, public) = key.split_first().filter(|(of, _)| **of == TYPE)?;
             Self::new(name.parse().ok()?, public.try_into().ok()?).ok()
         };
         // One key has one text, so that a pinned key can be compared as text; this also checks the key id.
-        read().filter(|key| key.to_string() == text).ok_or(TlogError::VerifierKey)
+        read().filter(|key| key.to_string() == text).ok_or(Self::WRONG)
     }
 }
 
@@ -141,9 +149,38 @@ impl fmt::Debug for NoteSigner {
     }
 }
 
+/// Under a key of small order anybody can sign. The y-coordinates of the eight points of small order on edwards25519 with their non-canonical
+/// spellings, sign bit aside: 0, 1, p - 1, p, p + 1 and the two of order 8.
+fn has_small_order(public: &[u8; 32]) -> bool {
+    let mut y = *public;
+    y[31] &= 0x7f;
+    let near_p = |low: u8| {
+        let mut bytes = [0xff; 32];
+        bytes[0] = low;
+        bytes[31] = 0x7f;
+        bytes
+    };
+    let small = |low: u8| {
+        let mut bytes = [0; 32];
+        bytes[0] = low;
+        bytes
+    };
+    [small(0), small(1), near_p(0xec), near_p(0xed), near_p(0xee), ORDER_8, ORDER_8_NEGATED].contains(&y)
+}
+
+pub(super) const ORDER_8: [u8; 32] = [
+    0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+    0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+];
+pub(super) const ORDER_8_NEGATED: [u8; 32] = [
+    0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+    0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+];
 const PUBLIC_LEN: usize = 32;
 /// The signature type of Ed25519 (signed-note, Signature types).
 const ED25519_TYPE: u8 = 0x01;
+/// The signature type of Ed25519 cosignatures (tlog-cosignature, Format).
+pub(super) const COSIGNATURE_TYPE: u8 = 0x04;
 
 #[cfg(test)]
 mod tests {

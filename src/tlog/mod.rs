@@ -24,13 +24,13 @@ mod tile;
 mod tlog_proof;
 
 pub use batch::BatchTree;
-pub use checkpoint::{Checkpoint, open_checkpoint};
+pub use checkpoint::{Checkpoint, open_checkpoint, open_under_any_name};
 pub use cosignature::{CosignerKey, Quorum};
 pub use edge::{FullTile, RightEdge};
 pub use error::TlogError;
 pub use frontier::Frontier;
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
-pub use key::{KeyName, NoteSigner, VerifierKey};
+pub use key::{KeyName, NoteSigner, TypedKey, VerifierKey};
 pub use node::{Node, NodeSource, perfect_root};
 pub use note::{Note, NoteSignature};
 pub use plan::ProofPlan;

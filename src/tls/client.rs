@@ -5,6 +5,7 @@
 //! Not here: what the answers mean, redirects (the gateway has none), proxies, cookies.
 
 use std::{
+    error::Error as _,
     fmt, io,
     pin::Pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -191,6 +192,7 @@ impl HttpsClient {
     }
 
     async fn exchange(&self, method: &Method, target: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, ClientError> {
+        let mut untaken = 0;
         loop {
             let idle = self.take_idle();
             let reused = idle.is_some();
@@ -203,6 +205,10 @@ impl HttpsClient {
                 Ok(answer) => answer,
                 // Nothing was written: the gateway had closed the connection while it was idle.
                 Err(failed) if reused && failed.message().is_some() => continue,
+                Err(failed) if untaken < UNTAKEN && was_not_taken(failed.error()) => {
+                    untaken += 1;
+                    continue;
+                }
                 Err(failed) => return Err(link.reason(failed.into_error()).await),
             };
             let (head, body) = answer.into_parts();
@@ -294,6 +300,8 @@ impl fmt::Debug for HttpsClient {
 
 /// Connections that are kept open between requests.
 const MAX_IDLE: usize = 8;
+/// How often a request is sent again that a gateway said it did not take.
+const UNTAKEN: u32 = 3;
 /// How long the end of a connection is waited for, to learn its reason.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -326,6 +334,14 @@ impl Link {
         let _ = timeout(LAST_WORDS, &mut self.driver).await;
         self.told.get().map_or(ClientError::Broken(error), ClientError::of_tls)
     }
+}
+
+/// Whether the gateway said that it did nothing with the request. A GOAWAY without an error ends the requests above the last one that it takes, and
+/// nothing was done with those (RFC 9113 section 6.8); nor with one that it refuses (section 8.7). What it took ends with another error.
+fn was_not_taken(error: &hyper::Error) -> bool {
+    let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) else { return false };
+    let said = if error.is_go_away() { h2::Reason::NO_ERROR } else { h2::Reason::REFUSED_STREAM };
+    error.is_remote() && (error.is_go_away() || error.is_reset()) && error.reason() == Some(said)
 }
 
 impl Drop for Link {

@@ -9,10 +9,12 @@
 use std::{
     collections::HashMap,
     future::Future,
-    io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,7 +29,6 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -38,6 +39,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use super::{
     gate::{BoxError, Gate},
     handshake::{HandshakeFailure, Pace},
+    parting::{Parting, linger},
     peer::Peer,
     pulse::{Due, Heard, Pulse},
     state::{ALPN_H2, TlsState},
@@ -182,11 +184,18 @@ const MAX_HEAD: usize = 32 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// Requests of one HTTP/2 connection at the same time.
 const MAX_STREAMS: u32 = 64;
-/// After a failed handshake: how long, and how much, is still read so that the alert arrives instead of a reset.
-const LINGER: Duration = Duration::from_millis(500);
-const LINGER_BYTES: u64 = 64 * 1024;
+/// How long a handshake that is under way when the listener stops may still take.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 /// Pause when the system cannot accept (no more file descriptors), instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Everything that was begun was answered.
+    Politely,
+    CutOff,
+}
 
 /// What all connections share.
 struct Door<M> {
@@ -211,10 +220,22 @@ impl<M> Door<M> {
         B::Error: Into<BoxError>,
     {
         let mut stopped = self.stopped.clone();
+        let begun = AtomicBool::new(false);
+        let mut hands = pin!(timeout(self.options.deadlines.handshake, self.shake_hands(tcp, remote, &begun)));
+        let stopping = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
         let shaken = tokio::select! {
-            shaken = timeout(self.options.deadlines.handshake, self.shake_hands(tcp, remote)) => shaken,
-            // Whoever has no request yet loses nothing.
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+            shaken = hands.as_mut() => Some(shaken),
+            _ = stopping => None,
+        };
+        let shaken = match shaken {
+            Some(shaken) => shaken,
+            // Whoever has not been answered has no request yet and loses nothing.
+            None if !begun.load(Ordering::Relaxed) => return,
+            // A client sends its first request before it learns whether this side is done with the handshake (RFC 8446 section 2).
+            None => match timeout(LAST_HANDSHAKE.min(self.options.drain / 2), hands).await {
+                Ok(shaken) => shaken,
+                Err(_) => return,
+            },
         };
         let (stream, peer) = match shaken {
             Ok(Ok(shaken)) => shaken,
@@ -223,14 +244,15 @@ impl<M> Door<M> {
         };
         let pulse = Pulse::new(self.options.deadlines, Instant::now());
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
+        let (stream, parting) = Parting::of(stream);
         let service = Gate { inner: (self.make)(peer.clone()), peer: peer.clone(), pulse: pulse.clone() };
-        if is_http2 {
+        let ended = if is_http2 {
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
                 .max_concurrent_streams(MAX_STREAMS)
                 .serve_connection(TokioIo::new(stream), service);
-            self.watch(connection, &peer, &pulse).await;
+            self.watch(connection, &peer, &pulse).await
         } else {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -238,11 +260,24 @@ impl<M> Door<M> {
                 .max_header_size(MAX_HEAD)
                 .max_buf_size(BUFFER)
                 .serve_connection(TokioIo::new(Heard { stream, pulse: pulse.clone() }), service);
-            self.watch(connection, &peer, &pulse).await;
+            self.watch(connection, &peer, &pulse).await
+        };
+        if ended == Ended::Politely
+            && let Some(stream) = parting.take()
+        {
+            linger(stream.into_inner().0).await;
         }
     }
 
-    async fn shake_hands(&self, tcp: TcpStream, remote: SocketAddr) -> Result<(TlsStream<TcpStream>, Arc<Peer>), HandshakeFailure> {
+    async fn shake_hands(
+        &self,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        begun: &AtomicBool,
+    ) -> Result<(TlsStream<TcpStream>, Arc<Peer>), HandshakeFailure> {
+        // Where it fails the handshake will. Nothing is taken from the stream.
+        let heard = tcp.peek(&mut [0]).await;
+        begun.store(heard.is_ok(), Ordering::Relaxed);
         // Fails only on a connection that is already gone, and the handshake will say so.
         let _ = tcp.set_nodelay(true);
         let (config, epoch) = self.tls.accept();
@@ -261,7 +296,7 @@ impl<M> Door<M> {
     }
 
     /// Drives a connection until it ends, by itself or because it must.
-    async fn watch<C>(&self, connection: C, peer: &Peer, pulse: &Pulse)
+    async fn watch<C>(&self, connection: C, peer: &Peer, pulse: &Pulse) -> Ended
     where
         C: GracefulConnection<Error = hyper::Error>,
     {
@@ -282,23 +317,38 @@ impl<M> Door<M> {
                 hard_end = Some(now + self.options.deadlines.farewell);
             }
             let wake = match (due, hard_end) {
-                (Due::Stalled, _) => return tracing::debug!("connection stalled"),
-                (_, Some(end)) if now >= end => return tracing::debug!("connection did not end when asked"),
+                (Due::Stalled, _) => {
+                    tracing::debug!("connection stalled");
+                    return Ended::CutOff;
+                }
+                // A request that came while the connection was asked to end was taken: it is answered.
+                (_, Some(end)) if now >= end && pulse.is_quiet() => {
+                    tracing::debug!("connection did not end when asked");
+                    return Ended::CutOff;
+                }
+                (Due::At(answered), Some(end)) if now >= end => answered,
                 (_, Some(end)) | (Due::At(end), None) => end,
                 (Due::Idle, None) => now,
             };
             tokio::select! {
                 ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "connection ended");
-                    }
-                    return;
+                    return match ended {
+                        Ok(()) => Ended::Politely,
+                        Err(error) => {
+                            tracing::debug!(%error, "connection ended");
+                            Ended::CutOff
+                        }
+                    };
                 }
-                () = pulse.condemned() => return tracing::info!("connection closed: certificate no longer accepted"),
+                () = pulse.condemned() => {
+                    tracing::info!("connection closed: certificate no longer accepted");
+                    return Ended::CutOff;
+                }
                 () = sleep_until(wake.min(Instant::now() + pulse.step())) => {}
                 Ok(()) = reloads.changed() => {
                     if let Err(fault) = peer.judge_now() && fault.closes() {
-                        return tracing::info!(%fault, "connection closed after a reload");
+                        tracing::info!(%fault, "connection closed after a reload");
+                        return Ended::CutOff;
                     }
                 }
                 Ok(()) = stopped.changed() => {
@@ -370,16 +420,6 @@ fn block_of(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
         address @ IpAddr::V4(_) => address,
     }
-}
-
-/// A socket that is dropped with unread bytes sends a reset, and the reset overtakes the alert that says what was wrong.
-async fn linger(mut tcp: TcpStream) {
-    let rest = async {
-        tcp.shutdown().await?;
-        tokio::io::copy(&mut tcp.take(LINGER_BYTES), &mut tokio::io::sink()).await.map(|_| ())
-    };
-    // Best effort for the client's error message; the connection is refused either way.
-    let _: Result<io::Result<()>, _> = timeout(LINGER, rest).await;
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! Not here: what a party may do, problem documents, rates of one party, body sizes. No other room names rustls, x509-parser or rcgen.
 
 mod gate;
+mod parting;
 mod pulse;
 mod trust;
 mod x509;

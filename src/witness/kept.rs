@@ -41,8 +41,14 @@ fn noted(row: &CheckpointRow, quorum: &Quorum) -> Result<Note, TlogError> {
 }
 
 /// Whether the row is of the ledger's present name. A ledger that was opened again keeps the heads from before.
-fn is_of(row: &CheckpointRow, log: &VerifierKey) -> bool {
+pub(super) fn is_of(row: &CheckpointRow, log: &VerifierKey) -> bool {
     row.note.lines().next() == Some(log.name().as_str())
+}
+
+/// Whether the row is of the ledger's present name and has a line of every witness. Nothing is verified.
+pub(super) fn has_all(row: &CheckpointRow, log: &VerifierKey, mut witnesses: impl Iterator<Item = CosignerKey>) -> bool {
+    let lines = NoteSignature::parse_lines(&row.cosignatures).unwrap_or_default();
+    is_of(row, log) && witnesses.all(|witness| lines.iter().any(|line| witness.owns(line)))
 }
 
 /// A dispute as it is stored for other processes: of a ledger by its name.
@@ -78,8 +84,9 @@ pub(super) async fn against(row: &CheckpointRow, ledger: &SequencerHandle, store
     Ok((ledger.root_at(row.size).await? != Hash(row.root)).then_some(Dispute::Forked { held: row.size }))
 }
 
-/// Adds a cosignature to a kept head, in place of an older one by the same witness. Whoever else adds one at the same time is not overwritten.
-pub(super) async fn add(store: &dyn Checkpoints, row: &CheckpointRow, key: &CosignerKey, line: &NoteSignature) -> Result<(), StoreError> {
+/// Adds a cosignature to a kept head, in place of an older one by the same witness. Whoever else adds one at the same time is not overwritten. Says
+/// whether it is kept.
+pub(super) async fn add(store: &dyn Checkpoints, row: &CheckpointRow, key: &CosignerKey, line: &NoteSignature) -> Result<bool, StoreError> {
     for _ in 0..ADD_TRIES {
         let before = store.published(row.size).await?.map(|kept| kept.cosignatures).unwrap_or_default();
         let mut cosignatures = String::new();
@@ -89,11 +96,11 @@ pub(super) async fn add(store: &dyn Checkpoints, row: &CheckpointRow, key: &Cosi
             cosignatures.push('\n');
         }
         if store.keep_checkpoint(&CheckpointRow { cosignatures, ..row.clone() }, &before).await? {
-            return Ok(());
+            return Ok(true);
         }
     }
     tracing::warn!(size = row.size, "a cosignature could not be kept: others write the same checkpoint");
-    Ok(())
+    Ok(false)
 }
 
 /// How far the ledger is cosigned, as far as the database tells.

@@ -8,6 +8,7 @@
 
 mod dialogue;
 mod kept;
+mod past;
 mod post;
 mod publisher;
 mod wire;

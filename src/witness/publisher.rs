@@ -3,14 +3,21 @@
 //!
 //! A crash anywhere here loses nothing: what was kept is read again, and a witness says itself how far it is.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     Outcome, Witness, WitnessError,
     dialogue::{Away, ask},
-    kept,
+    kept, past,
 };
 use crate::{
     clock::Clock,
@@ -41,6 +48,8 @@ pub struct Publisher {
     settings: Settings,
     clock: Arc<dyn Clock>,
     holder: String,
+    /// Entries that no head under the present name has to cover: they were there when the ledger got it.
+    before: AtomicU64,
 }
 
 impl Publisher {
@@ -56,7 +65,7 @@ impl Publisher {
         let quorum = Quorum::new(witnesses.iter().map(|witness| witness.key().clone()).collect(), settings.quorum)?;
         let witnesses: Vec<_> = witnesses.into_iter().map(Arc::new).collect();
         ledger.standing().update(|stand| stand.witnessed = !witnesses.is_empty());
-        Ok(Self { ledger, store, witnesses, quorum, settings, clock, holder })
+        Ok(Self { ledger, store, witnesses, quorum, settings, clock, holder, before: AtomicU64::new(0) })
     }
 
     /// Before anything is served: compares the stored ledger with what was kept and with what the witnesses hold.
@@ -65,6 +74,7 @@ impl Publisher {
     /// [`LedgerError::RolledBack`] and [`LedgerError::Forked`] when they hold something else; what keeps the ledger from being read.
     pub async fn start(&self) -> Result<(), WitnessError> {
         self.compare_kept().await?;
+        self.before.store(past::renamed(&*self.store, &self.ledger).await?.unwrap_or(0), Ordering::Relaxed);
         let head = self.ledger.head().await?;
         let answered = self.publish(&head).await?;
         // A dispute that was found before stays until its witness says otherwise.
@@ -111,15 +121,31 @@ impl Publisher {
             return Ok(());
         }
         let head = self.ledger.head().await?;
-        let is_done = if self.witnesses.is_empty() {
-            self.store.published(head.size).await?.is_some()
-        } else {
-            rows.len() == self.witnesses.len() && rows.iter().all(|row| row.size >= head.size)
-        };
-        if !is_done && self.leased().await? {
+        if !self.is_done(&head, &rows).await? && self.leased().await? {
             self.publish(&head).await?;
+            self.tidy().await;
         }
         self.judge().await
+    }
+
+    /// Whether the head is kept, and cosigned by everybody. How far a witness is remembered to be may be of a name that the ledger had before.
+    async fn is_done(&self, head: &SignedHead, rows: &[WitnessRow]) -> Result<bool, WitnessError> {
+        let witnesses = self.witnesses.iter().map(|witness| witness.key().clone());
+        let kept = self.store.published(head.size).await?.is_some_and(|row| kept::has_all(&row, self.ledger.verifier(), witnesses));
+        Ok(kept && rows.len() == self.witnesses.len() && rows.iter().all(|row| row.size >= head.size))
+    }
+
+    /// Drops heads that a newer one makes needless. In dispute they are evidence.
+    async fn tidy(&self) {
+        if self.ledger.standing().now().dispute.is_some() {
+            return;
+        }
+        let witnesses: Vec<_> = self.witnesses.iter().map(|witness| witness.key().clone()).collect();
+        match past::prune(&*self.store, &self.ledger, &witnesses).await {
+            Ok(count) => tracing::debug!(count, "published checkpoints were dropped"),
+            // What is published stands; they are dropped another time.
+            Err(error) => tracing::warn!(%error, "old published checkpoints could not be dropped"),
+        }
     }
 
     async fn leased(&self) -> Result<bool, WitnessError> {
@@ -144,8 +170,10 @@ impl Publisher {
             match told? {
                 Told::Cosigned(head, line) => {
                     self.keep(&head).await?;
-                    kept::add(&*self.store, &row(&head), witness.key(), &line).await?;
-                    self.store.keep_witness(&WitnessRow { vkey: vkey.clone(), size: head.size, dispute: None }).await?;
+                    // What is not kept is asked for again.
+                    if kept::add(&*self.store, &row(&head), witness.key(), &line).await? {
+                        self.store.keep_witness(&WitnessRow { vkey: vkey.clone(), size: head.size, dispute: None }).await?;
+                    }
                     tracing::debug!(witness = %witness.key().name(), size = head.size, "cosigned");
                     answered.push(vkey);
                 }
@@ -207,7 +235,8 @@ impl Publisher {
             return Ok(());
         }
         let cosigned = kept::newest(&*self.store, &self.ledger, &self.quorum).await?;
-        let covered = cosigned.as_ref().map_or(0, |cosigned| cosigned.size);
+        // Nobody could cosign under this name what was there before.
+        let covered = cosigned.as_ref().map_or(0, |cosigned| cosigned.size).max(self.before.load(Ordering::Relaxed));
         let since = self.ledger.time_of(covered).await?;
         let bears = i64::try_from(self.settings.patience.as_secs()).unwrap_or(i64::MAX);
         let overdue = since.is_some_and(|since| since.plus_secs(bears) < self.clock.now());
@@ -221,7 +250,7 @@ impl Publisher {
         if overdue && !before {
             tracing::error!(since = %since.unwrap_or_default(), stopped = self.settings.stop, "the ledger's head is not cosigned");
         } else if before && !overdue {
-            tracing::info!(size = covered, "the ledger's head is cosigned again");
+            tracing::info!(size = covered, "the ledger's head is cosigned in time again");
         }
         Ok(())
     }

@@ -32,25 +32,25 @@ use crate::{
 };
 
 /// How a command ended, and what it said.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{} {}", self.out, self.err))
     }
 }
 
-fn tsunagi<const N: usize>(args: [&str; N]) -> Said {
+pub(crate) fn tsunagi<const N: usize>(args: [&str; N]) -> Said {
     let done = Command::new(BINARY).args(["--lang", "en"]).args(args).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -63,7 +63,7 @@ fn mark(sandbox: &Sandbox) -> PathBuf {
 }
 
 /// Moves the database away, with what SQLite keeps beside it.
-fn lose(sandbox: &Sandbox) {
+pub(crate) fn lose(sandbox: &Sandbox) {
     let database = sandbox.database();
     for ending in ["", "-wal", "-shm"] {
         let file = PathBuf::from(format!("{}{ending}", database.display()));
@@ -165,7 +165,7 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
     assert!(Path::new(told["aside"].as_str().unwrap()).exists(), "the mark from before is evidence");
     let said = sandbox.refuses_to_serve().await;
     assert!(said.contains("origin"), "the configuration still has the old name: {said}");
-    let old_origin = rename(&sandbox, origin, told["vkey"].as_str().unwrap());
+    let old_origin = sandbox.rename(origin, told["vkey"].as_str().unwrap());
     let server = sandbox.serve().await;
     let check = tsunagi(["check", "-c", text(&config)]);
     assert_eq!(check.code, 0, "{}", check.out);
@@ -192,21 +192,6 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
     let told = tsunagi(["audit", "verify", text(&export), "--vkey", vkey]).out;
     assert!(told.contains(origin) && told.contains("break: "), "{told}");
     server.stop().await;
-}
-
-/// Does what `tsunagi ledger reopen` told: the configuration and the keys that parties pin. Gives the name before.
-fn rename(sandbox: &Sandbox, origin: &str, vkey: &str) -> String {
-    let config = fs::read_to_string(sandbox.config()).unwrap();
-    let before = config.lines().find_map(|line| line.strip_prefix("origin = ")).unwrap().trim_matches('"').to_owned();
-    fs::write(sandbox.config(), config.replace(&before, origin)).unwrap();
-    for folder in fs::read_dir(sandbox.path().join("parties")).unwrap() {
-        let file = folder.unwrap().path().join("gateway-keys.json");
-        let mut pinned: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        pinned["ledger"]["origin"] = origin.into();
-        pinned["ledger"]["vkey"] = vkey.into();
-        fs::write(&file, pinned.to_string()).unwrap();
-    }
-    before
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,8 +3,8 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,143 +12,39 @@ use std::{
 };
 
 use serde_json::Value;
-use sqlx::{Connection as _, SqliteConnection};
-use tsunagi::{
-    domain::{
-        codes::Purpose,
-        digest::Digest,
-        entry::{EntryType, Outcome},
-    },
-    store::{DataKeyId, Sealed},
-    vault::{Kek, Vault, open},
+use sqlx::Connection as _;
+use tsunagi::domain::{
+    codes::Purpose,
+    digest::Digest,
+    entry::{EntryType, Outcome},
 };
-use uuid::Uuid;
 
 use crate::{
+    erasure_stage::{Stored, erase, export, hunt, in_both, lying, marked, printed, refused},
     exchange_stage::{
-        AUDITOR, BINARY, CENTRE, MUNICIPALITY, Sandbox, Settings, files,
-        hunt::Hunt,
+        BINARY, CENTRE, MUNICIPALITY, Sandbox, Settings, files,
         ledger::{Ledger, connect},
-        party::Setback,
         policies::tsunagi,
         story::{BENEFIT, PLACEMENT, Sent, Story},
     },
-    faults_markers::{ASCII, JAPANESE, KANA, plant},
+    postgres_stage,
 };
 
-/// Columns of a stored message.
-type StoredMessage = (String, Vec<u8>, String, Vec<u8>, Vec<u8>, Vec<u8>);
-
-/// A case full of words that stand nowhere else.
-async fn marked(sandbox: &Sandbox) -> (Story, Sent) {
-    let mut story = Story::open(sandbox).await;
-    assert!(plant(&mut story.body) >= 40);
-    let mut given = story.consent();
-    given.sub = format!("{ASCII}-person").parse().unwrap();
-    given.place = Some(format!("{JAPANESE}場所"));
-    given.expl.by = format!("{JAPANESE}職員");
-    let consent = story.sign_consent(&given);
-    let sent = story.refer_under(consent).await;
-    (story, sent)
+in_both! {
+    "trace";
+    nothing_of_an_erased_case_opens_or_is_found_and_every_proof_still_stands,
 }
 
-fn hunt() -> Hunt {
-    Hunt::new([JAPANESE, KANA, ASCII])
-}
-
-fn erase(sandbox: &Sandbox, case: &str, party: &str, more: &[&str]) -> Output {
-    let args = ["--json", "erase", "--case", case, "--party", party, "--reason", "person_request", "--acting-staff", "decision-7"];
-    tsunagi(&[&args[..], more].concat(), sandbox)
-}
-
-#[track_caller]
-fn printed(done: &Output) -> Value {
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&done.stdout).unwrap()
-}
-
-fn refused(setback: Setback) -> (u16, String) {
-    let problem = setback.problem();
-    (problem.status, problem.code)
-}
-
-/// What every key in the database opens of everything that is sealed in it.
-async fn openable(sandbox: &Sandbox, database: &Path) -> Vec<Vec<u8>> {
-    let vault = Vault::new(&Kek::load(&sandbox.path().join("keys/kek")).unwrap()).unwrap();
-    let mut connection = connect(database).await;
-    let keys: Vec<(Vec<u8>, Option<Vec<u8>>)> =
-        sqlx::query_as("SELECT id, wrapped FROM data_key").fetch_all(&mut connection).await.unwrap();
-    let id = |bytes: &[u8]| Uuid::from_slice(bytes).unwrap();
-    let keys: Vec<_> = keys.iter().filter_map(|(key, wrapped)| vault.unwrap(DataKeyId(id(key)), wrapped.as_ref()?).ok()).collect();
-    let mut sealed: Vec<(String, Vec<u8>, Vec<u8>)> = Vec::new();
-    let messages: Vec<StoredMessage> =
-        sqlx::query_as("SELECT iss, jti, aud, case_, key, sealed FROM message").fetch_all(&mut connection).await.unwrap();
-    sealed.extend(
-        messages
-            .into_iter()
-            .map(|(iss, jti, aud, case, key, sealed)| (format!("message/{iss}/{}/{aud}/{}", id(&jti), id(&case)), key, sealed)),
-    );
-    for statement in ["SELECT jti, key, sealed FROM consent", "SELECT consent, key, sealed FROM consent_end"] {
-        let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = sqlx::query_as(statement).fetch_all(&mut connection).await.unwrap();
-        sealed.extend(rows.into_iter().map(|(jti, key, sealed)| (format!("consent/{}", id(&jti)), key, sealed)));
+mod under_load {
+    use super::nobody_is_shown_anything_behind_the_erasure_and_a_killed_one_did_all_or_nothing;
+    crate::erasure_stage::in_both! {
+        "info";
+        nobody_is_shown_anything_behind_the_erasure_and_a_killed_one_did_all_or_nothing,
     }
-    let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT e.id, o.key, o.sealed FROM ledger_opening o JOIN ledger_entry e ON e.idx = o.idx")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-    sealed.extend(rows.into_iter().map(|(entry, key, sealed)| (format!("opening/{}", id(&entry)), key, sealed)));
-    connection.close().await.unwrap();
-    let each = |(context, key, bytes): (String, Vec<u8>, Vec<u8>)| {
-        let sealed = Sealed { key: DataKeyId(id(&key)), bytes };
-        keys.iter().filter_map(|key| Some(open(key, context.as_bytes(), &sealed).ok()?.to_vec())).collect::<Vec<_>>()
-    };
-    sealed.into_iter().flat_map(each).collect()
 }
 
-/// The bytes that the erasure must destroy: wrapped keys and contents of everything in the database.
-async fn stored(connection: &mut SqliteConnection) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    for statement in [
-        "SELECT wrapped FROM data_key WHERE wrapped IS NOT NULL AND id <> zeroblob(16)",
-        "SELECT sealed FROM message WHERE length(sealed) > 0",
-        "SELECT sealed FROM consent WHERE length(sealed) > 0",
-        "SELECT o.sealed FROM ledger_opening o WHERE o.key <> zeroblob(16)",
-    ] {
-        let rows: Vec<(Vec<u8>,)> = sqlx::query_as(statement).fetch_all(&mut *connection).await.unwrap();
-        all.extend(rows.into_iter().map(|(bytes,)| bytes));
-    }
-    all
-}
-
-async fn count(connection: &mut SqliteConnection, statement: &'static str) -> i64 {
-    sqlx::query_scalar(statement).fetch_one(connection).await.unwrap()
-}
-
-fn database_files(sandbox: &Sandbox) -> Vec<u8> {
-    let mut bytes = fs::read(sandbox.database()).unwrap();
-    bytes.extend(fs::read(sandbox.database().with_extension("sqlite-wal")).unwrap_or_default());
-    bytes
-}
-
-fn holds(haystack: &[u8], needle: &[u8]) -> bool {
-    // The beginning is enough, and long content stands on pages that are not neighbours.
-    let needle = &needle[..needle.len().min(48)];
-    haystack.windows(needle.len()).any(|window| window == needle)
-}
-
-/// Exports as an auditor, in a format; gives where to.
-fn export(sandbox: &Sandbox, format: &str, name: &str) -> (PathBuf, Output) {
-    let out = sandbox.path().join(name);
-    let identity = sandbox.identity(&AUDITOR.parse().unwrap());
-    let mut command = Command::new(BINARY);
-    command.args(["--json", "audit", "export", "--format", format, "--as"]).arg(identity).arg(&out).stdin(Stdio::null());
-    (out, command.output().unwrap())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_an_erased_case_opens_or_is_found_and_every_proof_still_stands() {
-    let sandbox = Sandbox::new(Settings { log: "trace", ..Settings::default() });
+async fn nothing_of_an_erased_case_opens_or_is_found_and_every_proof_still_stands(sandbox: Sandbox) {
+    let stored = Stored::of(&sandbox);
     let server = sandbox.serve().await;
     let (another, address) = sandbox.serve_another().await;
     let (story, sent) = marked(&sandbox).await;
@@ -164,12 +60,11 @@ async fn nothing_of_an_erased_case_opens_or_is_found_and_every_proof_still_stand
 
     // What is searched for is there: it opens, and it lies in the files.
     let hunt = hunt();
-    let before = openable(&sandbox, &sandbox.database()).await;
+    let before = stored.openable(&sandbox).await;
     assert!(before.iter().any(|text| !hunt.in_bytes(text).is_empty()), "nothing is marked");
-    let mut connection = connect(&sandbox.database()).await;
-    let doomed = stored(&mut connection).await;
-    let lying = database_files(&sandbox);
-    assert!(doomed.len() > 8 && doomed.iter().all(|bytes| holds(&lying, bytes)), "{} are searched for", doomed.len());
+    let doomed = stored.doomed().await;
+    assert!(doomed.len() > 8, "only {} are searched for", doomed.len());
+    assert_eq!(lying(&doomed, &stored.on_disk()), doomed.len());
 
     // Another case, which must not suffer.
     let other = Story::open(&sandbox).await;
@@ -183,7 +78,8 @@ async fn nothing_of_an_erased_case_opens_or_is_found_and_every_proof_still_stand
     story.read(case, PLACEMENT).await.unwrap();
     let done = printed(&erase(&sandbox, case, MUNICIPALITY, &[]));
     let index = done["index"].as_u64().unwrap();
-    assert_eq!((done["keys"].as_u64(), done["left"].as_str()), (Some(2), Some("nothing")), "{done}");
+    let left = if sandbox.postgres().is_some() { "owner" } else { "nothing" };
+    assert_eq!((done["keys"].as_u64(), done["left"].as_str()), (Some(2), Some(left)), "{done}");
     assert_eq!(done["openings"].as_u64(), rehearsed["openings"].as_u64().map(|openings| openings + 1), "the read since");
     let again = printed(&erase(&sandbox, case, MUNICIPALITY, &[]));
     assert_eq!((again["erased_before"].clone(), again["index"].clone()), (true.into(), Value::Null));
@@ -243,31 +139,35 @@ async fn nothing_of_an_erased_case_opens_or_is_found_and_every_proof_still_stand
     }
     assert_eq!(printed(&tsunagi(&["--json", "audit", "inspect"], &sandbox))["holds"], true);
 
-    // Nothing that remains opens to a word, and no byte of what was destroyed is left in the files or in a fresh copy.
-    let dump = sandbox.path().join("dump.sqlite");
-    sqlx::query("VACUUM INTO $1").bind(dump.to_str().unwrap()).execute(&mut connection).await.unwrap();
-    for database in [&sandbox.database(), &dump] {
-        let after = openable(&sandbox, database).await;
+    // Nothing that remains opens to a word, and nothing that was destroyed is in a fresh dump, as it is or sealed.
+    let (dump, restored) = stored.dump(&sandbox).await;
+    assert_eq!(lying(&doomed, &fs::read(dump).unwrap()), 0, "in the dump");
+    for database in [&stored, &restored] {
+        let after = database.openable(&sandbox).await;
         assert!(!after.is_empty() && after.iter().all(|text| hunt.in_bytes(text).is_empty()));
+        let orphans = "SELECT count(*) FROM ledger_opening o JOIN data_key k ON k.id = o.key WHERE k.wrapped IS NULL";
+        assert_eq!(database.count(orphans).await, 0);
     }
-    let orphans = "SELECT count(*) FROM ledger_opening o JOIN data_key k ON k.id = o.key WHERE k.wrapped IS NULL";
-    assert_eq!(count(&mut connection, orphans).await, 0);
-    let left = database_files(&sandbox);
-    let found = doomed.iter().filter(|bytes| holds(&left, bytes)).count();
-    assert_eq!(found, 0, "of {}", doomed.len());
-    connection.close().await.unwrap();
+    // SQLite overwrote it; PostgreSQL's owner does what the command said.
+    if let Stored::Server(database) = &stored {
+        let dead = lying(&doomed, &stored.on_disk());
+        database.sql("VACUUM");
+        let reusable = lying(&doomed, &stored.on_disk());
+        database.sql("VACUUM FULL");
+        eprintln!("of {} on PostgreSQL's disk: {dead} after the erasure, {reusable} after VACUUM", doomed.len());
+    }
+    assert_eq!(lying(&doomed, &stored.on_disk()), 0, "of {} on disk", doomed.len());
     server.stop().await;
     another.stop().await;
     let mut all = files(&sandbox.path());
     all.push(sandbox.log());
+    all.extend(sandbox.postgres().map(|_| postgres_stage::shared().unwrap().log()));
     // The parties keep their own identities there and nothing else; the copies and both logs are among the files.
     let found: Vec<_> = all.iter().filter(|file| !hunt.in_bytes(&fs::read(file).unwrap()).is_empty()).collect();
     assert_eq!(found, Vec::<&PathBuf>::new());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_shown_anything_behind_the_erasure_and_a_killed_one_did_all_or_nothing() {
-    let sandbox = Sandbox::new(Settings::default());
+async fn nobody_is_shown_anything_behind_the_erasure_and_a_killed_one_did_all_or_nothing(sandbox: Sandbox) {
     let server = sandbox.serve().await;
     let (another, address) = sandbox.serve_another().await;
     let story = Arc::new(Story::open(&sandbox).await);

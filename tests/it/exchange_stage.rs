@@ -2,6 +2,8 @@
 
 pub(crate) mod aftermath;
 pub(crate) mod agreement;
+pub(crate) mod attempts;
+pub(crate) mod endings;
 pub(crate) mod hunt;
 pub(crate) mod inject;
 pub(crate) mod inside;
@@ -11,6 +13,7 @@ pub(crate) mod party;
 pub(crate) mod policies;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod reader;
 pub(crate) mod rights;
 pub(crate) mod several;
 pub(crate) mod storm;

@@ -6,18 +6,13 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use tokio::task::JoinSet;
 use tsunagi::{
     domain::{
-        case::Relation,
         codes::Purpose,
         entry::{EntryType, Outcome},
         field::{FieldClass, FieldKey},
-        ids::CaseKey,
         refusal::RefusalCode,
     },
     gateway::Failure,
-    ledger::{Answer, Draft, Entry, Node},
-    store::Write,
 };
-use uuid::Uuid;
 
 use crate::exchange_stage::{
     Sandbox, Settings,
@@ -116,13 +111,12 @@ async fn a_consent_that_ends_before_any_round_is_not_rested_on() {
     stage.close().await;
 }
 
-/// No kind of message reassigns a case yet. What such an entry will write is written here, at the ledger itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_that_was_reassigned_is_shown_to_its_former_party_no_more() {
     let stage = Stage::new().await;
     let (another, address) = stage.sandbox.serve_another().await;
     let elsewhere = Arc::new(Story::open(&stage.sandbox).await.at(address));
-    let case = stage.record(stage.read().await.unwrap().ledger.index).await.opening.unwrap().case.unwrap();
+    stage.read().await.unwrap();
     let mut reading = JoinSet::new();
     let read = |number: usize| {
         let (story, path) = (Arc::clone([&stage.story, &elsewhere][number % 2]), format!("/v1/cases/{}", stage.referral.case));
@@ -135,14 +129,14 @@ async fn a_case_that_was_reassigned_is_shown_to_its_former_party_no_more() {
     while outcomes.len() < READS / 4 {
         outcomes.push(reading.join_next().await.unwrap().unwrap());
     }
-    let from = stage.reassign(case).await;
+    let party = stage.story.municipality.id.clone();
+    let (case, from) = stage.inside.reassign(&party, &stage.referral.case).await;
     // Those under way may all have been faster; these are not.
     for number in 0..2 {
         reading.spawn(read(number));
     }
     outcomes.extend(reading.join_all().await);
     let refused = outcomes.iter().filter(|outcome| outcome.as_ref().err().is_some_and(|code| code == "not_found")).count();
-    let party = stage.story.municipality.id.clone();
     let ledger = stage.newest().await;
     let right = Right::Case { case, party };
     let rested = resting_on(&ledger.records, &right).len();
@@ -259,19 +253,6 @@ impl Stage {
     async fn releases(&self) -> usize {
         let released = |record: &&Record| record.entry.entry_type == EntryType::Release && record.entry.decision == Outcome::Permit;
         self.ledger().await.records.iter().filter(released).count()
-    }
-
-    /// Takes the municipality's relation to a case; gives the index of the entry.
-    async fn reassign(&self, case: CaseKey) -> u64 {
-        let (party, id) = (self.story.municipality.id.clone(), self.referral.case.parse().unwrap());
-        let node = Node { node: "inside".to_owned(), version: "test".to_owned() };
-        let entry = Entry::of_gateway(Uuid::new_v4(), node, EntryType::Acknowledgement);
-        let writes = vec![Write::CaseParty { case, party, id, relation: Relation::None }];
-        let draft = Draft { writes, narrows: true, ..Draft::of_gateway(entry) };
-        match self.inside.ledger.append(draft).await.unwrap() {
-            Answer::Committed(committed) => committed.idx(),
-            other => panic!("{other:?}"),
-        }
     }
 
     async fn close(self) {

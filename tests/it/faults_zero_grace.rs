@@ -18,24 +18,26 @@ use tokio::{
 use tsunagi::{
     domain::{
         agreement::{AgreementAct, Side},
-        codes::Purpose,
         consent::Exception,
         entry::Outcome,
         field::FieldClass,
     },
     message::{
-        keys::{KeyUse, SigningKey},
-        objects::{KeyAct, KeyStatement, PartyAct, SignedObject as _},
+        keys::SigningKey,
+        objects::{KeyAct, KeyStatement, PartyAct},
     },
 };
 
-use crate::exchange_stage::{
-    Sandbox, Settings,
-    ledger::Ledger,
-    party::{Accepted, Released, Setback, now},
-    process::Server,
-    rights::{Lapse, Right, breaches, resting_on},
-    story::{BENEFIT, PLACEMENT, Referral, Story},
+use crate::{
+    exchange_stage::{
+        MUNICIPALITY, Sandbox, Settings,
+        ledger::Ledger,
+        party::{Accepted, Released, Setback, now},
+        process::Server,
+        rights::{Lapse, Right, breaches, resting_on},
+        story::{BENEFIT, PLACEMENT, Referral, Story},
+    },
+    postgres_stage,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,26 +133,59 @@ async fn nothing_follows_the_retirement_of_the_key_that_signed_for_it() {
     let (_sandbox, server, story, referral) = stage().await;
     let reader = &story.municipality;
     let new = SigningKey::generate().unwrap();
-    let statement = |act, key: &SigningKey| KeyStatement {
-        issued: reader.issued(),
-        act,
-        purpose: KeyUse::Sig,
-        jwk: key.public().clone(),
-        nbf: (act == KeyAct::Add).then(now),
-        naf: (act == KeyAct::Add).then(|| now().plus_secs(86_400)),
-        pop: None,
-        compromised_at: None,
-    };
-    let target = "/v1/parties/self/keys";
-    let add = statement(KeyAct::Add, &new).sign_with_proof(&reader.signing, &new).unwrap();
-    reader.post_object(target, Purpose::Administration, &add).await.unwrap();
-    let retire = statement(KeyAct::Retire, &reader.signing).sign(&reader.signing).unwrap();
-    let retiring = async { reader.post_object(target, Purpose::Administration, &retire).await.unwrap() };
+    reader.add_key(&new).await.unwrap();
+    let retire = reader.key_statement(KeyAct::Retire, &reader.signing);
+    let retiring = async { reader.say_of_key(&retire, &reader.signing).await.unwrap() };
     let (tally, ended) = reads(&story, &referral.case, 200, retiring).await;
     tally.assert_fired("actor_invalid");
     // Nobody signs with the new key in this test, so the retired one stands behind everything the party does.
     judge(&story, &tally, Right::Party(reader.id.clone()), &ended).await;
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_at_any_gateway_follows_the_end_of_the_key_that_signed_for_it() {
+    keys_end(Sandbox::new(Settings { log: "warn", ..Settings::default() })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_at_any_gateway_on_postgresql_follows_the_end_of_the_key_that_signed_for_it() {
+    let Some(database) = postgres_stage::database() else { return };
+    keys_end(Sandbox::on(Settings { log: "warn", ..Settings::default() }, Some(&database))).await;
+}
+
+/// A key is retired, its successor declared stolen, each at one gateway among reads at both.
+async fn keys_end(sandbox: Sandbox) {
+    let first = sandbox.serve().await;
+    let (second, address) = sandbox.serve_another().await;
+    let referral = Story::open(&sandbox).await.refer().await;
+    let mut key = sandbox.party(MUNICIPALITY).signing;
+    for act in [KeyAct::Retire, KeyAct::Compromised] {
+        let signing = || SigningKey::from_jwk(&key.to_jwk()).unwrap();
+        let (mut here, mut elsewhere) = (Story::open(&sandbox).await, Story::open(&sandbox).await.at(address));
+        (here.municipality.signing, elsewhere.municipality.signing) = (signing(), signing());
+        let (here, elsewhere) = (Arc::new(here), Arc::new(elsewhere));
+        let (reader, new) = (&here.municipality, SigningKey::generate().unwrap());
+        reader.add_key(&new).await.unwrap();
+        let stolen = (act == KeyAct::Compromised).then(now);
+        let end = KeyStatement { compromised_at: stolen, ..reader.key_statement(act, &key) };
+        let ending = async { reader.say_of_key(&end, if stolen.is_some() { &new } else { &key }).await.unwrap() };
+        let read = |_, number: usize| {
+            let story = Arc::clone(if number.is_multiple_of(2) { &here } else { &elsewhere });
+            let target = format!("/v1/cases/{}", referral.case);
+            async move {
+                let (response, _) = story.municipality.get(&target, PLACEMENT).await?;
+                Ok(response.headers["tsunagi-ledger-index"].to_str().unwrap().parse().unwrap())
+            }
+        };
+        let (tally, ended) = together(&here, 200, read, ending).await;
+        tally.assert_fired("actor_invalid");
+        // Nobody signs with the next key meanwhile, so the one that ended stands behind everything the party does.
+        judge(&here, &tally, Right::Party(reader.id.clone()), &ended).await;
+        key = new;
+    }
+    second.stop().await;
+    first.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -50,6 +50,44 @@ async fn what_was_committed_without_an_answer_is_found_by_the_repetition() {
 }
 
 #[tokio::test]
+async fn what_others_committed_is_answered_for_behind_a_commit_of_ones_own() {
+    let stage = Stage::new().await;
+    let (appends, ledger) = faulty(&stage).await;
+    let (other, _task) = stage.ledger().await;
+    let known = async |n| {
+        let answer = ledger.append(Draft { object: Some(object(n, 1)), ..draft() }).await;
+        answer.map(|answer| assert!(matches!(answer, Answer::Known { .. }), "{answer:?}"))
+    };
+    committed(ledger.append(Draft { object: Some(object(1, 1)), ..draft() }).await);
+    let commits = appends.commits();
+    known(1).await.unwrap();
+    assert_eq!(appends.commits(), commits, "the last commit was its own");
+    // A server that does not confirm a write behind the entry does not vouch for the entry either, whoever asks.
+    appends.plan([Fault::CommitLost; 1000]);
+    committed(other.append(Draft { object: Some(object(2, 1)), ..draft() }).await);
+    assert_eq!(known(2).await, Err(LedgerError::OutcomeUnknown));
+    assert_eq!(ledger.refresh().await, Err(LedgerError::OutcomeUnknown));
+    assert_eq!(ledger.prove(2).await.err(), Some(LedgerError::OutcomeUnknown));
+    assert_eq!((ledger.size(), appends.commits()), (2, commits), "nothing was shown");
+    appends.mend();
+    known(2).await.unwrap();
+    known(2).await.unwrap();
+    assert_eq!((ledger.size(), appends.commits()), (3, commits + 1));
+}
+
+#[tokio::test]
+async fn a_process_starts_behind_a_commit_of_its_own() {
+    let stage = Stage::new().await;
+    let (ledger, _task) = stage.ledger().await;
+    committed(ledger.append(draft()).await);
+    let appends = Arc::new(Faulty::new(stage.store.appender()));
+    appends.plan([Fault::CommitLost]);
+    assert_eq!(stage.try_ledger(Arc::clone(&appends) as _).await.err(), Some(LedgerError::OutcomeUnknown));
+    let (again, _task) = stage.try_ledger(Arc::clone(&appends) as _).await.unwrap();
+    assert_eq!((again.size(), appends.commits()), (2, 1));
+}
+
+#[tokio::test]
 async fn what_was_lost_without_an_answer_is_appended_by_the_repetition() {
     let stage = Stage::new().await;
     let (appender, ledger) = faulty(&stage).await;

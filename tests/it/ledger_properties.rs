@@ -8,15 +8,17 @@ use tsunagi::{
     ledger::{Answer, Draft, Ground},
 };
 
-use crate::ledger_stage::{START, Stage, actor, draft, ground, object};
+use crate::ledger_stage::{START, Stage, actor, case, draft, ground, new_case, object};
 
 /// One random draft: small pools, so that ids, epochs and times meet.
 #[derive(Debug, Clone)]
 struct Wish {
     object: Option<(u8, u8)>,
     actor: Option<u8>,
-    /// Epoch it was decided on, and microseconds after the start until which it stands.
-    ground: Option<(u64, i64)>,
+    /// Epoch it was decided on, microseconds after the start until which it stands, and a case that must be there as it was opened.
+    ground: Option<(u64, i64, Option<u8>)>,
+    /// A case it opens. Each can be opened once.
+    opens: Option<u8>,
     narrows: bool,
 }
 
@@ -24,10 +26,11 @@ fn wish() -> impl Strategy<Value = Wish> {
     (
         proptest::option::of((0..6_u8, 0..2_u8)),
         proptest::option::of(0..12_u8),
-        proptest::option::of((0..3_u64, prop_oneof![0..40_i64, Just(1_000_000)])),
+        proptest::option::of((0..3_u64, prop_oneof![0..40_i64, Just(1_000_000)], proptest::option::weighted(0.3, 0..12_u8))),
+        proptest::option::of(0..12_u8),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(object, actor, ground, narrows)| Wish { object, actor, ground, narrows })
+        .prop_map(|(object, actor, ground, opens, narrows)| Wish { object, actor, ground, opens, narrows })
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +49,7 @@ struct Model {
     epoch: u64,
     objects: HashMap<u8, (u8, u64)>,
     actors: HashSet<u8>,
+    cases: HashSet<u8>,
 }
 
 impl Model {
@@ -63,7 +67,12 @@ impl Model {
             return Outcome::Replayed;
         }
         let time = self.last.plus_micros(1);
-        if wish.ground.is_some_and(|(epoch, until)| epoch != self.epoch || START.plus_micros(until) <= time) {
+        if let Some((epoch, until, case)) = wish.ground
+            && (epoch != self.epoch || START.plus_micros(until) <= time || case.is_some_and(|case| !self.cases.contains(&case)))
+        {
+            return Outcome::Stale;
+        }
+        if wish.opens.is_some_and(|case| !self.cases.insert(case)) {
             return Outcome::Stale;
         }
         let idx = self.size;
@@ -80,7 +89,12 @@ fn drafted(wish: &Wish) -> Draft {
     Draft {
         object: wish.object.map(|(id, content)| object(id.into(), content)),
         actor: wish.actor.map(|id| actor(id.into(), START.plus_secs(300))),
-        ground: wish.ground.map(|(epoch, until)| Ground { valid_until: START.plus_micros(until), ..ground(epoch) }),
+        ground: wish.ground.map(|(epoch, until, on)| Ground {
+            valid_until: START.plus_micros(until),
+            case: on.map(|n| (case(n.into()), 1)),
+            ..ground(epoch)
+        }),
+        writes: wish.opens.map(|n| new_case(n.into())).unwrap_or_default(),
         narrows: wish.narrows,
         ..draft()
     }
@@ -89,7 +103,7 @@ fn drafted(wish: &Wish) -> Draft {
 async fn check(groups: Vec<Vec<Wish>>) {
     let mut stage = Stage::new().await;
     let (mut ledger, mut task) = stage.ledger().await;
-    let mut model = Model { size: 1, last: START, epoch: 0, objects: HashMap::new(), actors: HashSet::new() };
+    let mut model = Model { size: 1, last: START, epoch: 0, objects: HashMap::new(), actors: HashSet::new(), cases: HashSet::new() };
     for (round, group) in groups.into_iter().enumerate() {
         let turn = ledger.exclusive().await.unwrap();
         let mut waiting = Vec::new();
@@ -127,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn batches_and_restarts_change_no_answer(groups in prop::collection::vec(prop::collection::vec(wish(), 1..12), 1..7)) {
+    fn batches_and_restarts_change_no_answer(groups in prop::collection::vec(prop::collection::vec(wish(), 1..20), 1..7)) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(check(groups));
     }
 }

@@ -296,6 +296,11 @@ impl Faulty {
         self.plan.lock().unwrap().extend(faults);
     }
 
+    /// Nothing more fails.
+    pub(crate) fn mend(&self) {
+        self.plan.lock().unwrap().clear();
+    }
+
     pub(crate) fn commits(&self) -> usize {
         self.commits.load(Ordering::SeqCst)
     }

@@ -32,6 +32,11 @@ async fn a_sqlite_exchange_goes_on_in_postgresql_with_its_ledger() {
     let mut told = Told::default();
     let (case, message) = fill(&story, &mut told).await;
 
+    for shown in [database.application(), format!("postgres://tsunagi_app@127.0.0.1:{}/{}?password=secret", database.port, database.name)] {
+        let refused = sandbox.migrate_store_to(&shown, &database, "");
+        let detail = said(&refused.stderr)["detail"].as_str().unwrap().to_owned();
+        assert!(refused.status.code() == Some(2) && detail.contains("--to-password-file") && !detail.contains(&shown), "{detail}");
+    }
     let refused = sandbox.migrate_store(&database);
     assert_eq!((refused.status.code(), said(&refused.stderr)["error"].as_str()), (Some(2), Some("usage")));
     assert!(said(&refused.stderr)["detail"].as_str().unwrap().contains("the database is in use"));

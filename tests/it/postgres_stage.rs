@@ -27,7 +27,7 @@ use std::{
 pub(crate) use self::{
     cluster::Cluster,
     pooler::Pooler,
-    proxy::{Cut, Proxy},
+    proxy::{Cut, Halted, Moment, Proxy},
 };
 
 /// Owns the schema: migrations, `tsunagi init`.
@@ -105,6 +105,23 @@ impl Database {
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         if ran.status.success() { Ok(text(&ran.stdout)) } else { Err(text(&ran.stderr)) }
+    }
+
+    /// A fresh dump of everything in it, as superuser.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        self.tool("pg_dump", &[])
+    }
+
+    /// Runs a dump in this database, which is empty.
+    pub(crate) fn load(&self, dump: &Path) {
+        self.tool("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", dump.to_str().unwrap()]);
+    }
+
+    fn tool(&self, name: &str, arguments: &[&str]) -> Vec<u8> {
+        let program = binaries().unwrap().join(name);
+        let ran = Command::new(program).args(arguments).args(["-d", &self.superuser()]).stdin(Stdio::null()).output().unwrap();
+        assert!(ran.status.success(), "{name}: {}", String::from_utf8_lossy(&ran.stderr));
+        ran.stdout
     }
 
     /// Ends every connection to the database but one's own, where it stands; says how many there were.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::ledger_stage::{ORIGIN, START, Stage, committed, node, on_both};
 
-const NEW_ORIGIN: &str = "ledger.example/tsunagi-2";
+pub(crate) const NEW_ORIGIN: &str = "ledger.example/tsunagi-2";
 
 /// A draft that an offline verification accepts.
 fn draft() -> Draft {
@@ -88,7 +88,7 @@ fn mark(stage: &Stage) -> PathBuf {
     stage.folder.path().join("t.high-water")
 }
 
-fn other_name(origin: &str) -> NoteSigner {
+pub(crate) fn other_name(origin: &str) -> NoteSigner {
     NoteSigner::from_seed(origin.parse().unwrap(), &Zeroizing::new([5; 32])).unwrap()
 }
 
@@ -178,6 +178,36 @@ async fn a_database_that_goes_back_under_a_running_gateway_ends_its_service_for_
         assert!(ledger.head().await.is_err(), "nothing more is signed");
         assert_eq!(marked.shown(), 20, "the mark stays");
     }
+}
+
+#[tokio::test]
+async fn a_larger_database_that_went_another_way_is_found_out_by_whoever_looks() {
+    for _ in 0..20 {
+        let marked = Marked::new().await;
+        marked.grow(10).await;
+        let copy = marked.copy("old.sqlite").await;
+        let (ledger, _task) = marked.open().await.unwrap();
+        for _ in 0..10 {
+            committed(ledger.append(draft()).await);
+        }
+        swap(&marked.stage, &copy).await;
+        let (other, _other) = marked.stage.ledger_of(&store::open(&marked.stage.url()).await.unwrap()).await;
+        for _ in 0..15 {
+            committed(other.append(draft()).await);
+        }
+        // Nobody appends here: looking is enough.
+        let looked = ledger.refresh().await;
+        if looked == Err(LedgerError::RolledBack) {
+            // On a slow machine the watcher looked before the other history was the longer one.
+            continue;
+        }
+        assert_eq!(looked, Err(LedgerError::Forked));
+        assert_eq!(ledger.standing().now().dispute, Some(Dispute::Forked { held: 20 }));
+        assert_eq!(ledger.writable().await.unwrap_err(), LedgerError::Forked, "not ready");
+        assert_eq!((ledger.size(), marked.shown()), (20, 20));
+        return;
+    }
+    panic!("the watcher was always faster");
 }
 
 fn expected(dispute: Dispute) -> LedgerError {
@@ -270,7 +300,7 @@ async fn the_name_of_a_ledger_changes_only_with_the_entry_that_records_it(stage:
 }
 
 /// A ledger of 300 entries of which 40 were lost, opened again. Gives the notes of 250, 290 and 300 entries from before.
-async fn reopened(known: Option<u64>) -> (Stage, NoteSigner, Vec<String>) {
+pub(crate) async fn reopened(known: Option<u64>) -> (Stage, NoteSigner, Vec<String>) {
     let mut marked = Marked::new().await;
     let mut notes = Vec::new();
     for size in [250, 260, 290, 300] {

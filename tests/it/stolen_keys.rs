@@ -1,12 +1,9 @@
 //! A key that its owner declares stolen (protocol section 1): what was entered under it since then is void, for the message and for the consent, and
 //! what the owner signs with a new key stands.
 
-use tsunagi::{
-    domain::codes::Purpose,
-    message::{
-        keys::{KeyUse, SigningKey},
-        objects::{KeyAct, KeyStatement, SignedObject as _},
-    },
+use tsunagi::message::{
+    keys::SigningKey,
+    objects::{KeyAct, KeyStatement},
 };
 
 use crate::exchange_stage::{
@@ -26,16 +23,15 @@ async fn what_a_stolen_key_signed_is_shown_to_nobody_and_a_new_key_stands() {
     let consent = story.sign_consent(&story.consent());
     story.register(&consent).await.unwrap();
     let new = SigningKey::generate().unwrap();
-    let add = KeyStatement { nbf: Some(now()), naf: Some(now().plus_secs(86_400)), ..statement(&story, KeyAct::Add, &new) };
-    say(&story, &add.sign_with_proof(&story.centre.signing, &new).unwrap()).await;
+    story.centre.add_key(&new).await.unwrap();
     let stolen = std::mem::replace(&mut story.centre.signing, new);
     let of_consent = under(&story, consent).await;
     for referral in [&both, &of_consent] {
         read_consent(&story, &referral.consent).await.unwrap();
     }
 
-    let lost = KeyStatement { compromised_at: Some(before), ..statement(&story, KeyAct::Compromised, &stolen) };
-    say(&story, &lost.sign(&story.centre.signing).unwrap()).await;
+    let lost = KeyStatement { compromised_at: Some(before), ..story.centre.key_statement(KeyAct::Compromised, &stolen) };
+    story.centre.say_of_key(&lost, &story.centre.signing).await.unwrap();
     for referral in [&both, &of_consent] {
         assert_eq!(story.read(&referral.case, PLACEMENT).await.unwrap_err().code(), "key_revoked");
         assert_eq!(read_consent(&story, &referral.consent).await.unwrap_err(), "key_revoked");
@@ -60,21 +56,4 @@ async fn under(story: &Story, consent: Consent) -> Referral {
     let (fresh, _) = story.cases(cursor).await.unwrap();
     let [case] = fresh.try_into().expect("one referral makes one case");
     Referral { consent, case }
-}
-
-fn statement(story: &Story, act: KeyAct, key: &SigningKey) -> KeyStatement {
-    KeyStatement {
-        issued: story.centre.issued(),
-        act,
-        purpose: KeyUse::Sig,
-        jwk: key.public().clone(),
-        nbf: None,
-        naf: None,
-        pop: None,
-        compromised_at: None,
-    }
-}
-
-async fn say(story: &Story, token: &str) {
-    story.centre.post_object("/v1/parties/self/keys", Purpose::Administration, token).await.unwrap();
 }

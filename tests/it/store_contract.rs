@@ -11,8 +11,8 @@ use tsunagi::{
         time::Timestamp,
     },
     store::{
-        EvidenceRow, EvidenceState, HeadRow, KeyRow, KeyState, LedgerFilter, MessageRow, OnceKey, OnceKind, OnceRow, PartyKeyUse, Sealed,
-        Store, StoreError, Tag, TileRow, Write, create, open,
+        DraftRows, EvidenceRow, EvidenceState, HeadRow, KeyRow, KeyState, LedgerFilter, MessageRow, OnceKey, OnceKind, OnceRow,
+        PartyKeyUse, Sealed, Store, StoreError, Tag, TileRow, Write, create, open,
     },
 };
 
@@ -29,6 +29,8 @@ on_both! {
     a_dropped_append_leaves_nothing_and_a_committed_one_everything,
     an_entry_that_is_there_already_fails_the_whole_batch,
     a_write_that_conflicts_leaves_nothing_and_the_append_goes_on,
+    what_was_asked_for_before_a_write_is_answered_as_it_is_behind_it,
+    the_rows_of_several_drafts_are_written_up_to_the_one_that_conflicts,
     used_ids_are_answered_in_the_order_of_the_question,
     expired_ids_are_forgotten_in_steps_and_the_others_kept,
     the_database_refuses_changes_of_what_is_for_ever,
@@ -42,6 +44,28 @@ on_both! {
     an_audit_query_finds_exactly_what_passes_in_bounded_pages,
     a_time_range_is_half_open_and_a_size_pins_the_pages,
     an_auditor_finds_the_entries_of_its_places_only,
+}
+
+async fn what_was_asked_for_before_a_write_is_answered_as_it_is_behind_it(stage: Stage) {
+    let new = [
+        new_case(1),
+        vec![Write::Consent { jti: jti(7), collector: center(), sha256: digest(1), subject: Tag([1; 16]), sealed: sealed(1) }],
+    ];
+    store_entry(&*stage.store, &new.concat()).await;
+    let mut append = stage.store.appender().begin().await.unwrap();
+    append.foresee(&[case(1)], &[jti(7)]).await.unwrap();
+    assert_eq!((append.case_revision(&case(1)).await.unwrap(), append.consent_case(&jti(7)).await.unwrap()), (Some(1), None));
+    for (revision, write) in [
+        (2, Write::CaseState(case(1), CaseState::Accepted)),
+        (3, Write::CaseParty { case: case(1), party: town(), id: case_id(1), relation: Relation::Accepted }),
+        (4, Write::EraseCase(case(1))),
+    ] {
+        append.foresee(&[case(1)], &[]).await.unwrap();
+        append.write(&[write], 1, START).await.unwrap();
+        assert_eq!(append.case_revision(&case(1)).await.unwrap(), Some(revision));
+    }
+    append.write(&[Write::ConsentBound(jti(7), case(1))], 1, START).await.unwrap();
+    assert_eq!(append.consent_case(&jti(7)).await.unwrap(), Some(case(1)));
 }
 
 fn registration(id: &PartyId, ja: &str) -> Registration {
@@ -100,7 +124,7 @@ async fn a_database_of_another_schema_is_refused() {
         let stage = Stage::new().await;
         stage.store.close().await;
         stage.sql(statement).await.unwrap();
-        assert!(matches!(open(&stage.url()).await, Err(StoreError::Schema(_))), "{statement}");
+        assert!(matches!(open(&stage.url()).await, Err(StoreError::Schema(_) | StoreError::Outdated(_))), "{statement}");
     }
 }
 
@@ -123,7 +147,7 @@ async fn a_postgresql_database_is_created_once_and_opened_only_with_its_schema()
         ("UPDATE _sqlx_migrations SET checksum = ''", "SELECT 1"),
     ] {
         database.sql(spoil);
-        assert!(matches!(open(&url).await, Err(StoreError::Schema(_) | StoreError::Missing)), "{spoil}");
+        assert!(matches!(open(&url).await, Err(StoreError::Schema(_) | StoreError::Outdated(_) | StoreError::Missing)), "{spoil}");
         database.sql(heal);
     }
 }
@@ -190,6 +214,30 @@ async fn a_write_that_conflicts_leaves_nothing_and_the_append_goes_on(stage: Sta
     append.commit(vec![row(1, START.plus_secs(1))], Vec::new(), head).await.unwrap();
     assert_eq!(stage.store.case_key(&case(2)).await.unwrap(), None);
     assert_eq!(stage.store.case_key(&case(3)).await.unwrap(), Some(data_key(3)));
+}
+
+async fn the_rows_of_several_drafts_are_written_up_to_the_one_that_conflicts(stage: Stage) {
+    store_entry(&*stage.store, &new_case(1)).await;
+    // In groups of the same statements, of none, and of others.
+    let party = |n: u128| Write::CaseParty { case: case(n), party: center(), id: case_id(n), relation: Relation::Origin };
+    let mut drafts: Vec<Vec<Write>> = (2..72).map(new_case).collect();
+    drafts.extend([Vec::new(), vec![party(2)], vec![party(3)], Vec::new()]);
+    let before = drafts.len();
+    drafts.extend([new_case(80), new_case(81), new_case(1), new_case(82)]);
+    let rows: Vec<DraftRows<'_>> =
+        (1..).zip(&drafts).map(|(idx, rows)| DraftRows { rows, idx, time: START.plus_secs(i64::try_from(idx).unwrap()) }).collect();
+    let mut append = stage.store.appender().begin().await.unwrap();
+    assert_eq!(append.write_all(&[]).await.unwrap(), 0);
+    assert_eq!(append.write_all(&rows).await.unwrap(), before + 2, "the third of its group is there already");
+    append.write(&new_case(83), 90, START.plus_secs(90)).await.unwrap();
+    let head = HeadRow { size: 2, last_time: START.plus_secs(90), ..append.head().clone() };
+    append.commit(vec![row(1, START.plus_secs(90))], Vec::new(), head).await.unwrap();
+    for n in (1..72).chain([80, 81, 83]) {
+        assert_eq!(stage.store.case_key(&case(n)).await.unwrap(), Some(data_key(n)), "{n}");
+    }
+    assert_eq!(stage.store.case_key(&case(82)).await.unwrap(), None, "behind the one that conflicts");
+    let known = stage.store.case(&center(), &case_id(3)).await.unwrap().unwrap();
+    assert_eq!((known.case, known.updated), (case(3), START.plus_secs(73)), "each with the time of its own entry");
 }
 
 async fn used_ids_are_answered_in_the_order_of_the_question(stage: Stage) {

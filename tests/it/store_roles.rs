@@ -93,6 +93,53 @@ async fn each_missing_and_each_superfluous_privilege_is_found() {
     assert!(superuser.contains(&fault("role", "SUPERUSER", false)), "{superuser:?}");
 }
 
+#[tokio::test]
+async fn what_a_role_can_become_counts_as_what_it_is() {
+    let Some(database) = postgres_stage::database() else { return };
+    made(&database).await;
+    let name = &database.name;
+    let (app, group) = (format!("app_{name}"), format!("group_{name}"));
+    database.sql(&format!("CREATE ROLE {app} LOGIN NOINHERIT; CREATE ROLE {group}; GRANT UPDATE ON ledger_leaf TO {group}"));
+    store::migrate(&Address::from(&database.owner()), &app).await.unwrap();
+    let application = Address::from(&database.url(&app));
+    let check = async || store::check_grants(&application).await.unwrap();
+    assert_eq!(check().await, []);
+    let more = |table: &str, privilege: &str| GrantFault { table: table.to_owned(), privilege: privilege.to_owned(), missing: false };
+    for (change, found, grave, back) in [
+        (format!("GRANT {group} TO {app}"), more("ledger_leaf", "UPDATE"), false, format!("REVOKE {group} FROM {app}")),
+        (format!("GRANT tsunagi_owner TO {app}"), more("ledger_leaf", "OWNER"), true, format!("REVOKE tsunagi_owner FROM {app}")),
+        (format!("GRANT postgres TO {app}"), more("role", "SUPERUSER"), true, format!("REVOKE postgres FROM {app}")),
+        (format!("ALTER ROLE {app} CREATEROLE"), more("role", "CREATEROLE"), true, format!("ALTER ROLE {app} NOCREATEROLE")),
+        (
+            format!("ALTER ROLE {group} REPLICATION; GRANT {group} TO {app}"),
+            more("role", "REPLICATION"),
+            true,
+            format!("REVOKE {group} FROM {app}"),
+        ),
+        (format!("ALTER ROLE {app} BYPASSRLS"), more("role", "BYPASSRLS"), true, format!("ALTER ROLE {app} NOBYPASSRLS")),
+        (
+            format!("GRANT pg_write_all_data TO {app}"),
+            more("role", "PG_WRITE_ALL_DATA"),
+            true,
+            format!("REVOKE pg_write_all_data FROM {app}"),
+        ),
+        (
+            format!("ALTER SCHEMA public OWNER TO {app}"),
+            more("schema", "OWNER"),
+            true,
+            "ALTER SCHEMA public OWNER TO pg_database_owner".to_owned(),
+        ),
+    ] {
+        database.sql(&change);
+        let faults = check().await;
+        assert!(faults.contains(&found), "{change}: {faults:?}");
+        assert_eq!(faults.iter().any(GrantFault::is_grave), grave, "{change}: {faults:?}");
+        assert!(faults.iter().all(|fault| !fault.missing), "{change}: {faults:?}");
+        database.sql(&back);
+        assert_eq!(check().await, [], "{back}");
+    }
+}
+
 fn tsunagi(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(["--lang", "en"]).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
@@ -133,4 +180,30 @@ async fn a_sandbox_on_postgresql_is_made_by_the_owner_and_migrated_by_command() 
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
     assert!(String::from_utf8_lossy(&migrated.stdout).contains(APPLICATION));
     assert_eq!(store::check_grants(&Address::from(&url)).await.unwrap(), []);
+
+    // What holds for the gateway's address holds for the owner's.
+    for bad in ["postgres://owner@db.example/t?sslmode=prefer", "postgres://owner@localhost/t?hostaddr=192.0.2.1"] {
+        fs::write(&owner, bad).unwrap();
+        let refused = tsunagi(&["database", "migrate", "-c", &config, "--owner-url-file", owner.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains("sslmode") && !said.contains("example"), "{bad}: {said}");
+    }
+
+    let check = |url: &str| {
+        let text = fs::read_to_string(&config).unwrap();
+        let (before, rest) = text.split_once("url = \"postgres").unwrap();
+        let (_, behind) = rest.split_once('\n').unwrap();
+        fs::write(&config, format!("{before}url = \"{url}\"\n{behind}")).unwrap();
+        let checked = tsunagi(&["check", "-c", &config]);
+        (checked.status.code(), String::from_utf8_lossy(&checked.stdout).into_owned())
+    };
+    let (code, said) = check(&url);
+    assert!(code == Some(0) && said.contains("and nothing more"), "{said}");
+    let (code, said) = check(&database.owner());
+    assert!(code == Some(3) && said.contains("FAULT   database: ledger_leaf: OWNER"), "{said}");
+    let key = folder.path().join("client.key");
+    fs::write(&key, "a private key").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = check(&format!("{url}?sslkey={}", key.display()));
+    assert!(code == Some(2) && said.contains("client.key") && said.contains("chmod 600"), "{said}");
 }

@@ -1,10 +1,16 @@
 //! The published inclusion and consistency vectors of transparency-dev/merkle: 12 proofs that hold and 184 that must be refused.
-
-use std::path::{Path, PathBuf};
+//! `tests/data/merkle_vectors.ndjson` is that project's `testdata/inclusion` and `testdata/consistency` (Apache-2.0), a file a line.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
+use serde_json::Value;
 use tsunagi::tlog::{Hash, TlogError, leaf_hash, verify_consistency, verify_inclusion};
+
+#[derive(Deserialize)]
+struct Line {
+    file: String,
+    vector: Value,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -63,24 +69,30 @@ fn hashes(proof: Option<&[Base64]>) -> Result<Vec<Hash>, TlogError> {
 
 #[test]
 fn the_published_vectors_are_judged_as_published() {
-    let Some(folder) = vectors() else { return };
     let mut counts = (0, 0);
-    for file in files(&folder.join("inclusion")) {
-        let vector: Inclusion = read(&file);
-        let arguments = hashes(vector.proof.as_deref()).and_then(|proof| Ok((proof, vector.leaf_hash.hash()?)));
-        let result =
-            arguments.and_then(|(proof, leaf)| verify_inclusion(vector.leaf_idx, vector.tree_size, &leaf, &proof, &vector.root.stand_in()));
-        assert_eq!(result.is_err(), vector.want_err, "{}: {result:?}", file.display());
-        count(&mut counts, vector.want_err);
-    }
-    for file in files(&folder.join("consistency")) {
-        let vector: Consistency = read(&file);
-        let result = hashes(vector.proof.as_deref())
-            .and_then(|proof| verify_consistency(vector.size1, vector.size2, &vector.root1.stand_in(), &vector.root2.stand_in(), &proof));
-        assert_eq!(result.is_err(), vector.want_err, "{}: {result:?}", file.display());
-        count(&mut counts, vector.want_err);
+    for line in include_str!("../data/merkle_vectors.ndjson").lines() {
+        let Line { file, vector } = serde_json::from_str(line).unwrap();
+        let (refused, result) = if file.starts_with("inclusion/") { inclusion(vector) } else { consistency(vector) };
+        assert_eq!(result.is_err(), refused, "{file}: {result:?}");
+        count(&mut counts, refused);
     }
     assert_eq!(counts, (12, 184), "accepted and refused vectors");
+}
+
+/// Whether a vector is to be refused, and what became of it.
+fn inclusion(vector: Value) -> (bool, Result<(), TlogError>) {
+    let vector: Inclusion = serde_json::from_value(vector).unwrap();
+    let arguments = hashes(vector.proof.as_deref()).and_then(|proof| Ok((proof, vector.leaf_hash.hash()?)));
+    let result =
+        arguments.and_then(|(proof, leaf)| verify_inclusion(vector.leaf_idx, vector.tree_size, &leaf, &proof, &vector.root.stand_in()));
+    (vector.want_err, result)
+}
+
+fn consistency(vector: Value) -> (bool, Result<(), TlogError>) {
+    let vector: Consistency = serde_json::from_value(vector).unwrap();
+    let result = hashes(vector.proof.as_deref())
+        .and_then(|proof| verify_consistency(vector.size1, vector.size2, &vector.root1.stand_in(), &vector.root2.stand_in(), &proof));
+    (vector.want_err, result)
 }
 
 fn count(counts: &mut (u32, u32), refused: bool) {
@@ -89,34 +101,4 @@ fn count(counts: &mut (u32, u32), refused: bool) {
     } else {
         counts.0 += 1;
     }
-}
-
-fn vectors() -> Option<PathBuf> {
-    let folder = std::env::var_os("TSUNAGI_VECTORS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"), PathBuf::from)
-        .join("merkle");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no published vectors at {}", folder.display());
-    None
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for item in std::fs::read_dir(folder).expect("a readable folder") {
-        let path = item.expect("a readable folder").path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "json") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn read<T: serde::de::DeserializeOwned>(file: &Path) -> T {
-    let text = std::fs::read_to_string(file).expect("a readable file");
-    serde_json::from_str(&text).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
 }

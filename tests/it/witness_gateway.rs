@@ -10,7 +10,7 @@ use crate::{
     witness_stage::{Manner, WitnessServer},
 };
 
-fn sandbox_with(witness: &WitnessServer, more: &str) -> Sandbox {
+pub(crate) fn sandbox_with(witness: &WitnessServer, more: &str) -> Sandbox {
     let sandbox = Sandbox::new(Settings::default());
     let config = fs::read_to_string(sandbox.config()).unwrap();
     let (vkey, url) = (witness.vkey(), &witness.url);
@@ -19,13 +19,13 @@ fn sandbox_with(witness: &WitnessServer, more: &str) -> Sandbox {
     sandbox
 }
 
-async fn note(party: &Party, target: &str) -> String {
+pub(crate) async fn note(party: &Party, target: &str) -> String {
     let answer = party.open_data(target).await.unwrap_or_else(|setback| panic!("{}", setback.problem().text));
     String::from_utf8(answer.body.to_vec()).unwrap()
 }
 
 /// Waits until readiness says this.
-async fn says(server: &Server, status: u16, words: &str) -> String {
+pub(crate) async fn says(server: &Server, status: u16, words: &str) -> String {
     let wait = async {
         loop {
             match server.admin("/readyz").await {
@@ -125,7 +125,7 @@ async fn a_gateway_starts_without_its_witness_and_a_wrong_witness_is_named() {
     assert!(said.contains(&witness.url) && said.contains("not a cosigner key") && said.contains("[[witness]]"), "{said}");
 }
 
-fn auditor_key(sandbox: &Sandbox) -> tsunagi::tlog::VerifierKey {
+pub(crate) fn auditor_key(sandbox: &Sandbox) -> tsunagi::tlog::VerifierKey {
     let pinned = fs::read(sandbox.identity(&AUDITOR.parse().unwrap()).join("gateway-keys.json")).unwrap();
     let pinned: serde_json::Value = serde_json::from_slice(&pinned).unwrap();
     pinned["ledger"]["vkey"].as_str().unwrap().parse().unwrap()

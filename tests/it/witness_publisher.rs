@@ -27,25 +27,32 @@ on_both!(
     cosignatures_of_one_head_are_collected_over_time_and_never_lost,
 );
 
-const SETTINGS: Settings = Settings { quorum: 1, interval: Duration::from_mins(1), patience: Duration::from_hours(1), stop: false };
+pub(crate) const SETTINGS: Settings =
+    Settings { quorum: 1, interval: Duration::from_mins(1), patience: Duration::from_hours(1), stop: false };
 
-fn witness(stage: &Stage, server: &WitnessServer) -> Witness {
+pub(crate) fn witness(stage: &Stage, server: &WitnessServer) -> Witness {
     Witness::new(&server.vkey(), &server.url, None, Arc::clone(&stage.clock) as Arc<dyn Clock>).unwrap()
 }
 
-fn publisher(stage: &Stage, ledger: &SequencerHandle, servers: &[&WitnessServer], settings: Settings, holder: &str) -> Publisher {
+pub(crate) fn publisher(
+    stage: &Stage,
+    ledger: &SequencerHandle,
+    servers: &[&WitnessServer],
+    settings: Settings,
+    holder: &str,
+) -> Publisher {
     let witnesses = servers.iter().map(|server| witness(stage, server)).collect();
     let clock = Arc::clone(&stage.clock) as Arc<dyn Clock>;
     Publisher::new(ledger.clone(), Arc::clone(&stage.store), witnesses, settings, clock, holder.to_owned()).unwrap()
 }
 
-async fn grow(ledger: &SequencerHandle, entries: usize) {
+pub(crate) async fn grow(ledger: &SequencerHandle, entries: usize) {
     for _ in 0..entries {
         committed(ledger.append(draft()).await);
     }
 }
 
-fn cosigned(ledger: &SequencerHandle) -> Option<u64> {
+pub(crate) fn cosigned(ledger: &SequencerHandle) -> Option<u64> {
     ledger.standing().now().cosigned.map(|cosigned| cosigned.size)
 }
 
@@ -172,10 +179,9 @@ async fn a_witness_that_nobody_answers_for_is_away() {
     assert!(matches!(outcome, Outcome::Away(Away::Unreachable(_))), "{outcome:?}");
 }
 
-#[tokio::test]
-async fn a_rolled_back_database_is_found_by_its_witness_and_serves_nothing() {
+/// A ledger of which a witness cosigned seven entries, put back to the five that it had before.
+async fn put_back(server: &WitnessServer) -> Stage {
     let mut stage = Stage::new().await;
-    let server = WitnessServer::start("a.example/w", 31).await;
     let (ledger, _task) = stage.ledger().await;
     grow(&ledger, 4).await;
     ledger.close().await;
@@ -185,13 +191,19 @@ async fn a_rolled_back_database_is_found_by_its_witness_and_serves_nothing() {
     stage.reopen().await;
     let (ledger, _task) = stage.ledger().await;
     grow(&ledger, 2).await;
-    publisher(&stage, &ledger, &[&server], SETTINGS, "one").start().await.unwrap();
+    publisher(&stage, &ledger, &[server], SETTINGS, "one").start().await.unwrap();
     assert_eq!(server.size(), 7);
-    // An older copy is restored.
     ledger.close().await;
     stage.store.close().await;
     std::fs::write(&file, &copy).unwrap();
     stage.reopen().await;
+    stage
+}
+
+#[tokio::test]
+async fn a_rolled_back_database_is_found_by_its_witness_and_serves_nothing() {
+    let server = WitnessServer::start("a.example/w", 31).await;
+    let stage = put_back(&server).await;
     let (ledger, _task) = stage.ledger().await;
     let back = publisher(&stage, &ledger, &[&server], SETTINGS, "two");
     let refused = back.start().await;
@@ -212,22 +224,8 @@ async fn a_rolled_back_database_is_found_by_its_witness_and_serves_nothing() {
 #[tokio::test]
 async fn a_forked_ledger_is_found_by_its_witness_at_the_same_and_at_a_larger_size() {
     for (more, remembered) in [(2, 0), (2, 7), (5, 0), (5, 7)] {
-        let mut stage = Stage::new().await;
         let server = WitnessServer::start("a.example/w", 31).await;
-        let (ledger, _task) = stage.ledger().await;
-        grow(&ledger, 4).await;
-        ledger.close().await;
-        stage.store.close().await;
-        let file = stage.folder.path().join("t.db");
-        let copy = std::fs::read(&file).unwrap();
-        stage.reopen().await;
-        let (ledger, _task) = stage.ledger().await;
-        grow(&ledger, 2).await;
-        publisher(&stage, &ledger, &[&server], SETTINGS, "one").start().await.unwrap();
-        ledger.close().await;
-        stage.store.close().await;
-        std::fs::write(&file, &copy).unwrap();
-        stage.reopen().await;
+        let stage = put_back(&server).await;
         let (ledger, _task) = stage.ledger().await;
         // The same key signs another history.
         grow(&ledger, more).await;
@@ -365,6 +363,11 @@ async fn cosignatures_of_one_head_are_collected_over_time_and_never_lost(stage: 
     row.cosignatures = before.replace("b.example/w", "c.example/w");
     assert!(!stage.store.keep_checkpoint(&row, "other").await.unwrap(), "somebody else wrote meanwhile");
     assert!(stage.store.keep_checkpoint(&row, &before).await.unwrap());
+    b.behave(Manner::Status(500));
     publisher.round().await.unwrap();
     assert_eq!(cosigned(&ledger), None);
+    // What is missing is asked for again, although nothing grew.
+    b.behave(Manner::Honest);
+    publisher.round().await.unwrap();
+    assert_eq!(cosigned(&ledger), Some(1));
 }

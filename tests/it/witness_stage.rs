@@ -1,6 +1,9 @@
 //! A witness of our own on the loopback interface: honest until it is told not to be.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use bytes::Bytes;
@@ -53,11 +56,26 @@ pub(crate) enum Manner {
 
 #[derive(Debug, Default)]
 pub(crate) struct Held {
+    /// The log that it was asked about last.
+    origin: String,
     pub(crate) size: u64,
     root: Option<Hash>,
+    /// How far it knows the other logs.
+    others: HashMap<String, (u64, Option<Hash>)>,
     first: Option<String>,
     /// The old sizes of all requests, in order.
     pub(crate) asked: Vec<u64>,
+}
+
+impl Held {
+    /// A witness knows each log by its name, and nothing of one that it was never asked about.
+    fn turn_to(&mut self, origin: &str) {
+        if self.origin != origin {
+            let before = std::mem::replace(&mut self.origin, origin.to_owned());
+            self.others.insert(before, (self.size, self.root));
+            (self.size, self.root) = self.others.remove(origin).unwrap_or_default();
+        }
+    }
 }
 
 /// The witness. Dropped, it is gone.
@@ -180,8 +198,9 @@ async fn answer(
     let checkpoint = Checkpoint::parse(&text).unwrap();
     let manner = *manner.lock().unwrap();
     held.lock().unwrap().asked.push(old);
+    held.lock().unwrap().turn_to(checkpoint.origin());
     // Tests with a manual clock live at its start, those with a real gateway now.
-    let now = if checkpoint.origin() == crate::ledger_stage::ORIGIN { NOW } else { SystemClock.now().secs() };
+    let now = if checkpoint.origin().starts_with(crate::ledger_stage::ORIGIN) { NOW } else { SystemClock.now().secs() };
     let key = cosigner(&name, seed);
     let cosign = |seed, time| line(&name, seed, &key, time, &text);
     let size = |size: u64| reply(409, "text/x.tlog.size", format!("{size}\n"));

@@ -18,6 +18,7 @@ use super::{As, Event, events::LONGEST_PAGE, patient, say, verify};
 use crate::{
     cli::{CliError, Voice},
     client::{AuditFilter, Client, ClientError, RawEvent, SignedCheckpoint},
+    domain::entry::EntryType,
     ledger::{
         export::{CsvWriter, ExportError, FolderWriter, JsonLines, layout},
         verify::Report,
@@ -58,7 +59,7 @@ pub(super) async fn run(args: ExportArgs, voice: Voice) -> Result<(), CliError> 
         return Err(CliError::usage(format!("{out} exists already"), format!("{out} は既にあります")));
     }
     let client = args.who.client(voice)?;
-    let head = head(&client, args.newest).await?;
+    let mut head = head(&client, args.newest).await?;
     let unfinished = unfinished(out)?;
     if unfinished.symlink_metadata().is_ok() {
         let unfinished = unfinished.display();
@@ -67,12 +68,44 @@ pub(super) async fn run(args: ExportArgs, voice: Voice) -> Result<(), CliError> 
             format!("{unfinished} があります。削除してください"),
         ));
     }
-    match write(&client, &head, args.format, &unfinished, voice).await {
-        Ok(done) => {
-            fs::rename(&unfinished, out).map_err(|error| unwritten(out, error))?;
-            done.show(&head, voice)
+    let mut tries = TRIES;
+    loop {
+        tries = tries.saturating_sub(1);
+        // Details that an erasure behind the head destroyed are missing, and nothing up to it says that they may be.
+        if args.format == Format::Tiles && erased_behind(&client, &head).await? {
+            head = patient(async || client.checkpoint().await).await?;
         }
-        Err(error) => Err(after(error, &unfinished)),
+        match write(&client, &head, args.format, &unfinished).await {
+            Ok(Done::Folder(report)) if !report.holds() => {
+                if tries > 0 && erased_behind(&client, &head).await? {
+                    remove(&unfinished)?;
+                    continue;
+                }
+                verify::show(&report, verify::About::Export, voice)?;
+                return verify::verdict(&report, verify::About::Export).map_err(|error| after(error, &unfinished));
+            }
+            Ok(done) => {
+                fs::rename(&unfinished, out).map_err(|error| unwritten(out, error))?;
+                return done.show(&head, voice);
+            }
+            Err(error) => return Err(after(error, &unfinished)),
+        }
+    }
+}
+
+/// Whether an erasure stands behind a head.
+async fn erased_behind(client: &Client, head: &SignedCheckpoint) -> Result<bool, CliError> {
+    let filter = AuditFilter { entry_type: Some(EntryType::Erasure), limit: Some(LONGEST_PAGE), ..AuditFilter::default() };
+    let mut cursor = None;
+    loop {
+        let page = patient(async || client.audit_page(&filter, cursor.as_deref()).await).await?;
+        if page.events.iter().any(|event| event.index >= head.head.size()) {
+            return Ok(true);
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(false);
+        }
     }
 }
 
@@ -105,9 +138,9 @@ impl Done {
     }
 }
 
-async fn write(client: &Client, head: &SignedCheckpoint, format: Format, unfinished: &Path, voice: Voice) -> Result<Done, CliError> {
+async fn write(client: &Client, head: &SignedCheckpoint, format: Format, unfinished: &Path) -> Result<Done, CliError> {
     if format == Format::Tiles {
-        return tiles(client, head, unfinished, voice).await;
+        return tiles(client, head, unfinished).await;
     }
     let file = BufWriter::new(new_file(unfinished)?);
     let sink = match format {
@@ -126,15 +159,22 @@ fn after(error: CliError, unfinished: &Path) -> CliError {
             ja: format!("{ja}。受け取ったものは {path} にあります"),
         };
     }
+    match remove(unfinished) {
+        Err(more) => more,
+        Ok(()) => error,
+    }
+}
+
+fn remove(unfinished: &Path) -> Result<(), CliError> {
     let removed = if unfinished.is_dir() { fs::remove_dir_all(unfinished) } else { fs::remove_file(unfinished) };
     match removed {
-        Err(more) if more.kind() != io::ErrorKind::NotFound => unwritten(unfinished, more),
-        _ => error,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritten(unfinished, error)),
+        _ => Ok(()),
     }
 }
 
 /// Bundles and openings of exactly this size, and then everything verified as a stranger would.
-async fn tiles(client: &Client, head: &SignedCheckpoint, folder: &Path, voice: Voice) -> Result<Done, CliError> {
+async fn tiles(client: &Client, head: &SignedCheckpoint, folder: &Path) -> Result<Done, CliError> {
     let key = client.identity().pinned().document().vkey.clone();
     let mut writer = FolderWriter::create(folder).map_err(|error| export_failed(folder, error))?;
     let mut events = Events::new(client, head.head.size());
@@ -152,11 +192,7 @@ async fn tiles(client: &Client, head: &SignedCheckpoint, folder: &Path, voice: V
         }
     }
     writer.finish(&head.note, &key).map_err(|error| export_failed(folder, error))?;
-    let report = verify::check(folder.to_owned(), key, None, None).await?;
-    if !report.holds() {
-        verify::show(&report, verify::About::Export, voice)?;
-    }
-    verify::verdict(&report, verify::About::Export).map(|()| Done::Folder(Box::new(report)))
+    verify::check(folder.to_owned(), key, None, None).await.map(|report| Done::Folder(Box::new(report)))
 }
 
 /// Events within the jurisdiction, each compared with its leaf hash, and the leaf hashes with the signed root.
@@ -288,3 +324,6 @@ fn export_failed(folder: &Path, error: ExportError) -> CliError {
         ExportError::Checkpoint | ExportError::Tree(_) | ExportError::Json => doubt(""),
     }
 }
+
+/// How often it is copied anew because something was erased meanwhile.
+const TRIES: u8 = 3;

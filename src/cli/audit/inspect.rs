@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::verify::{About, read_text, show, verdict};
 use crate::{
-    cli::{CliError, Voice},
+    cli::{CliError, Voice, serve::told},
     config::Config,
-    startup,
+    startup::{self, StartupError},
 };
 
 /// What to inspect.
@@ -28,7 +28,10 @@ pub(super) async fn run(args: InspectArgs, voice: Voice) -> Result<(), CliError>
     };
     let config = Config::load(&args.config).map_err(|error| usage(&error))?;
     let kept = args.since.as_deref().map(read_text).transpose()?;
-    let report = startup::inspect(&config, kept.as_deref()).await.map_err(|error| usage(&error))?;
+    let report = startup::inspect(&config, kept.as_deref()).await.map_err(|error| match &error {
+        StartupError::Store(_) => told(&error, "the database cannot be inspected", "データベースを検査できません"),
+        _ => usage(&error),
+    })?;
     let told = show(&report, About::Database, voice);
     verdict(&report, About::Database)?;
     told

@@ -76,23 +76,29 @@ async fn grants(address: &Address, findings: &mut Findings) {
             ["the role may do what the gateway needs and nothing more".to_owned(), "役割の権限は必要なものだけです".to_owned()],
         );
     }
-    for GrantFault { table, privilege, missing } in faults {
+    for fault in faults {
+        let grave = fault.is_grave();
+        let GrantFault { table, privilege, missing } = fault;
         let migrate = [
             "Have the owner set the grants: tsunagi database migrate -c FILE --owner-url-file FILE",
             "所有者の権限で設定し直してください: tsunagi database migrate -c FILE --owner-url-file FILE",
         ];
+        let more = [format!("{table}: {privilege} is more than the gateway needs"), format!("{table}: {privilege} は余分な権限です")];
         if missing {
+            let told = [format!("{table}: {privilege} is missing"), format!("{table}: {privilege} の権限がありません")];
+            findings.broken("database", told, migrate);
+        } else if grave {
             findings.broken(
                 "database",
-                [format!("{table}: {privilege} is missing"), format!("{table}: {privilege} の権限がありません")],
-                migrate,
+                more,
+                [
+                    "With it the gateway could switch off what protects the ledger. Give the gateways a role of their own that owns nothing and is a member of \
+                     nothing (docs/scaling.md, section 2).",
+                    "これがあると、台帳を守る仕組みをゲートウェイから外せます。何も所有せず、どのロールにも属さない専用のロールにしてください（docs/scaling.md の 2）。",
+                ],
             );
         } else {
-            findings.notice(
-                "database",
-                [format!("{table}: {privilege} is more than the gateway needs"), format!("{table}: {privilege} は余分な権限です")],
-                migrate,
-            );
+            findings.notice("database", more, migrate);
         }
     }
 }

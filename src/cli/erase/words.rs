@@ -25,10 +25,10 @@ pub(super) const fn leftover(left: Leftover, lang: Lang) -> &'static str {
             "読取りが続いているため、書込みログを切り詰められませんでした。同じコマンドをもう一度実行してください（ほかは何も変わりません）。",
         ),
         Leftover::Owner => lang.of(
-            "PostgreSQL keeps deleted rows until its owner runs VACUUM, and its log and archives until they are recycled. Nothing in them opens without \
-             the key-encryption key, but they hold the wrapped keys: VACUUM, and let archives and backups expire in time.",
-            "PostgreSQL は、所有者が VACUUM を実行するまで消去した行を保持し、ログとアーカイブにも残します。鍵暗号化鍵なしには開けませんが、\
-             包まれた鍵が含まれます。VACUUM を実行し、アーカイブとバックアップを期限までに削除してください。",
+            "PostgreSQL keeps deleted rows in its files until its owner runs VACUUM FULL, and its log and archives until they are recycled. Nothing in them opens without \
+             the key-encryption key, but they hold the wrapped keys: VACUUM FULL, and let archives and backups expire in time.",
+            "PostgreSQL は、所有者が VACUUM FULL を実行するまで消去した行をファイルに残し、ログとアーカイブにも残します。鍵暗号化鍵なしには開けませんが、\
+             包まれた鍵が含まれます。VACUUM FULL を実行し、アーカイブとバックアップを期限までに削除してください。",
         ),
     }
 }

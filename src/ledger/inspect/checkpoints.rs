@@ -4,13 +4,10 @@ use std::collections::VecDeque;
 
 use super::{Anchors, failed, problem, tree::Tree};
 use crate::{
-    ledger::{
-        LedgerError,
-        verify::{reopened::under_its_name, report::Problems},
-    },
+    ledger::{LedgerError, verify::report::Problems},
     store::{CheckpointColumns, Store, StoreError},
     text::audit::Finding,
-    tlog::{CosignerKey, Hash, Note, VerifierKey},
+    tlog::{CosignerKey, Hash, Note, VerifierKey, open_under_any_name},
 };
 
 /// Reads stored checkpoints along the growing tree.
@@ -67,7 +64,7 @@ impl<'a> Checkpoints<'a> {
         if row.root != root.0 {
             wrong("ledger_checkpoint.root");
         }
-        if !under_its_name(&row.note, self.key).is_some_and(|signed| signed.size() == size && signed.root() == root) {
+        if !open_under_any_name(&row.note, self.key).is_ok_and(|signed| signed.size() == size && signed.root() == root) {
             wrong("ledger_checkpoint.note");
         }
         if !self.cosigned(&row.note, &row.cosignatures) {

@@ -17,8 +17,6 @@ use crate::{
 pub(super) struct Course {
     /// Entries that advanced the rights epoch.
     moved: u64,
-    /// Erasures: whether one took a right away depends on what was still in force.
-    perhaps: u64,
     /// The policy in force as the entries tell: of the last activation, before the first one of what was permitted.
     policy: Option<(Digest, Option<u64>)>,
 }
@@ -29,13 +27,15 @@ impl Course {
             return;
         }
         match entry.entry_type {
-            EntryType::Party | EntryType::Key | EntryType::Agreement | EntryType::AgreementSignature | EntryType::ConsentEnd => {
-                self.moved += 1;
-            }
+            EntryType::Party
+            | EntryType::Key
+            | EntryType::Agreement
+            | EntryType::AgreementSignature
+            | EntryType::ConsentEnd
+            | EntryType::Erasure => self.moved += 1,
             EntryType::Consent if entry.act == Some(Act::Supersede) => self.moved += 1,
             EntryType::Policy if entry.policy.is_some() => self.moved += 1,
             EntryType::LedgerOpened if entry.reopens.is_some() => self.moved += 1,
-            EntryType::Erasure => self.perhaps += 1,
             _ => {}
         }
         let activated = (entry.entry_type == EntryType::Policy).then_some(idx);
@@ -54,7 +54,7 @@ impl Course {
         if head.last_time != last.unwrap_or_default() {
             problems.add(problem(Finding::ColumnDiffers, head.size.checked_sub(1), "ledger_head.last_time"));
         }
-        if !(self.moved..=self.moved + self.perhaps).contains(&head.rights_epoch) {
+        if head.rights_epoch != self.moved {
             problems.file(Finding::ColumnDiffers, "ledger_head.rights_epoch");
         }
         let (policy, since) = self.policy.unwrap_or((anchors.policy, None));

@@ -103,6 +103,11 @@ impl<'a> Tree<'a> {
         (!self.broken).then(|| self.bodies.frontier.root())
     }
 
+    /// Whether the entries so far have this root, as their bodies or their stored hashes tell it. Where rows are missing, nobody can say that they have not.
+    pub(super) fn had(&self, root: [u8; 32]) -> bool {
+        self.broken || [&self.bodies, &self.leaves].iter().any(|lane| lane.frontier.root().0 == root)
+    }
+
     /// Compares root and frontier of the head and the kept checkpoint, and says which rows are wrong.
     pub(super) async fn finish(self, head: &HeadRow, kept: Option<&Checkpoint>, problems: &mut Problems) -> Result<(), LedgerError> {
         self.strays(head.size, problems).await?;

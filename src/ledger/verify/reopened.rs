@@ -7,7 +7,7 @@ use super::{Problems, Remarks};
 use crate::{
     ledger::Reopening,
     text::audit::{Finding, Remark},
-    tlog::{Checkpoint, Hash, VerifierKey, open_checkpoint},
+    tlog::{Checkpoint, VerifierKey, open_under_any_name},
 };
 
 /// A break that an entry records.
@@ -21,15 +21,14 @@ pub struct Break {
 
 /// The names of the ledger, entry by entry.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(in crate::ledger) struct Named {
     breaks: Vec<Break>,
 }
 
 impl Named {
-    /// Takes a record of a break. `root`: of the entries before it.
-    pub(super) fn next(&mut self, index: u64, reopening: Reopening, root: Option<Hash>, problems: &mut Problems) {
-        let survived = reopening.survived;
-        let fits = survived.size == index && root.is_some_and(|root| root.0 == survived.root.0);
+    /// Takes a record of a break. `rooted`: whether the entries before it have the root that survived.
+    pub(in crate::ledger) fn next(&mut self, index: u64, reopening: Reopening, rooted: bool, problems: &mut Problems) {
+        let fits = reopening.survived.size == index && rooted;
         let follows = self.breaks.last().is_none_or(|last| last.reopening.origin == reopening.from);
         if !fits || !follows || reopening.from == reopening.origin || index == 0 {
             problems.at(Finding::ReopeningMismatch, index);
@@ -37,14 +36,14 @@ impl Named {
         self.breaks.push(Break { index, reopening });
     }
 
-    /// Compares the last name with the signed one, and what is recorded as lost with a head that was kept.
-    pub(super) fn finish(self, signed: &Checkpoint, kept: Option<&Checkpoint>, problems: &mut Problems) -> Vec<Break> {
+    /// Compares the last name with the ledger's own, and what is recorded as lost with a head that was kept.
+    pub(in crate::ledger) fn finish(self, origin: &str, kept: Option<&Checkpoint>, problems: &mut Problems) -> Vec<Break> {
         if let Some(last) = self.breaks.last()
-            && last.reopening.origin != signed.origin()
+            && last.reopening.origin != origin
         {
             problems.at(Finding::ReopeningMismatch, last.index);
         }
-        if let Some(kept) = kept.filter(|kept| kept.origin() != signed.origin()) {
+        if let Some(kept) = kept.filter(|kept| kept.origin() != origin) {
             match self.breaks.iter().find(|broke| broke.reopening.from == kept.origin()) {
                 None => problems.whole(Finding::KeptNote),
                 Some(broke) if kept.size() > broke.index && !admits(&broke.reopening, kept) => {
@@ -63,12 +62,12 @@ fn admits(reopening: &Reopening, kept: &Checkpoint) -> bool {
 }
 
 /// Whether the tree should contain all of a kept head: not if entries of it were lost.
-pub(super) fn continues(kept: &Checkpoint, breaks: &[Break]) -> bool {
+pub(in crate::ledger) fn continues(kept: &Checkpoint, breaks: &[Break]) -> bool {
     breaks.iter().find(|broke| broke.reopening.from == kept.origin()).is_none_or(|broke| kept.size() <= broke.index)
 }
 
 /// What should be known about breaks.
-pub(super) fn remarks(breaks: &[Break], kept: Option<&Checkpoint>, mut remarks: Remarks) -> Remarks {
+pub(in crate::ledger) fn remarks(breaks: &[Break], kept: Option<&Checkpoint>, mut remarks: Remarks) -> Remarks {
     remarks.extend(breaks.iter().map(|broke| (Remark::LedgerReopened, Some(broke.index.to_string()))));
     if let Some(kept) = kept.filter(|kept| !continues(kept, breaks)) {
         remarks.push((Remark::EntriesLost, Some(kept.size().to_string())));
@@ -76,20 +75,14 @@ pub(super) fn remarks(breaks: &[Break], kept: Option<&Checkpoint>, mut remarks: 
     remarks
 }
 
-/// A note that the ledger's key signed, under whatever name the ledger had then.
-pub(in crate::ledger) fn under_its_name(note: &str, key: &VerifierKey) -> Option<Checkpoint> {
-    let named = VerifierKey::new(note.lines().next()?.parse().ok()?, *key.public_key()).ok()?;
-    open_checkpoint(note, &named).ok()
-}
-
-/// The kept checkpoint, if it can be compared with this export at all.
-pub(super) fn kept(note: &str, key: &VerifierKey, signed: &Checkpoint, problems: &mut Problems) -> Option<Checkpoint> {
-    let Some(kept) = under_its_name(note, key) else {
+/// The kept checkpoint, if it can be compared at all with a ledger of this size under the name of the key.
+pub(in crate::ledger) fn kept(note: &str, key: &VerifierKey, size: u64, problems: &mut Problems) -> Option<Checkpoint> {
+    let Ok(kept) = open_under_any_name(note, key) else {
         problems.whole(Finding::KeptNote);
         return None;
     };
-    if kept.origin() == signed.origin() && kept.size() > signed.size() {
-        problems.whole(Finding::KeptNewer);
+    if kept.origin() == key.name().as_str() && kept.size() > size {
+        problems.at(Finding::KeptNewer, size);
         return None;
     }
     Some(kept)

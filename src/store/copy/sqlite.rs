@@ -30,7 +30,7 @@ pub(super) async fn open(url: &str, hold: Hold) -> Result<SqliteReader<Box<Sqlit
         Hold::Alone => options.locking_mode(SqliteLockingMode::Exclusive),
         Hold::Shared => options,
     };
-    begin(&options, hold).await.map_err(in_use)
+    begin(&options, hold).await.map_err(sqlite::in_use)
 }
 
 async fn begin(options: &SqliteConnectOptions, hold: Hold) -> Result<SqliteReader<Box<SqliteConnection>>, StoreError> {
@@ -39,17 +39,6 @@ async fn begin(options: &SqliteConnectOptions, hold: Hold) -> Result<SqliteReade
     let begin = if hold == Hold::Alone { "BEGIN EXCLUSIVE" } else { "BEGIN" };
     sqlx::query(begin).execute(&mut connection).await.map_err(StoreError::Database)?;
     Ok(SqliteReader(Box::new(connection)))
-}
-
-/// A lock that somebody else holds is no failure of the database.
-fn in_use(error: StoreError) -> StoreError {
-    let code = match &error {
-        StoreError::Database(error) => error.as_database_error().and_then(sqlx::error::DatabaseError::code),
-        _ => None,
-    };
-    // Primary result codes SQLITE_BUSY and SQLITE_LOCKED, in the low byte of an extended one.
-    let locked = code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6));
-    if locked { StoreError::InUse } else { error }
 }
 
 #[async_trait]

@@ -1,7 +1,7 @@
 //! The append on PostgreSQL: the head row is the lock, and everything of a batch that goes into the ledger is one statement.
 //!
 //! A batch takes four round trips: BEGIN with the head, the used ids, everything that goes into the ledger, COMMIT; one more for what the grounds of its
-//! drafts rest on, and one for each draft that changes other rows.
+//! drafts rest on, and one for every eight drafts that change other rows.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,9 @@ use sqlx::{Arguments as _, postgres::PgArguments};
 
 use super::{
     connections::{Connections, Lease, durable, plain},
+    erase::{ROLLBACK_TO_SAVEPOINT, SAVEPOINT, delete},
     fault,
-    script::{RUN, arguments},
+    script::{arguments, run},
 };
 use crate::{
     domain::{
@@ -19,9 +20,10 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        Append, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
+        Append, DraftRows, EntryRow, HeadRow, OnceKey, OnceRow, StoreError, TileRow, Write,
         apply::{At, script},
         decode::{self, integer},
+        gone::Gone,
         read, sql,
         statement::Statement,
     },
@@ -65,17 +67,46 @@ impl PostgresAppend {
         Ok(rows.into_iter().next().map(|(value,)| value))
     }
 
+    /// Whether every statement changed exactly one row. If not, nothing was changed.
+    async fn run(&mut self, script: Vec<Statement>) -> Result<bool, StoreError> {
+        if script.is_empty() {
+            return Ok(true);
+        }
+        let arguments = arguments(script)?;
+        run(self.lease()?, arguments).await
+    }
+
     /// Forgets what rows change of what was asked for.
     fn forget(&mut self, rows: &[Write]) {
         for row in rows {
             match row {
-                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } => {
+                Write::Case { case, .. } | Write::CaseState(case, _) | Write::CaseParty { case, .. } | Write::EraseCase(case) => {
                     self.revisions.remove(case);
                 }
-                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } => {
+                Write::ConsentBound(consent, _) | Write::Consent { jti: consent, .. } | Write::EraseConsent { consent, .. } => {
                     self.bindings.remove(consent);
                 }
-                _ => {}
+                // Named one by one: what comes to the list of writes is thought of here.
+                Write::Party(_)
+                | Write::PartyState(..)
+                | Write::Key(_)
+                | Write::KeyState { .. }
+                | Write::Agreement { .. }
+                | Write::AgreementAct { .. }
+                | Write::AgreementSuperseded(..)
+                | Write::DataKey(..)
+                | Write::Person(_)
+                | Write::PersonKey(..)
+                | Write::ConsentEnd { .. }
+                | Write::ConsentSuperseded { .. }
+                | Write::CaseTouched(..)
+                | Write::Message(_)
+                | Write::Evidence(_)
+                | Write::EraseKey(_)
+                | Write::EraseMessage(..)
+                | Write::ErasePerson(..)
+                | Write::EraseOpening(_)
+                | Write::EraseTag(..) => {}
             }
         }
     }
@@ -84,6 +115,10 @@ impl PostgresAppend {
 impl Drop for PostgresAppend {
     fn drop(&mut self) {
         let Some(mut lease) = self.lease.take() else { return };
+        if lease.is_spoilt() {
+            // Closed here and now: the server rolls back when it notices, and nobody waits for an answer that does not come.
+            return;
+        }
         // Without a runtime the connection is closed, and the server rolls back when it notices.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
@@ -176,16 +211,50 @@ impl Append for PostgresAppend {
     }
 
     async fn write(&mut self, rows: &[Write], idx: u64, time: Timestamp) -> Result<(), StoreError> {
-        if rows.is_empty() {
+        self.forget(rows);
+        let (gone, rows) = Gone::take(rows);
+        let script = script(rows, At::new(idx, time))?;
+        if gone.is_empty() {
+            return if self.run(script).await? { Ok(()) } else { Err(StoreError::RowConflict) };
+        }
+        self.lease()?.simple(SAVEPOINT).await.map_err(fault)?;
+        if delete(gone, self.lease()?).await.map_err(fault)? && self.run(script).await? {
             return Ok(());
         }
-        self.forget(rows);
-        let arguments = arguments(script(rows, At::new(idx, time))?)?;
-        let done: Vec<(bool,)> = self.lease()?.rows_with(RUN.into(), arguments).await.map_err(fault)?;
-        match done.as_slice() {
-            [(true,)] => Ok(()),
-            _ => Err(StoreError::RowConflict),
+        self.lease()?.simple(ROLLBACK_TO_SAVEPOINT).await.map_err(fault)?;
+        Err(StoreError::RowConflict)
+    }
+
+    async fn write_all(&mut self, drafts: &[DraftRows<'_>]) -> Result<usize, StoreError> {
+        let mut taken = 0;
+        for group in drafts.chunks(GROUP) {
+            let mut together = Some(Vec::new());
+            for draft in group {
+                self.forget(draft.rows);
+                let (gone, rows) = Gone::take(draft.rows);
+                let script = script(rows, At::new(draft.idx, draft.time))?;
+                // What deletes in statements of its own goes one by one.
+                together = together.filter(|_| gone.is_empty()).map(|mut all: Vec<_>| {
+                    all.extend(script);
+                    all
+                });
+            }
+            if let Some(together) = together
+                && self.run(together).await?
+            {
+                taken += group.len();
+                continue;
+            }
+            // The function is a savepoint: nothing of the group is there.
+            for draft in group {
+                match self.write(draft.rows, draft.idx, draft.time).await {
+                    Ok(()) => taken += 1,
+                    Err(StoreError::RowConflict) => return Ok(taken),
+                    Err(error) => return Err(error),
+                }
+            }
         }
+        Ok(taken)
     }
 
     async fn commit(mut self: Box<Self>, entries: Vec<EntryRow>, tiles: Vec<TileRow>, head: HeadRow) -> Result<(), StoreError> {
@@ -197,7 +266,7 @@ impl Append for PostgresAppend {
         }
         // From here on the server may have committed although we do not hear of it, so the connection is not rolled back but closed.
         let mut lease = self.lease.take().ok_or(StoreError::Database(sqlx::Error::PoolClosed))?;
-        lease.simple("COMMIT").await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
+        lease.commit().await.map_err(|error| StoreError::CommitUnknown(plain(error)))?;
         lease.give_back();
         Ok(())
     }
@@ -277,6 +346,8 @@ fn everything(entries: &[EntryRow], tiles: &[TileRow], used: &[Used], head: &Hea
 const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
      SELECT origin, size, root, frontier, last_time, rights_epoch, policy, current_setting('fsync'), current_setting('full_page_writes'), \
      current_setting('synchronous_commit') FROM ledger_head WHERE one = 1 FOR UPDATE";
+/// Drafts whose rows are written in one call. The server looks for a value by stepping over those before it.
+const GROUP: usize = 8;
 const REVISIONS: &str = "SELECT id, revision FROM case_ WHERE id = ANY ($1::bytea[])";
 const BINDINGS: &str = "SELECT jti, case_ FROM consent WHERE jti = ANY ($1::bytea[])";
 const LOOK_UP: &str = "SELECT k.n, u.digest, u.idx, u.result FROM UNNEST($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS k (kind, iss, jti, n) \

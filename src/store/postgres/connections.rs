@@ -20,9 +20,12 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::{
-    StoreError,
-    statement::{Statement, bind},
+use super::{
+    super::{
+        StoreError,
+        statement::{Statement, bind},
+    },
+    notices,
 };
 
 /// The servers of one database, one of which can be written at a time.
@@ -145,11 +148,11 @@ impl Connections {
         let generation = home.servers.generation();
         while let Some((opened_in, connection)) = home.take_idle() {
             if opened_in == generation {
-                return Ok(Lease { connection: Some(connection), generation, home: Arc::clone(home), _place: place });
+                return Ok(Lease { connection: Some(connection), generation, spoilt: false, home: Arc::clone(home), _place: place });
             }
         }
         let connection = home.servers.connect().await?;
-        Ok(Lease { connection: Some(connection), generation, home: Arc::clone(home), _place: place })
+        Ok(Lease { connection: Some(connection), generation, spoilt: false, home: Arc::clone(home), _place: place })
     }
 
     /// Whether a pooler stands between.
@@ -182,6 +185,8 @@ impl Home {
 pub(super) struct Lease {
     connection: Option<PgConnection>,
     generation: u64,
+    /// Whether its last use broke, ran out of time or was given up in the middle: nothing more is sent on it.
+    spoilt: bool,
     home: Arc<Home>,
     _place: OwnedSemaphorePermit,
 }
@@ -240,19 +245,40 @@ impl Lease {
         self.judged(outcome)?.iter().map(T::from_row).collect()
     }
 
+    /// Commits. A server that warns has not done all that a commit promises: where the wait for a standby was cancelled it says so and nothing else, and
+    /// reports the transaction as committed.
+    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        let (committed, warning) = notices::with_warning(self.simple("COMMIT")).await;
+        committed?;
+        match warning {
+            None => Ok(()),
+            Some(message) => Err(sqlx::Error::AnyDriverError(Box::new(Said { code: WARNING.to_owned(), message }))),
+        }
+    }
+
+    /// Whether nothing more may be sent on it.
+    pub(super) const fn is_spoilt(&self) -> bool {
+        self.spoilt
+    }
+
     /// Keeps the connection for the next caller. It must be outside a transaction.
     pub(super) fn give_back(mut self) {
-        if let Some(connection) = self.connection.take() {
+        if !self.spoilt
+            && let Some(connection) = self.connection.take()
+        {
             self.home.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.generation, connection));
         }
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        // Until the step is through, which a caller who gives up does not wait for.
+        self.spoilt = true;
         self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
-    fn judged<T>(&self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        if outcome.as_ref().is_err_and(is_lost) {
+    fn judged<T>(&mut self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        self.spoilt = outcome.as_ref().is_err_and(is_lost);
+        if self.spoilt {
             self.home.servers.suspect(self.generation);
         }
         outcome
@@ -302,6 +328,8 @@ const fn timed_out() -> StoreError {
     StoreError::Database(sqlx::Error::PoolTimedOut)
 }
 
+/// The class of warnings (PostgreSQL 15, appendix A).
+const WARNING: &str = "01000";
 const FACTS: &str = "SELECT pg_is_in_recovery()::text AS recovery, current_setting('server_encoding') AS encoding, \
      current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commit";
 /// How long connecting to one server may take.

@@ -6,7 +6,9 @@
 
 mod append;
 mod connections;
+mod erase;
 mod grants;
+mod notices;
 mod schema;
 mod script;
 
@@ -91,7 +93,7 @@ impl Database for PostgresDatabase {
         let changed = async {
             lease.simple(BEGIN_CHANGE).await?;
             let rows = lease.rows(statement).await?;
-            lease.simple("COMMIT").await?;
+            lease.commit().await?;
             Ok(rows)
         };
         let rows = changed.await.map_err(|error| StoreError::Database(error).without_values())?;

@@ -5,13 +5,19 @@ use std::fmt::Write as _;
 
 use sqlx::{Arguments as _, postgres::PgArguments};
 
-use super::super::{
+use super::{connections::Lease, fault};
+use crate::store::{
     StoreError,
     statement::{Statement, Value},
 };
 
 /// Calls the function; says whether every statement changed exactly one row. If not, nothing was changed.
-pub(super) const RUN: &str = "SELECT tsunagi_write($1::text[], $2::bigint[], $3::text[], $4::bytea[])";
+pub(super) async fn run(lease: &mut Lease, arguments: PgArguments) -> Result<bool, StoreError> {
+    let done: Vec<(bool,)> = lease.rows_with(RUN.into(), arguments).await.map_err(fault)?;
+    Ok(matches!(done.as_slice(), [(true,)]))
+}
+
+const RUN: &str = "SELECT tsunagi_write($1::text[], $2::bigint[], $3::text[], $4::bytea[])";
 
 /// The arguments of [`RUN`]: the statements and their values by type.
 pub(super) fn arguments(script: Vec<Statement>) -> Result<PgArguments, StoreError> {

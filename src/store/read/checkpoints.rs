@@ -35,6 +35,10 @@ impl<D: Database> Checkpoints for SqlStore<D> {
         self.changed(change.text(&*row.cosignatures).text(before)).await
     }
 
+    async fn drop_checkpoint(&self, size: u64, cosignatures: &str) -> Result<bool, StoreError> {
+        self.changed(Statement::new(DROP_CHECKPOINT).int(decode::integer(size)).text(cosignatures)).await
+    }
+
     async fn witnesses(&self) -> Result<Vec<WitnessRow>, StoreError> {
         let rows: Vec<(String, i64, Option<String>)> = self.all(Statement::new(WITNESSES)).await?;
         rows.into_iter()
@@ -79,6 +83,7 @@ const NEWEST_COSIGNED: &str =
 const KEEP_CHECKPOINT: &str = "INSERT INTO ledger_checkpoint (size, root, note, cosignatures) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (size) DO UPDATE SET cosignatures = excluded.cosignatures \
      WHERE ledger_checkpoint.root = excluded.root AND ledger_checkpoint.cosignatures = $5 RETURNING size";
+const DROP_CHECKPOINT: &str = "DELETE FROM ledger_checkpoint WHERE size = $1 AND cosignatures = $2 RETURNING size";
 const WITNESSES: &str = "SELECT vkey, size, dispute FROM ledger_witness ORDER BY vkey";
 const KEEP_WITNESS: &str = "INSERT INTO ledger_witness (vkey, size, dispute) VALUES ($1, $2, $3) \
      ON CONFLICT (vkey) DO UPDATE SET size = excluded.size, dispute = excluded.dispute RETURNING size";

@@ -2,10 +2,11 @@
 //! that the fault fired.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
 };
 
 use super::process::Server;
@@ -19,7 +20,7 @@ pub(crate) enum Fault {
     Error(&'static str),
 }
 
-/// Which system calls are hit. Each thread counts its own.
+/// Which system calls are hit. Each thread counts its own, each kind of call for itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
     /// The nth alone.
@@ -31,6 +32,8 @@ pub(crate) enum When {
 /// An injection in place. Dropped, it ends.
 pub(crate) struct Injection {
     strace: Child,
+    /// Held open: of every thread that is new it says something, and it would end (SIGPIPE) where nobody could hear it.
+    _said: BufReader<ChildStderr>,
     trace: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -41,7 +44,7 @@ impl Injection {
         Self::attach(&["-f".to_owned(), format!("-p{}", server.id())], calls, fault, when)
     }
 
-    /// Into calls on one file.
+    /// Into calls on one file, by whichever thread.
     pub(crate) fn into_file(server: &Server, file: &Path, calls: &str, fault: Fault, when: When) -> Self {
         let file = format!("-P{}", file.display());
         Self::attach(&["-f".to_owned(), file, format!("-p{}", server.id())], calls, fault, when)
@@ -50,6 +53,22 @@ impl Injection {
     /// Into one thread.
     pub(crate) fn into_thread(thread: u32, calls: &str, fault: Fault, when: When) -> Self {
         Self::attach(&[format!("-p{thread}")], calls, fault, when)
+    }
+
+    /// Runs a command that is killed at the nth of these calls on one file, and waits for its end.
+    pub(crate) fn killing(program: &str, words: &[&str], file: &Path, calls: &str, nth: usize) -> Trace {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace");
+        let ran = Command::new("strace")
+            .args(["-f", "-P", file.to_str().unwrap(), "-e", &format!("trace={calls}"), "-e", "signal=none", "-s", "0"])
+            .args(["-e", &format!("inject={calls}:signal=SIGKILL:when={nth}"), "-o", trace.to_str().unwrap(), program])
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .expect("strace (Debian package strace) is installed");
+        let trace = Trace::read(&trace);
+        assert!(ran.status.success() || trace.fired() > 0, "{}", String::from_utf8_lossy(&ran.stderr));
+        trace
     }
 
     /// Into nothing: system calls are seen and left alone.
@@ -89,20 +108,25 @@ impl Injection {
         while !said.contains("attached") {
             assert!(lines.read_line(&mut said).unwrap() > 0, "strace: {said}");
         }
-        Self { strace, trace, _folder: folder }
+        Self { strace, _said: lines, trace, _folder: folder }
     }
 
     /// Takes the fault away; gives what it did.
     pub(crate) fn end(mut self) -> Trace {
+        // It ends well by itself when the gateway has ended, and only then.
+        let early = self.strace.try_wait().unwrap();
+        assert!(early.is_none_or(|status| status.success()), "strace did not last: {early:?}");
         self.detach();
-        let text = fs::read_to_string(&self.trace).unwrap();
-        Trace { lines: text.lines().map(str::to_owned).collect() }
+        Trace::read(&self.trace)
     }
 
     fn detach(&mut self) {
-        // It may have ended with the process it was attached to.
-        let _ended = Command::new("kill").args(["-INT", &self.strace.id().to_string()]).stderr(Stdio::null()).status();
-        self.strace.wait().unwrap();
+        // It ends with the process it was attached to. Its id is nobody else's before it was waited for.
+        if self.strace.try_wait().unwrap().is_none() {
+            let asked = Command::new("kill").args(["-INT", &self.strace.id().to_string()]).status();
+            assert!(asked.unwrap().success());
+            self.strace.wait().unwrap();
+        }
     }
 }
 
@@ -119,9 +143,25 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
+    fn read(file: &Path) -> Self {
+        Self { lines: fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect() }
+    }
+
     /// How often the fault fired. The call at which the process was killed has no result.
     pub(crate) fn fired(&self) -> usize {
         self.lines.iter().filter(|line| line.contains("(INJECTED)") || line.ends_with(" = ?")).count()
+    }
+
+    /// How often one thread made one call, at most: what is counted for itself.
+    pub(crate) fn most(&self) -> usize {
+        let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
+        for line in self.lines.iter().filter(|line| !line.contains(" resumed>")) {
+            // Before the call stands the thread, where there are several.
+            if let Some((call, _)) = line.split_once('(') {
+                *calls.entry(call).or_default() += 1;
+            }
+        }
+        calls.into_values().max().unwrap_or_default()
     }
 
     /// The thread that made a call first, of a gateway that was watched.

@@ -18,9 +18,17 @@ use tokio::{sync::Mutex, task::JoinHandle};
 use tsunagi::{
     clock::{Clock, Ids, ManualClock, SystemClock},
     config::Config,
-    domain::{codes::Purpose, digest::Digest, entry::Operation, time::Timestamp},
+    domain::{
+        case::Relation,
+        codes::Purpose,
+        digest::Digest,
+        entry::{EntryType, Operation},
+        ids::CaseKey,
+        party::PartyId,
+        time::Timestamp,
+    },
     gateway::{Call, Failure, Gateway, GatewayKeys, Parts, Release},
-    ledger::{self, Node, SequencerHandle},
+    ledger::{self, Answer, Draft, Entry, Node, SequencerHandle},
     message::{
         envelope::Opener,
         keys::{OpeningKey, SigningKey},
@@ -28,7 +36,7 @@ use tsunagi::{
     },
     policy::PolicySet,
     startup,
-    store::{self, Append, Appender, Store, StoreError},
+    store::{self, Append, Appender, Store, StoreError, Write},
     tlog::NoteSigner,
     vault::{Kek, Vault},
 };
@@ -46,6 +54,7 @@ pub(crate) struct Inside {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ledger: SequencerHandle,
     pub(crate) store: Arc<dyn Store>,
+    node: Node,
     between: Arc<Between>,
     sequencer: JoinHandle<()>,
 }
@@ -75,7 +84,7 @@ impl Inside {
         let gateway = Gateway::new(Parts {
             url: config.gateway.parse().unwrap(),
             origin: config.origin.clone(),
-            node,
+            node: node.clone(),
             keys: GatewayKeys {
                 enc: Opener::new(&enc).unwrap(),
                 enc_retired: Vec::new(),
@@ -93,7 +102,7 @@ impl Inside {
             clock: Arc::clone(&clock) as _,
             ids: Ids::new(Arc::clone(&clock) as Arc<dyn Clock>),
         });
-        Self { gateway: Arc::new(gateway), clock, ledger, store, between, sequencer }
+        Self { gateway: Arc::new(gateway), clock, ledger, store, node, between, sequencer }
     }
 
     /// Plans what happens before the next appends begin, one step each.
@@ -130,6 +139,21 @@ impl Inside {
         let digest = set.digest();
         self.gateway.offer_policies(set);
         digest
+    }
+
+    /// Takes a party's relation to a case; gives the key of the case and the index of the entry. No kind of message does that yet: what such an entry
+    /// will write is written at the ledger itself.
+    pub(crate) async fn reassign(&self, party: &PartyId, case: &str) -> (CaseKey, u64) {
+        let id = case.parse().unwrap();
+        let case = self.store.case_of_any(&id).await.unwrap().expect("the case exists");
+        self.clock.set(present());
+        let id_of_entry = Ids::new(Arc::clone(&self.clock) as Arc<dyn Clock>).v7().unwrap();
+        let entry = Entry::of_gateway(id_of_entry, self.node.clone(), EntryType::Acknowledgement);
+        let writes = vec![Write::CaseParty { case, party: party.clone(), id, relation: Relation::None }];
+        match self.ledger.append(Draft { writes, narrows: true, ..Draft::of_gateway(entry) }).await.unwrap() {
+            Answer::Committed(committed) => (case, committed.idx()),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) async fn close(self) {

@@ -13,7 +13,7 @@ use tsunagi::{
         envelope::{Opener, Sealer},
         key_binding::Nonce,
         keys::{KeyUse, OpeningKey, PublicKey, SigningKey},
-        objects::{Actor, GatewayUrl, Issued, Receipt, Signed, SignedObject as _},
+        objects::{Actor, GatewayUrl, Issued, KeyAct, KeyStatement, Receipt, Signed, SignedObject as _},
         profile::{MESSAGE_TYP, RELEASE_CTY},
         release::{Asked, Release, verify_release},
     },
@@ -120,6 +120,31 @@ impl Party {
 
     pub(crate) fn issued(&self) -> Issued {
         Issued { iss: self.id.clone(), aud: self.gateway.clone(), jti: new_jti(), iat: now() }
+    }
+
+    /// What the party says about a signing key, without times.
+    pub(crate) fn key_statement(&self, act: KeyAct, key: &SigningKey) -> KeyStatement {
+        KeyStatement {
+            issued: self.issued(),
+            act,
+            purpose: KeyUse::Sig,
+            jwk: key.public().clone(),
+            nbf: None,
+            naf: None,
+            pop: None,
+            compromised_at: None,
+        }
+    }
+
+    /// Adds a signing key that is good from now on for a day.
+    pub(crate) async fn add_key(&self, new: &SigningKey) -> Result<Accepted, Setback> {
+        let add = KeyStatement { nbf: Some(now()), naf: Some(now().plus_secs(86_400)), ..self.key_statement(KeyAct::Add, new) };
+        self.post_object(KEYS, Purpose::Administration, &add.sign_with_proof(&self.signing, new).unwrap()).await
+    }
+
+    /// Says something about a signing key, signed with `by`.
+    pub(crate) async fn say_of_key(&self, statement: &KeyStatement, by: &SigningKey) -> Result<Accepted, Setback> {
+        self.post_object(KEYS, Purpose::Administration, &statement.sign(by).unwrap()).await
     }
 
     /// A fresh actor token for one request.
@@ -280,6 +305,8 @@ pub(crate) fn now() -> Timestamp {
     use tsunagi::clock::{Clock as _, SystemClock};
     Timestamp::from_secs(SystemClock.now().secs())
 }
+
+const KEYS: &str = "/v1/parties/self/keys";
 
 pub(crate) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap()

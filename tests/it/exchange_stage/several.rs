@@ -10,13 +10,26 @@ use super::{BINARY, Sandbox};
 use crate::postgres_stage::Database;
 
 impl Sandbox {
-    /// Runs `tsunagi migrate-store` as an operator does. The owner's URL stands in a file.
+    /// Runs `tsunagi migrate-store` as an operator does. The owner's URL and the password stand in files.
     pub(crate) fn migrate_store(&self, to: &Database) -> Output {
-        let owner = self.folder.path().join("owner-url");
-        fs::write(&owner, to.owner()).unwrap();
-        fs::set_permissions(&owner, fs::Permissions::from_mode(0o600)).unwrap();
+        let whole = to.application();
+        let (role, place) = whole.split_once('@').unwrap();
+        let (role, password) = role.rsplit_once(':').unwrap();
+        self.migrate_store_to(&format!("{role}@{place}"), to, password)
+    }
+
+    /// The same to this URL.
+    pub(crate) fn migrate_store_to(&self, url: &str, to: &Database, password: &str) -> Output {
+        let private = |name: &str, content: &str| {
+            let file = self.folder.path().join(name);
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            file
+        };
         let mut command = Command::new(BINARY);
-        command.args(["migrate-store", "--lang", "en", "--json", "--to", &to.application(), "--to-owner-url-file"]).arg(owner);
+        command.args(["migrate-store", "--lang", "en", "--json", "--to", url]);
+        command.arg("--to-owner-url-file").arg(private("owner-url", &to.owner()));
+        command.arg("--to-password-file").arg(private("password", password));
         command.arg("-c").arg(self.config()).stdin(Stdio::null()).output().unwrap()
     }
 
@@ -30,5 +43,23 @@ impl Sandbox {
         // There is a password in it.
         fs::set_permissions(self.config(), fs::Permissions::from_mode(0o600)).unwrap();
         self.postgres = Some(database.clone());
+    }
+
+    /// Does what `tsunagi ledger reopen` says: the configurations get the new name, and the parties pin the new key. Gives the name before.
+    pub(crate) fn rename(&self, origin: &str, vkey: &str) -> String {
+        let mut before = String::new();
+        for config in [self.config(), self.path().join("another.toml")].into_iter().filter(|config| config.exists()) {
+            let text = fs::read_to_string(&config).unwrap();
+            text.lines().find_map(|line| line.strip_prefix("origin = ")).unwrap().trim_matches('"').clone_into(&mut before);
+            fs::write(config, text.replace(&format!("origin = \"{before}\""), &format!("origin = \"{origin}\""))).unwrap();
+        }
+        for folder in fs::read_dir(self.path().join("parties")).unwrap() {
+            let file = folder.unwrap().path().join("gateway-keys.json");
+            let mut pinned: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            pinned["ledger"]["origin"] = origin.into();
+            pinned["ledger"]["vkey"] = vkey.into();
+            fs::write(&file, pinned.to_string()).unwrap();
+        }
+        before
     }
 }

@@ -1,153 +1,142 @@
-//! Readers at several gateways that go on reading, whatever they are answered, and remember it: what rights end in the middle of.
+//! Readers in several processes, at several gateways, that go on reading whatever they are answered: what rights end in the middle of.
 
 use std::{
-    collections::BTreeMap,
+    fs::{self, File},
     net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex},
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use tokio::task::JoinSet;
-use tsunagi::{
-    message::key_binding::Nonce,
-    tls::client::{ClientError, Response},
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
+    process::{Child, Command},
+    task::JoinHandle,
+    time::timeout,
 };
 
+pub(crate) use super::reader::Target;
 use super::{
-    MUNICIPALITY, Sandbox,
+    MUNICIPALITY, SOON, Sandbox,
     aftermath::pause,
     agreement::CORE,
-    load::below,
-    party::{Party, Setback},
-    story::{BENEFIT, PLACEMENT},
+    reader::{Doors, Outcome, Read},
 };
 
-/// The readers at one gateway.
-pub(crate) struct Door {
-    pub(crate) municipality: Party,
-    pub(crate) core: Party,
-}
-
-impl Door {
-    pub(crate) fn open(sandbox: &Sandbox, address: SocketAddr) -> Self {
-        Self { municipality: sandbox.party(MUNICIPALITY).at(address), core: sandbox.party(CORE).at(address) }
-    }
-}
-
-/// What may be read.
-#[derive(Clone)]
-pub(crate) struct Target {
-    /// By the core centre, for the municipality.
-    pub(crate) delegate: bool,
-    pub(crate) path: String,
-}
-
-/// Readers that go on reading, whatever they are answered.
+/// The processes, and what they read.
 pub(crate) struct Storm {
-    pub(crate) doors: Vec<Door>,
-    targets: Mutex<Vec<Target>>,
-    pub(crate) begun: AtomicUsize,
-    pub(crate) seen: Mutex<Seen>,
-    pub(crate) done: AtomicBool,
+    processes: Vec<Process>,
+    reads: Arc<Mutex<Vec<Read>>>,
 }
 
-/// What they were answered.
-#[derive(Default)]
-pub(crate) struct Seen {
-    /// Index and leaf of every release that arrived.
-    pub(crate) shown: Vec<(u64, Vec<u8>)>,
-    pub(crate) refused: BTreeMap<String, usize>,
-    pub(crate) broken: usize,
+struct Process {
+    /// Dropped, it is killed.
+    child: Child,
+    /// What it printed.
+    said: PathBuf,
+    orders: OwnedWriteHalf,
+    hearing: JoinHandle<()>,
 }
 
 impl Storm {
-    pub(crate) fn new(doors: Vec<Door>) -> Self {
-        Self { doors, targets: Mutex::default(), begun: AtomicUsize::new(0), seen: Mutex::default(), done: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn start(self: &Arc<Self>) -> JoinSet<()> {
-        let mut readers = JoinSet::new();
-        for _ in 0..READERS {
-            let storm = Arc::clone(self);
-            readers.spawn(async move {
-                while !storm.done.load(Ordering::SeqCst) {
-                    storm.read().await;
-                }
-            });
+    /// Starts readers at these gateways, in processes of this very program that run the one test `entry`.
+    pub(crate) async fn start(sandbox: &Sandbox, gateways: &[SocketAddr], entry: &str) -> Self {
+        let identity = |party: &str| sandbox.identity(&party.parse().unwrap());
+        let doors = Doors { municipality: identity(MUNICIPALITY), core: identity(CORE), gateways: gateways.to_vec() };
+        let socket = sandbox.path().join("readers.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let reads = Arc::default();
+        let mut processes = Vec::new();
+        for number in 0..PROCESSES {
+            let said = sandbox.path().join(format!("reader-{number}.log"));
+            let log = File::create(&said).unwrap();
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args([entry, "--exact", "--ignored", "--nocapture"])
+                .env(SOCKET, &socket)
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().unwrap())
+                .stderr(log)
+                .kill_on_drop(true)
+                .spawn()
+                .unwrap();
+            let Ok(came) = timeout(SOON, listener.accept()).await else { panic!("no reader came: {}", fs::read_to_string(&said).unwrap()) };
+            processes.push(Process::new(child, said, came.unwrap().0, &reads));
         }
-        readers
+        let mut storm = Self { processes, reads };
+        storm.say(&serde_json::to_string(&doors).unwrap()).await;
+        storm
     }
 
-    /// Something else is read from now on, and what was longest ago is not any more.
-    pub(crate) fn aim(&self, target: Target) {
-        let mut targets = self.targets.lock().unwrap();
-        targets.push(target);
-        let old = targets.len().saturating_sub(TARGETS);
-        targets.drain(..old);
+    /// Something else is read from now on, beside the few before it.
+    pub(crate) async fn aim(&mut self, target: &Target) {
+        self.say(&serde_json::to_string(target).unwrap()).await;
     }
 
     pub(crate) fn finished(&self) -> usize {
-        let seen = self.seen.lock().unwrap();
-        seen.shown.len() + seen.broken + seen.refused.values().sum::<usize>()
+        self.reads.lock().unwrap().len()
     }
 
-    pub(crate) fn in_work(&self) -> usize {
-        self.begun.load(Ordering::SeqCst).saturating_sub(self.finished())
+    /// Waits for a read, from those that ended after this was called on.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&Read) -> bool) {
+        let mut looked = self.finished();
+        let there = async {
+            loop {
+                {
+                    let reads = self.reads.lock().unwrap();
+                    if reads[looked..].iter().any(&is) {
+                        return;
+                    }
+                    looked = reads.len();
+                }
+                pause().await;
+            }
+        };
+        timeout(SOON, there).await.unwrap_or_else(|_| panic!("among all reads there is none: {what}"));
     }
 
-    async fn read(&self) {
-        let target = {
-            let targets = self.targets.lock().unwrap();
-            // The newest as often as all others together: of those, most have ended.
-            let place = if below(2) == 0 { targets.len().saturating_sub(1) } else { pick(targets.len()) };
-            targets.get(place).cloned()
-        };
-        let Some(Target { delegate, path }) = target else { return pause().await };
-        let door = &self.doors[pick(self.doors.len())];
-        let (reader, purpose) = match (delegate, below(2)) {
-            (true, _) => (&door.core, PLACEMENT),
-            (false, 0) => (&door.municipality, PLACEMENT),
-            (false, _) => (&door.municipality, BENEFIT),
-        };
-        self.begun.fetch_add(1, Ordering::SeqCst);
-        let outcome = reader.get(&path, purpose).await;
-        let gone = matches!(outcome, Err(Setback::Broken(ClientError::Unreachable { .. })));
-        self.note(outcome);
-        if gone {
-            // The gateway is not back yet.
-            pause().await;
+    /// Ends the processes; gives what they read.
+    pub(crate) async fn end(self) -> Vec<Read> {
+        for Process { mut child, said, orders, hearing } in self.processes {
+            drop(orders);
+            hearing.await.unwrap();
+            let status = timeout(SOON, child.wait()).await.expect("a reader does not end").unwrap();
+            assert!(status.success(), "a reader failed, {status}: {}", fs::read_to_string(said).unwrap());
         }
+        std::mem::take(&mut *self.reads.lock().unwrap())
     }
 
-    fn note(&self, outcome: Result<(Response, Nonce), Setback>) {
-        let mut seen = self.seen.lock().unwrap();
-        match outcome {
-            Ok((response, _)) => {
-                let header = |name: &str| response.headers[name].to_str().unwrap();
-                let index = header("tsunagi-ledger-index").parse().unwrap();
-                seen.shown.push((index, URL_SAFE_NO_PAD.decode(header("tsunagi-ledger-leaf")).unwrap()));
-            }
-            Err(Setback::Refused(problem)) => {
-                assert!(REFUSED.contains(&problem.code.as_str()), "{}", problem.text);
-                *seen.refused.entry(problem.code).or_default() += 1;
-            }
-            Err(Setback::Broken(_)) => seen.broken += 1,
+    pub(crate) const fn processes(&self) -> usize {
+        self.processes.len()
+    }
+
+    async fn say(&mut self, line: &str) {
+        for process in &mut self.processes {
+            process.orders.write_all(format!("{line}\n").as_bytes()).await.expect("a reader ended by itself");
         }
     }
 }
 
-/// A random place in a list.
-fn pick(length: usize) -> usize {
-    usize::try_from(below(u64::try_from(length.max(1)).unwrap())).unwrap()
+impl Process {
+    fn new(child: Child, said: PathBuf, stream: UnixStream, reads: &Arc<Mutex<Vec<Read>>>) -> Self {
+        let (told, orders) = stream.into_split();
+        let (mut told, reads) = (BufReader::new(told).lines(), Arc::clone(reads));
+        let hearing = tokio::spawn(async move {
+            while let Some(line) = told.next_line().await.unwrap() {
+                let read: Read = serde_json::from_str(&line).unwrap();
+                if let Outcome::Refused { code, text } = &read.outcome {
+                    assert!(REFUSED.contains(&code.as_str()), "{text}");
+                }
+                reads.lock().unwrap().push(read);
+            }
+        });
+        Self { child, said, orders, hearing }
+    }
 }
 
-/// Reads in work at the same time.
-const READERS: usize = 16;
-/// Cases that are read at the same time.
-const TARGETS: usize = 4;
+/// Names the socket in the environment of a process of readers.
+pub(crate) const SOCKET: &str = "TSUNAGI_READER_SOCKET";
+const PROCESSES: usize = 4;
 /// What a reader may be told whose right ended; and that it should come again.
 const REFUSED: [&str; 7] =
     ["consent_ended", "agreement_not_in_force", "party_suspended", "key_revoked", "not_found", "policy_mismatch", "ledger_unavailable"];

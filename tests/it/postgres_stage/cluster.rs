@@ -122,7 +122,8 @@ impl Cluster {
         self.folder.join("log")
     }
 
-    pub(super) fn data(&self) -> PathBuf {
+    /// The folder of its files.
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 }

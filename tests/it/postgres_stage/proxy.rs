@@ -21,6 +21,37 @@ pub(crate) enum Cut {
     AnswerLost,
 }
 
+/// A moment of an append: its turns are the messages that the server answers, counted from the one that takes the ledger's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The server has not got this turn's message yet.
+    Before(usize),
+    /// It has answered the COMMIT, and the client has not got that yet.
+    Committed,
+}
+
+/// An append that stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Halted {
+    /// The port by which the server knows the connection.
+    pub(crate) client_port: u16,
+    /// Whether the message that waits is the COMMIT.
+    pub(crate) at_commit: bool,
+}
+
+/// Where the next append stands still, and what becomes of it.
+#[derive(Debug, Default)]
+enum Halt {
+    #[default]
+    Nowhere,
+    Armed(Moment),
+    At(Halted),
+    /// Goes on, or is cut off.
+    Over {
+        cut: bool,
+    },
+}
+
 /// A running proxy. Dropped, it ends, and with it the connections through it.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -33,9 +64,15 @@ struct Shared {
     server: AtomicU16,
     /// What happens to the next COMMIT.
     armed: Mutex<Option<Cut>>,
+    halt: Mutex<Halt>,
     fired: AtomicUsize,
     open: AtomicBool,
     ended: AtomicBool,
+    /// Connections that were made so far, and how many of them lead nowhere any more.
+    made: AtomicUsize,
+    silent: AtomicUsize,
+    /// What clients said on those.
+    unheard: Mutex<Vec<u8>>,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -47,9 +84,13 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server: AtomicU16::new(server),
             armed: Mutex::default(),
+            halt: Mutex::default(),
             fired: AtomicUsize::new(0),
             open: AtomicBool::new(true),
             ended: AtomicBool::new(false),
+            made: AtomicUsize::new(0),
+            silent: AtomicUsize::new(0),
+            unheard: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -72,6 +113,24 @@ impl Proxy {
         *self.shared.armed.lock().unwrap() = Some(cut);
     }
 
+    /// Lets the next append stand still at a moment, once.
+    pub(crate) fn halt(&self, moment: Moment) {
+        *self.shared.halt.lock().unwrap() = Halt::Armed(moment);
+    }
+
+    /// The append that stands still now.
+    pub(crate) fn halted(&self) -> Option<Halted> {
+        match *self.shared.halt.lock().unwrap() {
+            Halt::At(halted) => Some(halted),
+            _ => None,
+        }
+    }
+
+    /// What stands still goes on, or its connection is cut; a moment that did not come will not.
+    pub(crate) fn go_on(&self, cut: bool) {
+        *self.shared.halt.lock().unwrap() = Halt::Over { cut };
+    }
+
     /// How many connections were broken at a COMMIT.
     pub(crate) fn fired(&self) -> usize {
         self.shared.fired.load(Ordering::SeqCst)
@@ -86,6 +145,16 @@ impl Proxy {
     /// Takes connections again.
     pub(crate) fn open(&self) {
         self.shared.open.store(true, Ordering::SeqCst);
+    }
+
+    /// The connections that there are stay open and lead nowhere any more: what a network does that drops everything.
+    pub(crate) fn silence(&self) {
+        self.shared.silent.store(self.shared.made.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// What clients said on connections that lead nowhere.
+    pub(crate) fn unheard(&self) -> String {
+        String::from_utf8_lossy(&self.shared.unheard.lock().unwrap()).into_owned()
     }
 
     /// Leads new connections to another server, and breaks those to the old one.
@@ -113,31 +182,50 @@ impl Shared {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         self.connections.lock().unwrap().extend([client.try_clone()?, server.try_clone()?]);
+        let number = self.made.fetch_add(1, Ordering::SeqCst);
         let swallowing = Arc::new(AtomicBool::new(false));
+        let committing = Arc::new(AtomicBool::new(false));
         let (from_client, to_server, swallow) = (client.try_clone()?, server.try_clone()?, Arc::clone(&swallowing));
+        let commit = Arc::clone(&committing);
         let shared = Arc::clone(self);
         thread::spawn(move || {
-            let _broken = shared.requests(&from_client, &to_server, &swallow);
+            let _broken = shared.requests(number, &from_client, &to_server, [&swallow, &commit]);
             shut([&from_client, &to_server]);
         });
         let shared = Arc::clone(self);
         thread::spawn(move || {
-            let _broken = shared.answers(&server, &client, &swallowing);
+            let _broken = shared.answers(&server, &client, &swallowing, &committing);
             shut([&server, &client]);
         });
         Ok(())
     }
 
     /// From the client to the server, message by message.
-    fn requests(&self, mut client: &TcpStream, mut server: &TcpStream, swallow: &AtomicBool) -> io::Result<()> {
+    fn requests(
+        &self,
+        number: usize,
+        mut client: &TcpStream,
+        mut server: &TcpStream,
+        [swallow, committing]: [&AtomicBool; 2],
+    ) -> io::Result<()> {
         let mut frames = Frames::default();
+        let mut turns = Turns::default();
         let mut piece = [0; 16 * 1024];
         loop {
             let count = client.read(&mut piece)?;
             if count == 0 {
                 return Ok(());
             }
+            if number < self.silent.load(Ordering::SeqCst) {
+                self.unheard.lock().unwrap().extend_from_slice(&piece[..count]);
+                continue;
+            }
             for frame in frames.feed(&piece[..count]) {
+                if let Some(turn) = turns.take(&frame) {
+                    let at_commit = frame.commits();
+                    committing.store(at_commit, Ordering::SeqCst);
+                    self.stand_still(Moment::Before(turn), Halted { client_port: server.local_addr()?.port(), at_commit })?;
+                }
                 if frame.commits() {
                     match self.armed.lock().unwrap().take() {
                         Some(Cut::CommitLost) => {
@@ -154,7 +242,7 @@ impl Shared {
     }
 
     /// From the server to the client. The first answer behind a COMMIT may be swallowed.
-    fn answers(&self, mut server: &TcpStream, mut client: &TcpStream, swallow: &AtomicBool) -> io::Result<()> {
+    fn answers(&self, mut server: &TcpStream, mut client: &TcpStream, swallow: &AtomicBool, committing: &AtomicBool) -> io::Result<()> {
         let mut piece = [0; 16 * 1024];
         loop {
             let count = server.read(&mut piece)?;
@@ -166,7 +254,29 @@ impl Shared {
                 self.fired.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
             }
+            if committing.swap(false, Ordering::SeqCst) {
+                self.stand_still(Moment::Committed, Halted { client_port: server.local_addr()?.port(), at_commit: true })?;
+            }
             client.write_all(&piece[..count])?;
+        }
+    }
+
+    /// Waits where an append is to stand still.
+    fn stand_still(&self, moment: Moment, halted: Halted) -> io::Result<()> {
+        {
+            let mut halt = self.halt.lock().unwrap();
+            if !matches!(*halt, Halt::Armed(at) if at == moment) {
+                return Ok(());
+            }
+            *halt = Halt::At(halted);
+        }
+        loop {
+            match *self.halt.lock().unwrap() {
+                Halt::Over { cut: true } => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Halt::At(at) if at == halted && !self.ended.load(Ordering::SeqCst) => {}
+                _ => return Ok(()),
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -222,6 +332,41 @@ impl Frame {
         let mut statements = text.split([';', '\0']).map(str::trim_start);
         matches!(self.0.first(), Some(b'Q' | b'P')) && statements.any(|s| s.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("COMMIT")))
     }
+
+    /// Takes the ledger's lock.
+    fn locks(&self) -> bool {
+        self.0.first() == Some(&b'Q') && String::from_utf8_lossy(&self.0).contains("FROM ledger_head WHERE one = 1 FOR UPDATE")
+    }
+
+    fn ends(&self) -> bool {
+        self.commits() || self.0.first() == Some(&b'Q') && String::from_utf8_lossy(&self.0).contains("ROLLBACK")
+    }
+}
+
+/// Counts the turns of an append on one connection.
+#[derive(Debug, Default)]
+struct Turns {
+    turn: usize,
+    /// The last message asked for an answer.
+    answered: bool,
+}
+
+impl Turns {
+    /// The number of the turn that a message begins; none where it begins none, or no append is open.
+    fn take(&mut self, frame: &Frame) -> Option<usize> {
+        let begins = self.answered || frame.locks();
+        self.answered = matches!(frame.0.first(), Some(b'Q' | b'S'));
+        if frame.locks() {
+            self.turn = 1;
+        } else if self.turn > 0 && begins {
+            self.turn += 1;
+        }
+        let turn = (begins && self.turn > 0).then_some(self.turn);
+        if frame.ends() {
+            self.turn = 0;
+        }
+        turn
+    }
 }
 
 /// Protocol version 3.0 of a start-up message; what comes before it (a question for encryption) has another number there.
@@ -229,6 +374,31 @@ const PROTOCOL_3: [u8; 4] = [0, 3, 0, 0];
 
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_turns_of_an_append_are_counted_from_its_lock_to_its_end() {
+        let query = |text| Frame(message(b'Q', text));
+        let part = |kind| Frame(message(kind, ""));
+        let mut turns = Turns::default();
+        let lock = "BEGIN; SELECT size FROM ledger_head WHERE one = 1 FOR UPDATE";
+        let sent = [
+            (query("SELECT 1"), None),
+            (query(lock), Some(1)),
+            (part(b'P'), Some(2)),
+            (part(b'S'), None),
+            (part(b'B'), Some(3)),
+            (part(b'E'), None),
+            (part(b'S'), None),
+            (query("COMMIT"), Some(4)),
+            (query("SELECT 1"), None),
+            (query(lock), Some(1)),
+            (query("ROLLBACK"), Some(2)),
+            (query("SELECT 1"), None),
+        ];
+        for (frame, turn) in sent {
+            assert_eq!(turns.take(&frame), turn, "{frame:?}");
+        }
+    }
 
     fn message(kind: u8, text: &str) -> Vec<u8> {
         let length = u32::try_from(text.len() + 5).unwrap().to_be_bytes();
