@@ -28,7 +28,7 @@
 //! | [`gateway`] | the use cases: verify, decide, record, and only then answer | |
 //! | [`decision`] | may it be sent, what may be seen now: pure | |
 //! | [`policy`] | the necessity policies and prohibitions, for a closed key | cedar-policy |
-//! | [`form`] | the paper form of a consent, and what a filled one says: pure | |
+//! | [`form`] | the paper form of a consent and what a filled one says, the printed certificate: pure | |
 //! | [`message`] | signed and encrypted bytes to verified values and back | josekit, jsonwebtoken, jsonschema |
 //! | [`ledger`] | entries, their commitments, the one sequencer that appends them, exports and their verification | |
 //! | [`tlog`] | RFC 6962 trees, C2SP tiles, checkpoints, notes, cosignatures and proofs: pure | |

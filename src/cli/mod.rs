@@ -4,6 +4,7 @@ mod acting;
 mod agreement;
 mod audit;
 mod backup;
+mod certificate;
 mod check;
 mod consent;
 mod database;
@@ -13,6 +14,7 @@ mod failure;
 mod init;
 mod ledger;
 mod migrate_store;
+mod new_file;
 mod policy;
 mod restore;
 mod serve;
@@ -65,6 +67,8 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
     Consent(consent::ConsentArgs),
+    /// Certificates of a coordination and the add-ons they are for: who is eligible and when, verification without a connection, the printed sheet.
+    Certificate(certificate::CertificateArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
@@ -106,6 +110,7 @@ pub fn run() -> ExitCode {
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
+            Command::Certificate(args) => certificate::run(&args, voice),
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }

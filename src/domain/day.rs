@@ -28,6 +28,24 @@ impl Day {
         }
     }
 
+    /// The same when the first day is not counted (Civil Code art. 140 and 143): 2023-10-10 and three years give 2026-10-10.
+    #[must_use]
+    pub fn last_of_years_after(self, years: i32) -> Self {
+        self.next().last_of_years(years)
+    }
+
+    /// The day after. The last day of the calendar has none.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(Duration::days(1)))
+    }
+
+    /// The day before. The first day of the calendar has none.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0.saturating_sub(Duration::days(1)))
+    }
+
     /// Whole years from this day to `until`, as one counts an age. Negative when `until` is earlier.
     #[must_use]
     pub fn years_until(self, until: Self) -> i32 {
@@ -55,6 +73,12 @@ impl std::str::FromStr for Day {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = UnknownCode("Day");
         if text.len() == 10 { Date::parse(text, &FORM).map(Self).map_err(|_| wrong) } else { Err(wrong) }
+    }
+}
+
+impl serde::Serialize for Day {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -95,6 +119,15 @@ mod tests {
         }
         assert_eq!(day("2021-03-01").last_of_years(3), day("2024-02-29"));
         assert!(day("9999-12-31").last_of_years(3) >= day("9999-12-31"));
+    }
+
+    #[test]
+    fn a_first_day_that_is_not_counted_moves_the_end_by_a_day() {
+        for (start, last) in [("2023-10-10", "2026-10-10"), ("2024-02-29", "2027-02-28"), ("2021-02-28", "2024-02-29")] {
+            assert_eq!(day(start).last_of_years_after(3), day(last), "{start}");
+        }
+        assert_eq!((day("2024-02-28").next(), day("2024-03-01").previous()), (day("2024-02-29"), day("2024-02-29")));
+        assert_eq!(day("9999-12-31").next(), day("9999-12-31"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Promises: values here are parsed or they do not exist; every function is pure and takes `now` as an argument.
 //! Not here: I/O, async, clocks, JSON values, signatures, frameworks. This room knows no other.
 
+pub mod addon;
 pub mod agreement;
 pub mod case;
 pub mod codes;

@@ -1,8 +1,8 @@
 //! The form as one page that needs nothing else: A4, in plain Japanese with readings over the kanji, to be printed and filled by hand.
 
 use super::{
+    html::Page,
     offer::{Cell, Column, Form, Line},
-    ruby,
 };
 use crate::{
     domain::{codes::Purpose, time::Timestamp},
@@ -60,7 +60,7 @@ impl Form {
 
     fn page(&self, number: &str) -> String {
         let data = serde_json::to_string(self).unwrap_or_default().replace('<', "\\u003c");
-        let mut page = Page(String::with_capacity(64 * 1024));
+        let mut page = Page::new();
         page.raw("<!DOCTYPE html>\n<html lang=\"ja\">\n<head>\n<meta charset=\"utf-8\">\n<title>同意書 ");
         page.plain(number);
         page.raw("</title>\n<style>\n").raw(CSS);
@@ -74,7 +74,7 @@ impl Form {
         self.explanation(&mut page);
         self.signatures(&mut page);
         page.raw("</body>\n</html>\n");
-        page.0
+        page.done()
     }
 
     fn head(&self, page: &mut Page, number: &str) {
@@ -232,52 +232,7 @@ impl Line {
     }
 }
 
-/// HTML in the making.
-struct Page(String);
-
 impl Page {
-    fn raw(&mut self, html: &str) -> &mut Self {
-        self.0.push_str(html);
-        self
-    }
-
-    /// Text without readings: names, numbers, what others wrote.
-    fn plain(&mut self, text: &str) -> &mut Self {
-        for char in text.chars() {
-            match char {
-                '&' => self.0.push_str("&amp;"),
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '"' => self.0.push_str("&quot;"),
-                _ => self.0.push(char),
-            }
-        }
-        self
-    }
-
-    /// Text with readings.
-    fn text(&mut self, text: &str) -> &mut Self {
-        for piece in ruby::pieces(text) {
-            match piece {
-                ruby::Piece::Plain(text) => self.plain(text),
-                ruby::Piece::Read(kanji, reading) => self.raw("<ruby>").plain(kanji).raw("<rt>").plain(reading).raw("</rt></ruby>"),
-            };
-        }
-        self
-    }
-
-    fn heading(&mut self, text: &str) {
-        self.raw("<h2>").text(text).raw("</h2>\n");
-    }
-
-    fn paragraph(&mut self, text: &str) {
-        self.raw("<p>").text(text).raw("</p>\n");
-    }
-
-    fn item(&mut self, text: &str) {
-        self.raw("<li>").text(text).raw("</li>\n");
-    }
-
     fn tick(&mut self, class: &str, name: &str) -> &mut Self {
         self.raw("<span class=\"")
             .raw(class)

@@ -5,6 +5,7 @@
 //! Not here: network, storage, clocks, and every decision about who may send or see what.
 
 pub mod base64url;
+pub mod certificate;
 pub mod compose;
 pub mod disclosed;
 pub mod envelope;

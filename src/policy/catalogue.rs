@@ -11,9 +11,10 @@ use serde::Deserialize;
 use super::{
     error::PolicyError,
     lint,
-    source::{BASES, CLASSES, CODES, CONSENT, Source},
+    source::{ADDONS, BASES, CLASSES, CODES, CONSENT, Source},
 };
 use crate::domain::{
+    addon::{Rule, RuleSet},
     agreement::AgreementState,
     case::Relation,
     codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
@@ -96,6 +97,7 @@ pub(super) struct Catalogue {
     bases: HashMap<LegalBasis, BasisText>,
     codes: HashMap<CodeList, BTreeMap<String, CodeText>>,
     consent: ConsentTerms,
+    addons: RuleSet,
 }
 
 impl Catalogue {
@@ -119,6 +121,7 @@ impl Catalogue {
             .and_then(|file: Bases| index(BASES, "LegalBasis", LegalBasis::ALL, file.basis, |text| text.code))
             .map_err(|fault| faults.push(fault));
         let consent = parse(CONSENT, source).map_err(|fault| faults.push(fault));
+        let addons = source.text(ADDONS).and_then(|text| addon_rules(ADDONS, text)).map_err(|fault| faults.push(fault));
         let mut codes = HashMap::new();
         for (list, file) in CODES {
             match names(*list, file, source) {
@@ -126,8 +129,8 @@ impl Catalogue {
                 Err(fault) => faults.push(fault),
             }
         }
-        match (classes, bases, consent) {
-            (Ok(classes), Ok(bases), Ok(consent)) if faults.is_empty() => Ok(Self { classes, bases, codes, consent }),
+        match (classes, bases, consent, addons) {
+            (Ok(classes), Ok(bases), Ok(consent), Ok(addons)) if faults.is_empty() => Ok(Self { classes, bases, codes, consent, addons }),
             _ => Err(faults),
         }
     }
@@ -144,9 +147,27 @@ impl Catalogue {
         &self.consent
     }
 
+    pub(super) const fn addons(&self) -> &RuleSet {
+        &self.addons
+    }
+
     pub(super) fn basis(&self, basis: LegalBasis) -> Option<&BasisText> {
         self.bases.get(&basis)
     }
+}
+
+/// Rules of the add-ons from the text of their file.
+///
+/// # Errors
+/// When it is not of the form, or the rows contradict each other.
+pub fn addon_rules(file: &str, text: &str) -> Result<RuleSet, PolicyError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rules {
+        rule: Vec<Rule>,
+    }
+    let Rules { rule } = toml::from_str(text).map_err(|e| PolicyError::Syntax { file: file.to_owned(), reason: e.to_string() })?;
+    RuleSet::of(rule).map_err(|faults| PolicyError::Addons { file: file.to_owned(), faults })
 }
 
 fn names(list: CodeList, file: &'static str, source: &Source) -> Result<BTreeMap<String, CodeText>, PolicyError> {

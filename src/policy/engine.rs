@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     domain::{
+        addon::RuleSet,
         agreement::AgreementState,
         case::Relation,
         codes::{BasisGroup, LegalBasis, MessageKind, Purpose},
@@ -125,6 +126,12 @@ impl PolicySet {
     #[must_use]
     pub const fn consent_terms(&self) -> &ConsentTerms {
         self.catalogue.consent()
+    }
+
+    /// The dated rules of the add-ons.
+    #[must_use]
+    pub const fn addon_rules(&self) -> &RuleSet {
+        self.catalogue.addons()
     }
 
     /// What the catalogue says about a class.

@@ -1,6 +1,6 @@
 //! Why a policy set does not load. Policy files hold no personal data, so reasons may quote them.
 
-use crate::text::policy::PolicyFault;
+use crate::{domain::addon::RuleFault, text::policy::PolicyFault};
 
 /// A fault in the policy files.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,14 @@ pub enum PolicyError {
         /// The state.
         state: &'static str,
     },
+    /// The rules of the add-ons contradict each other or say too little.
+    #[error("{file}: {}", rows(.faults))]
+    Addons {
+        /// The file.
+        file: String,
+        /// What is wrong, in the order of the rows.
+        faults: Vec<RuleFault>,
+    },
     /// Templates are policies that something outside could fill in.
     #[error("{0}: templates are not allowed")]
     Template(String),
@@ -120,8 +128,14 @@ impl PolicyError {
             Self::SameTitle { .. } => PolicyFault::SameTitle,
             Self::EmptyLayer(_) => PolicyFault::EmptyLayer,
             Self::Unguarded { .. } => PolicyFault::Unguarded,
+            Self::Addons { .. } => PolicyFault::Addons,
             Self::Template(_) => PolicyFault::Template,
             Self::Invalid(_) => PolicyFault::Invalid,
         }
     }
+}
+
+fn rows(faults: &[RuleFault]) -> String {
+    let told = faults.iter().map(|RuleFault { row, what }| if *row == 0 { (*what).to_owned() } else { format!("rule {row} {what}") });
+    told.collect::<Vec<_>>().join("; ")
 }

@@ -21,7 +21,7 @@ mod reach;
 mod region;
 mod source;
 
-pub use catalogue::{BasisText, ClassText, CodeList, CodeText};
+pub use catalogue::{BasisText, ClassText, CodeList, CodeText, addon_rules};
 pub use engine::PolicySet;
 pub use error::PolicyError;
 pub use key::{Key, RuleId, Ruling};

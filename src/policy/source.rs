@@ -95,6 +95,7 @@ const FOLDERS: &[&str] = &["catalogue", "scenarios"];
 /// Rendered from the policies like the `*.md` files, and like them no part of the set.
 const GOLDEN: &str = "matrix.golden.csv";
 pub(super) const CONSENT: &str = "catalogue/consent.toml";
+pub(super) const ADDONS: &str = "catalogue/addon_rules.toml";
 
 const BUILTIN: &[(&str, &str)] = &[
     (SCHEMA, include_str!("../../policies/disclosure.cedarschema")),
@@ -112,4 +113,5 @@ const BUILTIN: &[(&str, &str)] = &[
     ("catalogue/agreement_states.toml", include_str!("../../policies/catalogue/agreement_states.toml")),
     ("catalogue/consent_states.toml", include_str!("../../policies/catalogue/consent_states.toml")),
     (CONSENT, include_str!("../../policies/catalogue/consent.toml")),
+    (ADDONS, include_str!("../../policies/catalogue/addon_rules.toml")),
 ];

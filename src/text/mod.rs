@@ -2,6 +2,7 @@
 //!
 //! Promises: each code has both languages (the tables are exhaustive matches, so a missing one does not compile); no text holds a value.
 
+pub mod addon;
 pub mod agreement;
 pub mod audit;
 pub mod consent;

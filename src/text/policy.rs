@@ -21,6 +21,7 @@ closed_list! {
         SameTitle = "same_title",
         EmptyLayer = "empty_layer",
         Unguarded = "unguarded",
+        Addons = "addons",
         Template = "template",
         Invalid = "invalid",
     }
@@ -51,6 +52,9 @@ pub const fn fault(fault: PolicyFault, lang: Lang) -> &'static str {
             "in a state in which the agreement or the consent carries nothing, something would be shown",
             "協定・同意が及ばない状態なのに、開示を止める方針が足りません",
         ),
+        PolicyFault::Addons => {
+            lang.of("the rules of the add-ons contradict each other or say too little", "加算の規則に食い違いか書き足りないものがあります")
+        }
         PolicyFault::Template => lang.of("a template, which something outside could fill in", "外から埋められる雛形があります"),
         PolicyFault::Invalid => lang.of(
             "strict validation found faults: a misspelt code, or a condition that never holds",
@@ -100,6 +104,10 @@ pub const fn remedy(fault: PolicyFault, lang: Lang) -> &'static str {
         PolicyFault::Unguarded => {
             lang.of("put back the A- or C- policy that withholds in this state", "その状態で開示を止める A- または C- の方針を戻す")
         }
+        PolicyFault::Addons => lang.of(
+            "correct the row that is named: each day has one row for each add-on, part and service, and an unverified row says what is open",
+            "名指しされた行を直す。加算・部分・サービスごとに一日一行とし、未確認の行には note に残りを書く",
+        ),
         PolicyFault::Template => lang.of("write the policy out with codes of the closed lists", "閉じた一覧の符号で書き下す"),
         PolicyFault::Invalid => lang.of("correct the code or the condition that is named", "指摘された符号か条件を直す"),
     }

@@ -1,8 +1,13 @@
 //! The integration tests: one binary, because linking is what costs.
 #![allow(clippy::large_futures, clippy::format_collect, reason = "tests run once: what matters is that they read well")]
 
+mod addon_rules;
 mod agreements;
 mod backup_restore;
+mod certificate_command;
+#[allow(dead_code, reason = "the fixture offers more than each test uses")]
+mod certificate_fixture;
+mod certificates;
 mod cli_demo;
 mod consent_command;
 mod consent_form;

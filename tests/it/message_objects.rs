@@ -6,8 +6,8 @@ use tsunagi::{
     message::{
         keys::SigningKey,
         objects::{
-            Acknowledgement, Actor, AgreementSignature, ConsentEnd, ConsentGiven, Issued, KeyStatement, PartyStatement, Receipt, Signed,
-            SignedObject,
+            Acknowledgement, Actor, AgreementSignature, Certificate, ConsentEnd, ConsentGiven, Countersignature, Issued, KeyStatement,
+            PartyStatement, Receipt, Revocation, Signed, SignedObject,
         },
         sha256,
     },
@@ -62,6 +62,21 @@ pub(crate) fn good() -> Vec<(&'static str, Value)> {
             "msg": {"iss": "settlement_center:13-1", "jti": JTI, "sha256": digest}, "st": "refused", "code": "over_disclosure",
             "log": {"origin": "gateway.example/ledger", "idx": 3, "leaf": digest}}),
         ),
+        (
+            Certificate::TYP,
+            issued(
+                json!({"no": "TC13-0001", "person": digest, "provider": "1320100017", "addons": ["community_life_transition", "social_life_support"],
+            "eligibility": "correctional_release", "statement": "coordinated_by_center",
+            "window": {"from": "2026-09-01", "until": "2029-08-31"}, "pol": digest}),
+            ),
+        ),
+        (Revocation::TYP, issued(json!({"crt": {"jti": JTI, "sha256": digest}, "why": "facts_changed", "from": "2027-01-01"}))),
+        (
+            Countersignature::TYP,
+            json!({"iss": "https://gateway.example:8443", "aud": "settlement_center:13-1", "jti": JTI, "iat": IAT,
+            "obj": {"typ": Certificate::TYP, "iss": "settlement_center:13-1", "jti": JTI, "sha256": digest}, "ent": [3, 5],
+            "log": {"origin": "gateway.example/ledger", "idx": 6, "leaf": digest}}),
+        ),
     ]
 }
 
@@ -74,7 +89,7 @@ fn again<T: SignedObject>(token: &str) -> Result<Value, RefusalCode> {
 
 type Reader = fn(&str) -> Result<Value, RefusalCode>;
 
-const READERS: [(&str, Reader); 8] = [
+const READERS: [(&str, Reader); 11] = [
     (Actor::TYP, again::<Actor>),
     (ConsentGiven::TYP, again::<ConsentGiven>),
     (ConsentEnd::TYP, again::<ConsentEnd>),
@@ -83,6 +98,9 @@ const READERS: [(&str, Reader); 8] = [
     (PartyStatement::TYP, again::<PartyStatement>),
     (Acknowledgement::TYP, again::<Acknowledgement>),
     (Receipt::TYP, again::<Receipt>),
+    (Certificate::TYP, again::<Certificate>),
+    (Revocation::TYP, again::<Revocation>),
+    (Countersignature::TYP, again::<Countersignature>),
 ];
 
 fn signed(typ: &str, claims: &Value) -> String {
@@ -149,6 +167,76 @@ fn what_the_end_of_a_consent_and_a_receipt_say_is_consistent() {
     assert!(change(Receipt::TYP, "st", json!("accepted")).is_err(), "accepted with a code of refusal");
     assert!(change(Receipt::TYP, "code", json!("because")).is_err());
     assert!(change(AgreementSignature::TYP, "act", json!("widen")).is_err());
+}
+
+#[test]
+fn a_certificate_says_what_its_issuer_can_say_of_days_that_can_be() {
+    let base = good().into_iter().find(|(name, _)| *name == Certificate::TYP).unwrap().1;
+    let read = |changes: &[(&str, Value)]| {
+        let mut claims = base.clone();
+        for (name, value) in changes {
+            claims[*name] = value.clone();
+        }
+        reader(Certificate::TYP)(&signed(Certificate::TYP, &claims)).is_ok()
+    };
+    let (center, office, together) =
+        (json!("coordinated_by_center"), json!("coordinated_by_probation_office"), json!("coordinated_by_municipality_with_center"));
+    for (issuer, own) in [
+        ("settlement_center:13-1", Some(&center)),
+        ("probation_office:13-1", Some(&office)),
+        ("municipality:131016-1", Some(&together)),
+        ("core_center:131016-2", Some(&together)),
+        ("group_home:1320100017", None),
+        ("bar_association:13-1", None),
+        ("operator:main", None),
+    ] {
+        for statement in [&center, &office, &together] {
+            assert_eq!(read(&[("iss", issuer.into()), ("statement", statement.clone())]), own == Some(statement), "{issuer} {statement}");
+        }
+    }
+    let window = |from: &str, until: &str| ("window", json!({"from": from, "until": until}));
+    let observed = ("eligibility", json!("outpatient_observation"));
+    assert!(read(&[window("2026-09-01", "2026-09-01")]) && !read(&[window("2026-09-01", "2026-08-31")]));
+    assert!(!read(&[window("2026-09-01", "2029-09-01")]));
+    assert!(read(&[window("2026-09-01", "2029-09-01"), observed.clone()]) && read(&[window("2026-09-01", "2031-08-31"), observed.clone()]));
+    assert!(!read(&[window("2026-09-01", "2031-09-01"), observed]));
+    for (name, bad) in [
+        ("no", json!("13-0001")),
+        ("provider", json!("132010001")),
+        ("provider", json!("group_home:1320100017")),
+        ("addons", json!([])),
+        ("addons", json!(["social_life_support", "social_life_support"])),
+        ("addons", json!(["670"])),
+        ("eligibility", json!("full_term")),
+        ("window", json!({"from": "2026-09-01", "until": "2027-09-01", "facility": "x"})),
+        ("window", json!({"from": "2026-09-01"})),
+        ("offence", json!("theft")),
+        ("facility", json!("prison")),
+        ("sub", json!("person-1")),
+    ] {
+        assert!(!read(&[(name, bad.clone())]), "{name} {bad}");
+    }
+}
+
+#[test]
+fn a_countersignature_is_for_the_issuer_and_rests_on_what_was_there_before() {
+    let base = good().into_iter().find(|(name, _)| *name == Countersignature::TYP).unwrap().1;
+    let read = |name: &str, value: Value| {
+        let mut claims = base.clone();
+        claims[name] = value;
+        reader(Countersignature::TYP)(&signed(Countersignature::TYP, &claims)).is_ok()
+    };
+    assert!(read("ent", json!([0])));
+    for (name, bad) in [
+        ("aud", json!("probation_office:13-1")),
+        ("ent", json!([])),
+        ("ent", json!([6])),
+        ("ent", json!([3, 3])),
+        ("ent", json!((0..65).collect::<Vec<u64>>())),
+        ("iss", json!("settlement_center:13-1")),
+    ] {
+        assert!(!read(name, bad.clone()), "{name} {bad}");
+    }
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn the_digest_covers_every_deciding_file_and_no_prose() {
     assert_ne!(digest(NECESSITY, "業務上不可欠", "業務上必要"), known);
     assert_ne!(digest("catalogue/legal_basis.toml", "verified = false", "verified = true"), known);
     assert_ne!(digest(CLASSES, "経路情報", "経路"), known);
+    assert_ne!(digest("catalogue/addon_rules.toml", "unit = 670", "unit = 671"), known);
     assert_ne!(digest("disclosure.cedarschema", "// ", "//  "), known);
     assert_eq!(digest("README.ja.md", "#", "##"), known);
 }
@@ -235,6 +236,12 @@ fn every_rule_and_every_class_speaks_both_languages() {
         assert!(japanese(&text.ja) && japanese(&text.consent_ja), "{class}");
         assert!(!text.en.is_empty() && !japanese(&text.consent_en), "{class}");
     }
+}
+
+#[test]
+fn rules_of_add_ons_that_contradict_each_other_keep_a_set_from_loading() {
+    let overlap = refused("catalogue/addon_rules.toml", "until = \"2026-05-31\"\n", "");
+    assert!(matches!(&overlap, PolicyError::Addons { .. }) && overlap.to_string().contains("rule 2 overlaps"), "{overlap}");
 }
 
 #[test]

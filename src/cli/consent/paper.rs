@@ -2,9 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs::OpenOptions,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +13,7 @@ use crate::{
     cli::{
         CliError, Voice,
         acting::{As, say},
+        new_file::{PRIVATE, PUBLIC, write},
     },
     client::Client,
     clock::{Clock as _, Ids, SystemClock},
@@ -238,18 +236,6 @@ fn pseudonym() -> Result<Pseudonym, CliError> {
     made.to_string().parse().map_err(|_| failed())
 }
 
-fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => CliError::usage(
-            format!("{} is there already: name a new file", file.display()),
-            format!("{} はすでにあります。新しい名前を指定してください", file.display()),
-        ),
-        _ => CliError::Io(file.display().to_string(), error),
-    };
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(file).map_err(failed)?;
-    new.write_all(bytes).map_err(failed)
-}
-
 fn named(text: &str) -> Result<(PartyId, String), String> {
     let (party, name) = text.split_once('=').ok_or("PARTY=NAME")?;
     Ok((party.parse().map_err(|_| "PARTY=NAME")?, name.to_owned()))
@@ -265,6 +251,3 @@ struct Kept {
 
 /// Stands for the id that the signature will give.
 const DRAFT_ID: &str = "00000000-0000-4000-8000-000000000000";
-const PUBLIC: u32 = 0o644;
-/// Answers and drafts say things of a person.
-const PRIVATE: u32 = 0o600;

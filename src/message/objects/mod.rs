@@ -9,6 +9,7 @@ mod agreement_signature;
 mod consent;
 mod consent_end;
 mod consent_terms;
+mod coordination;
 mod key;
 mod party;
 mod receipt;
@@ -21,6 +22,7 @@ pub use self::{
     agreement_signature::AgreementSignature,
     consent::{ConsentGiven, Explanation, PaperForm, Representative, Understood, Ways},
     consent_end::ConsentEnd,
+    coordination::{Certificate, CertificateNumber, CertificateRef, Countersignature, Countersigned, ObjectRef, Revocation},
     key::{KeyAct, KeyStatement},
     party::{FirstKey, PartyAct, PartyStatement},
     receipt::{LogPosition, Receipt, ReceiptStatus, ReceivedMessage},
@@ -94,6 +96,12 @@ impl<T: SignedObject> Signed<T> {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.token.digest()
+    }
+
+    /// SHA-256 of what is signed: how a certificate is named, whichever of the two valid signatures it carries.
+    #[must_use]
+    pub fn signed_digest(&self) -> Digest {
+        crate::message::sha256(self.token.signing_input().as_bytes())
     }
 
     /// The compact token: what is stored.

@@ -51,6 +51,14 @@ pub struct LogPosition {
     pub leaf: Digest,
 }
 
+impl LogPosition {
+    pub(super) fn read(mut log: Members) -> Result<Self, Refusal> {
+        let read = Self { origin: log.machine_text("origin", 256)?, idx: log.take("idx")?, leaf: log.take("leaf")? };
+        log.end()?;
+        Ok(read)
+    }
+}
+
 /// Claims of a receipt. Its issuer is the gateway and its audience the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -89,11 +97,7 @@ impl SignedObject for Receipt {
             })?,
             st: members.take("st")?,
             code: members.take_opt("code")?,
-            log: members.object("log", |mut log| {
-                let read = LogPosition { origin: log.machine_text("origin", 256)?, idx: log.take("idx")?, leaf: log.take("leaf")? };
-                log.end()?;
-                Ok(read)
-            })?,
+            log: members.object("log", LogPosition::read)?,
         };
         if read.code.is_some() != (read.st == ReceiptStatus::Refused) {
             return Err(members.refusal("code", "st"));
