@@ -106,6 +106,13 @@ closed_list! {
         ErasureReport = "erasure_report",
         IncidentNotice = "incident_notice",
         ClosingNotice = "closing_notice",
+        ProviderConsultation = "provider_consultation",
+        VisitRecord = "visit_record",
+        InterviewEvidence = "interview_evidence",
+        TrainingNotice = "training_notice",
+        PeriodicConsultation = "periodic_consultation",
+        CouncilNotice = "council_notice",
+        ProviderNotice = "provider_notice",
     }
 }
 
