@@ -15,10 +15,12 @@ use super::{
     Gateway,
     answer::LedgerProof,
     call::{Call, Caller},
+    examine::Examined,
     failure::Failure,
     findings::Findings,
     record::{GATEWAY_KEY, MOST_RULES, grounded, recorded},
-    submit::{Examined, Received, Reliance, Sent},
+    reliance::Reliance,
+    submit::{Received, Sent},
 };
 use crate::{
     decision::{self, Permitted, Viewing},

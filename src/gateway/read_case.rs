@@ -8,11 +8,12 @@ use super::{
     answer::Release,
     call::{Call, Caller},
     delegates::Seat,
+    examine::classes,
     failure::Failure,
     known::KnownAgreement,
     record::With,
     rights::StandingConsent,
-    submit::{classes, message_context},
+    submit::message_context,
 };
 use crate::{
     clock::Stopwatch,
