@@ -116,6 +116,14 @@ closed_list! {
     }
 }
 
+impl MessageKind {
+    /// Kinds whose routing, task and consent-meta rows may pass without a consent: answers of bodies that know of none, and what must pass when it ended.
+    #[must_use]
+    pub const fn may_name_no_consent(self) -> bool {
+        false
+    }
+}
+
 closed_list! {
     /// Legal basis of a provision (提供根拠, `domain.md` section 6).
     LegalBasis {

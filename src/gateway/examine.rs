@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Gateway,
+    affair::{Place, Step},
     agreements::may_see,
     call::{Call, Caller},
     failure::Failure,
@@ -16,8 +17,8 @@ use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
     domain::{
         case::Relation,
-        codes::MessageKind,
         field::FieldClass,
+        life::Standing,
         party::PartyState,
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
@@ -39,17 +40,26 @@ pub(super) struct Examined<'a> {
     pub(super) rows: Option<Vec<Row>>,
     pub(super) agreement: Option<Arc<KnownAgreement>>,
     pub(super) reliance: Option<Reliance>,
+    /// What it makes of its case.
+    pub(super) step: Option<Step>,
     pub(super) permitted: Option<Permitted<&'a Verified<Message>>>,
 }
 
 impl Gateway {
-    /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
-    pub(super) async fn examine<'a>(&self, sent: Sent<'a>, epoch: u64, findings: &mut Findings) -> Result<Examined<'a>, Failure> {
+    /// Whether a message would be accepted now: the checks of protocol section 3, in their order.
+    pub(super) async fn examine<'a>(
+        &self,
+        sent: Sent<'a>,
+        place: Place<'_>,
+        epoch: u64,
+        findings: &mut Findings,
+    ) -> Result<Examined<'a>, Failure> {
         let Sent { caller, call, message, purpose, ends, known, .. } = sent;
         let now = self.clock.now();
         let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
-        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
-        if kind == MessageKind::Referral && !opening.allow {
+        let opening = matches!(place, Place::Opens).then(|| self.policy.may(caller.kind(), Deed::OpenCase(kind)));
+        let opened = Standing::opened(kind, caller.party(), &message.claims().aud);
+        if let (Some(opening), Some(_)) = (opening.as_ref().filter(|opening| !opening.allow), &opened) {
             let rules = opening.forbids.iter().map(ToString::to_string).collect();
             findings.check(Err::<(), _>(Refusal { code: RefusalCode::OperationNotAllowed, violations: Vec::new(), rules }))?;
         }
@@ -59,7 +69,7 @@ impl Gateway {
         let recipient = self.party_in(epoch, &message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed);
         let recipient = findings.check(recipient)?;
         call.note(|t| t.recipient = recipient.as_ref().map(|_| message.claims().aud.clone()));
-        if kind != MessageKind::Referral {
+        if opening.is_some() && opened.is_none() {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
         }
         let sending = self.policy.may(caller.kind(), Deed::Submit { kind, recipient: aud });
@@ -95,18 +105,24 @@ impl Gateway {
         }
         let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
         let reliance = match &disclosed {
-            Some(disclosed) => findings.check(self.named_consent(sent, disclosed, epoch).await)?.map(Reliance),
+            Some(disclosed) => findings.check(self.named_consent(sent, place, disclosed, epoch).await)?.map(Reliance),
             None => None,
         };
-        if disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
+        if opening.is_some() && disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "case", "opens_a_case")))?;
         }
         if !message.claims().pur.contains(&purpose) {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
         }
-        let mut examined = Examined { recipient, rows, agreement, reliance, permitted: None };
+        let step = match (place, &disclosed) {
+            (Place::Opens, _) => opened.map(|opened| Step::opening(&opened, message.claims())),
+            (Place::Within(affair), Some(disclosed)) => findings.check(self.step(sent, affair, disclosed))?,
+            (Place::Within(_), None) => None,
+        };
+        let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
+        let reader = examined.step.as_ref().map(|step| step.reader);
         if let (Some(recipient), Some(question)) =
-            (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now))
+            (&examined.recipient, reader.and_then(|reader| examined.question(sent, &self.policy, reader, ends, now)))
         {
             let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
                 .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()));
@@ -114,7 +130,11 @@ impl Gateway {
             if let Some(permitted) = &permitted {
                 call.note(|t| t.rules.clone_from(permitted.rules()));
                 // What let it be sent at all made the decision too.
-                call.note(|t| t.rules.extend(opening.permits.iter().chain(sending.permits.iter()).map(ToString::to_string)));
+                call.note(|t| {
+                    t.rules.extend(
+                        opening.iter().flat_map(|opening| opening.permits.iter()).chain(sending.permits.iter()).map(ToString::to_string),
+                    )
+                });
             }
             examined.permitted = permitted;
         }

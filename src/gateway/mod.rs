@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod actor;
+mod affair;
 mod agreements;
 mod answer;
 mod audit;
@@ -24,6 +25,7 @@ mod findings;
 mod inspect;
 mod keys;
 mod known;
+mod later;
 mod ledger_read;
 mod policies;
 mod read_case;

@@ -133,8 +133,10 @@ impl Gateway {
         let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
         let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
         let view = match &delegation {
+            // What ended for a sender ended for what it wrote too: the gateway keeps no copy for it.
+            _ if own && relation != Relation::Closed => decision::decide_own_read(&question, &viewing)?,
             Some(_) => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
-            None if own => decision::decide_own_read(&question, &viewing)?,
+            None if own => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
             None => decision::decide_read(&question, &viewing)?,
         };
         let shown: HashSet<&FieldKey> = view.shown().iter().collect();

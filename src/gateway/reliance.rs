@@ -1,6 +1,6 @@
 //! What a message rests on: a consent that its sender may rely on (protocol section 2, "Consent rules"), or a basis that needs none.
 
-use super::{Gateway, failure::Failure, rights::StandingConsent, submit::Sent};
+use super::{Gateway, affair::Place, failure::Failure, rights::StandingConsent, submit::Sent};
 use crate::{
     domain::{
         codes::BasisGroup,
@@ -18,18 +18,23 @@ impl Gateway {
     pub(super) async fn named_consent(
         &self,
         sent: Sent<'_>,
+        place: Place<'_>,
         disclosed: &Disclosed,
         epoch: u64,
     ) -> Result<Option<StandingConsent>, Failure> {
         let Sent { caller, call, message, known, .. } = sent;
         let Some(reference) = &disclosed.hidden.con else {
-            let skips = self.policy.basis_group(message.claims().bas) != BasisGroup::Consent && message.claims().bref.is_some();
+            let based = self.policy.basis_group(message.claims().bas) != BasisGroup::Consent && message.claims().bref.is_some();
+            // What such a message may hold without one, the policies say class by class.
+            let skips = based || message.claims().kind.may_name_no_consent();
             return if skips { Ok(None) } else { Err(RefusalCode::NoConsent.into()) };
         };
         let none = |rule| Refusal::claim(RefusalCode::NoConsent, "con", rule);
         let consent = self.consent(&reference.jti).await?.ok_or_else(|| none("registered"))?;
-        // First of all: what is another's is told like what is not there.
-        if consent.row.collector != *caller.party() {
+        let bound = self.case_of(&consent).await?;
+        let of_this_case = bound.is_some() && bound == place.case();
+        // First of all: what is another's is told like what is not there. In its case, every party that stands in it may rely on it.
+        if consent.row.collector != *caller.party() && !of_this_case {
             return Err(none("registered").into());
         }
         self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
@@ -46,7 +51,7 @@ impl Gateway {
         }
         // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
         let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
-        if stands && !known && self.case_of(&consent).await?.is_some() {
+        if stands && !known && bound.is_some() && !of_this_case {
             return Err(none("bound_to_another_case").into());
         }
         call.note(|t| t.consent = Some(reference.jti));

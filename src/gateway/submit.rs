@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Gateway,
     actor::{Acting, Allowed},
+    affair::Place,
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
@@ -20,10 +21,11 @@ use crate::{
     decision::Permitted,
     domain::{
         agreement::Agreement,
-        case::Relation,
+        case::CaseState,
         codes::{MessageKind, Purpose},
-        ids::{CaseKey, Jti},
-        party::PartyId,
+        ids::{CaseId, CaseKey, Jti},
+        life::Standing,
+        party::{PartyId, PartyKind},
         refusal::{RefusalCode, Violation},
         time::Timestamp,
     },
@@ -31,10 +33,10 @@ use crate::{
     message::{
         Verified,
         profile::MESSAGE_TYP,
-        submission::{Message, Submission},
+        submission::{Claims, Message, Submission},
     },
     policy::Deed,
-    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Write},
+    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Sealed, Write},
     vault,
 };
 
@@ -64,22 +66,51 @@ pub(super) struct Received {
     pub(super) ends: Timestamp,
 }
 
+/// Where a message was sent to.
+#[derive(Clone, Copy)]
+pub(super) enum Destination<'a> {
+    NewCase,
+    Case(&'a CaseId),
+}
+
 impl Gateway {
     /// `POST /v1/referrals`: opens a case.
     pub async fn submit_referral(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
-        let acting = self.sender(caller, call).await?;
-        let received = self.receive(caller, call, &acting, body).await?;
+        self.may_open_or_send(caller, Standing::opens, |_| false).await?;
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        self.take_in(caller, call, &acting, body, Destination::NewCase).await
+    }
+
+    /// Receives a message and registers it: the road of every message.
+    pub(super) async fn take_in(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        acting: &Acting,
+        body: &[u8],
+        to: Destination<'_>,
+    ) -> Result<Accepted, Failure> {
+        let received = self.receive(caller, call, acting, body).await?;
         let Received { message, sd_jwt, identity, ends } = &received;
         let told = OnceLock::new();
         let sent = Sent { caller, call, message, sd_jwt, purpose: acting.purpose, ends: *ends, known: false, told: &told };
-        let accepted = Box::pin(self.register(caller, call, *identity, |epoch| self.plan_referral(sent, epoch))).await?;
+        let accepted = Box::pin(self.register(caller, call, *identity, |epoch| self.plan_message(sent, to, epoch))).await?;
         Ok(Accepted { warnings: told.into_inner().map_or_else(|| self.warnings(message), Ok)?, ..accepted })
     }
 
-    /// Who acts for a party that may open cases.
-    pub(super) async fn sender(&self, caller: &Caller, call: &Call) -> Result<Acting, Failure> {
-        self.may_begin(caller, Deed::OpenCase(MessageKind::Referral)).await?;
-        self.actor(caller, call, Allowed::OfTheUnit).await
+    /// That the policies let the caller open a case with some of the kinds, or send any of the others to anybody.
+    pub(super) async fn may_open_or_send(
+        &self,
+        caller: &Caller,
+        opening: impl Fn(MessageKind) -> bool,
+        sending: impl Fn(MessageKind) -> bool,
+    ) -> Result<(), Failure> {
+        let kinds = || MessageKind::ALL.iter().copied();
+        let opens = kinds().filter(|kind| opening(*kind)).map(Deed::OpenCase);
+        let to = |kind| PartyKind::ALL.iter().map(move |recipient| Deed::Submit { kind, recipient: *recipient });
+        let deeds = opens.chain(kinds().filter(|kind| sending(*kind)).flat_map(to));
+        let may = deeds.into_iter().find(|deed| self.policy.may(caller.kind(), *deed).allow);
+        self.may_begin(caller, may.unwrap_or(Deed::OpenCase(MessageKind::Referral))).await
     }
 
     /// Opens a message and checks that the caller signed it: everything up to the look-up of known ids.
@@ -110,15 +141,25 @@ impl Gateway {
         Ok(schema.check_rules(&message.disclose()?.body(), claims.iat).warnings)
     }
 
-    /// Everything after the look-up of known ids, for a message that opens a case.
-    async fn plan_referral(&self, sent: Sent<'_>, epoch: u64) -> Result<(With, Value), Failure> {
+    /// Everything after the look-up of known ids.
+    async fn plan_message(&self, sent: Sent<'_>, to: Destination<'_>, epoch: u64) -> Result<(With, Value), Failure> {
         // An earlier attempt may have been handed back: its case was never made.
-        sent.call.note(|t| (t.case, t.shred) = (None, None));
-        let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
-        let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
-        let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
+        sent.call.note(|t| (t.case, t.shred, t.acting_for) = (None, None, None));
+        let affair = match to {
+            Destination::NewCase => None,
+            Destination::Case(id) => Some(self.affair(sent.caller, sent.call, epoch, id, &sent.message.claims().aud).await?),
+        };
+        let place = affair.as_ref().map_or(Place::Opens, Place::Within);
+        let examined = self.examine(sent, place, epoch, &mut Findings::first()).await?;
+        let decided = || Failure::Corrupt("decision");
+        let (permitted, step) = (examined.permitted.ok_or_else(decided)?, examined.step.ok_or_else(decided)?);
+        let agreement = examined.agreement.ok_or_else(decided)?;
         let consent = examined.reliance.and_then(|reliance| reliance.0);
-        self.open_case(sent, &permitted, (&agreement.record.agreement, consent.as_ref()), epoch)
+        let rests_on = (&agreement.record.agreement, consent.as_ref());
+        match &affair {
+            None => self.open_case(sent, &permitted, rests_on, epoch),
+            Some(affair) => self.go_on(sent, &permitted, (affair, step), rests_on, epoch).await,
+        }
     }
 
     /// The rows that open the case, under a data key of its own.
@@ -139,34 +180,18 @@ impl Gateway {
         call.note(|t| t.shred = Some(key_id));
         let own_id = self.ids.case_id()?;
         let consent_jti = consent.map(|c| c.row.jti);
+        let opened = Standing::opened(message.claims().kind, caller.party(), &message.claims().aud).ok_or(Failure::Corrupt("decision"))?;
+        let stands = |party: &PartyId, id| Write::CaseParty { case, party: party.clone(), id, relation: opened.relation(party) };
         let mut writes = vec![
             Write::DataKey(key_id, wrapped),
             Write::Case { case, kind: message.claims().kind, key: key_id, consent: consent_jti },
-            Write::CaseParty { case, party: caller.party().clone(), id: own_id, relation: Relation::Origin },
-            Write::CaseParty { case, party: message.claims().aud.clone(), id: self.ids.case_id()?, relation: Relation::Assigned },
-            Write::Message(MessageRow {
-                iss: caller.party().clone(),
-                jti: message.claims().jti,
-                aud: message.claims().aud.clone(),
-                case,
-                kind: message.claims().kind,
-                digest: message.digest(),
-                sealed,
-                idx: 0,
-                received: Timestamp::default(),
-            }),
-            Write::Evidence(EvidenceRow {
-                case,
-                iss: caller.party().clone(),
-                jti: message.claims().jti,
-                digest: message.digest(),
-                state: EvidenceState::Accepted,
-                receipt: self.ids.jti()?,
-                idx: 0,
-                leaf: message.digest(),
-                time: Timestamp::default(),
-            }),
+            stands(caller.party(), own_id),
+            stands(&message.claims().aud, self.ids.case_id()?),
         ];
+        if opened.state != CaseState::Open {
+            writes.push(Write::CaseState(case, opened.state));
+        }
+        writes.extend(self.stored(message, case, sealed)?);
         writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
@@ -175,6 +200,36 @@ impl Gateway {
             Ground { rights_epoch: epoch, valid_until: permitted.valid_until(), case: None, consent: consent_jti.map(|jti| (jti, case)) };
         let subject = json!({"case": own_id, "message": message.claims().jti});
         Ok((With { writes, object: None, ground: Some(ground), narrows: false, key: Some(key) }, subject))
+    }
+}
+
+impl Gateway {
+    /// A message with the evidence that it was accepted.
+    pub(super) fn stored(&self, message: &Verified<Message>, case: CaseKey, sealed: Sealed) -> Result<[Write; 2], Failure> {
+        let Claims { iss, jti, aud, kind, .. } = message.claims();
+        let row = MessageRow {
+            iss: iss.clone(),
+            jti: *jti,
+            aud: aud.clone(),
+            case,
+            kind: *kind,
+            digest: message.digest(),
+            sealed,
+            idx: 0,
+            received: Timestamp::default(),
+        };
+        let evidence = EvidenceRow {
+            case,
+            iss: iss.clone(),
+            jti: *jti,
+            digest: message.digest(),
+            state: EvidenceState::Accepted,
+            receipt: self.ids.jti()?,
+            idx: 0,
+            leaf: message.digest(),
+            time: Timestamp::default(),
+        };
+        Ok([Write::Message(row), Write::Evidence(evidence)])
     }
 }
 

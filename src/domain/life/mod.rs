@@ -93,6 +93,12 @@ impl Standing {
         })
     }
 
+    /// Whether a message of this kind opens a case.
+    #[must_use]
+    pub const fn opens(kind: MessageKind) -> bool {
+        matches!(kind, MessageKind::Referral | MessageKind::ThirdPartyReferral | MessageKind::ProviderConsultation) || holds_nobody(kind)
+    }
+
     /// How a party stands to the case: by itself, or in the place of the one it acts for.
     #[must_use]
     pub fn relation(&self, party: &PartyId) -> Relation {
