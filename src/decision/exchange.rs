@@ -132,7 +132,8 @@ impl Exchange<'_> {
             AgreementState::PurposeOutside => return Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "agreement_flow")),
             _ => return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "agreement_flow")),
         }
-        if policy.basis_group(self.basis) != BasisGroup::Consent && rights.consent.is_none() {
+        let rests_on_consent = policy.basis_group(self.basis) == BasisGroup::Consent && !self.kind.may_name_no_consent();
+        if !rests_on_consent && rights.consent.is_none() {
             return Ok(());
         }
         let (consent, history) = rights.consent.ok_or(RefusalCode::NoConsent)?;

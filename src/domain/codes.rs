@@ -106,8 +106,10 @@ closed_list! {
         ErasureReport = "erasure_report",
         IncidentNotice = "incident_notice",
         ClosingNotice = "closing_notice",
+        /// A consultation about a person whom the provider already serves; no referral came before it.
         ProviderConsultation = "provider_consultation",
         VisitRecord = "visit_record",
+        /// Evidence of the interviews for the discharge add-on (退院・退所加算).
         InterviewEvidence = "interview_evidence",
         TrainingNotice = "training_notice",
         PeriodicConsultation = "periodic_consultation",
@@ -117,10 +119,35 @@ closed_list! {
 }
 
 impl MessageKind {
-    /// Kinds whose routing, task and consent-meta rows may pass without a consent: answers of bodies that know of none, and what must pass when it ended.
+    /// Kinds that tell of places, dates and services and of no person: no row of theirs can hold personal data (the catalogue refuses it), so they
+    /// rest on no consent.
+    #[must_use]
+    pub const fn concerns_nobody(self) -> bool {
+        matches!(self, Self::ResourceInfo | Self::TrainingNotice | Self::PeriodicConsultation | Self::CouncilNotice | Self::ProviderNotice)
+    }
+
+    /// Kinds that need not name a consent, and then hold classes without personal data only (`C-01` in `40_consent.cedar`): those that concern nobody,
+    /// and answers and formal notices, whose sender may not know the consent and which must arrive after a withdrawal too.
     #[must_use]
     pub const fn may_name_no_consent(self) -> bool {
-        false
+        self.concerns_nobody()
+            || matches!(
+                self,
+                Self::ReferralAck
+                    | Self::ReferralDecision
+                    | Self::EnquiryReply
+                    | Self::PlacementDecision
+                    | Self::MeetingNotice
+                    | Self::StatusNotice
+                    | Self::HandoverProposal
+                    | Self::HandoverAgreed
+                    | Self::CertificateRevocation
+                    | Self::ConsentEvent
+                    | Self::ErasureRequest
+                    | Self::ErasureReport
+                    | Self::IncidentNotice
+                    | Self::ClosingNotice
+            )
     }
 }
 

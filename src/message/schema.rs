@@ -6,25 +6,28 @@
 //! a value and never a name the sender made up.
 //! Not here: reading bytes strictly (`json`), the rules that need another document.
 
+mod anonymity;
 mod catalogue;
 mod document;
 mod faults;
+mod files;
 mod formats;
 mod my_number;
 mod periods;
 mod rules;
+mod shelf;
 
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
-use jsonschema::Registry;
 use serde_json::Value;
 
+pub use anonymity::AnonymityTerm;
 pub use catalogue::{Carried, Catalogue, Ident, Row};
 pub use my_number::holds_my_number;
 pub use rules::{Findings, Rule, Warning};
 
-use self::{document::Document, faults::Checker};
+use self::{anonymity::Anonymity, document::Document, faults::Checker, files::FILES, shelf::Shelf};
 use crate::domain::{
     codes::MessageKind,
     digest::Digest,
@@ -94,14 +97,16 @@ impl SchemaSet {
     }
 
     fn compile(files: Vec<File>) -> Result<Self, SchemaError> {
-        let catalogue = Catalogue::compile(&files)?;
+        let mut shelf = Shelf::of(&files);
+        let catalogue = Catalogue::compile(&mut shelf)?;
         let mut messages = Vec::new();
         for file in &files {
             if let Ok(kind) = file.kind.parse() {
-                messages.push(MessageSchema::compile(kind, file, &files, &catalogue)?);
+                messages.push(MessageSchema::compile(kind, file, &mut shelf, &catalogue)?);
             }
         }
-        Ok(Self { consent: claims("consent", &files)?, agreement: claims("agreement", &files)?, catalogue, messages, files })
+        let (consent, agreement) = (claims("consent", &mut shelf)?, claims("agreement", &mut shelf)?);
+        Ok(Self { consent, agreement, catalogue, messages, files })
     }
 
     /// Every published version.
@@ -160,16 +165,18 @@ pub struct MessageSchema {
     sha256: Digest,
     rows: Vec<Row>,
     index: BTreeMap<FieldKey, usize>,
+    anonymity: Anonymity,
     checker: Checker,
 }
 
 impl MessageSchema {
-    fn compile(kind: MessageKind, file: &File, files: &[File], catalogue: &Catalogue) -> Result<Self, SchemaError> {
+    fn compile(kind: MessageKind, file: &File, shelf: &mut Shelf<'_>, catalogue: &Catalogue) -> Result<Self, SchemaError> {
         let document = Document::read(file.kind, file.bytes)?;
-        let checker = checker(file, files, &document)?;
+        let checker = shelf.checker(file, &document, &json(file)?, document.names())?;
         let rows = document.rows(kind, catalogue)?;
         let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
-        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, checker })
+        let anonymity = Anonymity::of(kind, document.anonymity)?;
+        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, anonymity, checker })
     }
 
     /// The message kind.
@@ -209,10 +216,18 @@ impl MessageSchema {
         violations_of_rows(&self.checker, &self.rows, body)
     }
 
+    /// How much a message of this kind may tell of a person who is not named; empty where the kind is not anonymous.
+    #[must_use]
+    pub fn anonymity(&self) -> &[AnonymityTerm] {
+        self.anonymity.terms()
+    }
+
     /// What rules beyond the form a body breaks that was sent at a moment. For a body whose form was checked.
     #[must_use]
     pub fn check_rules(&self, body: &Value, sent: Timestamp) -> Findings {
-        rules::findings(&self.rows, body, sent)
+        let mut found = rules::findings(&self.rows, body, sent);
+        found.violations.extend(self.anonymity.violations(&self.rows, body, sent));
+        found
     }
 }
 
@@ -243,35 +258,14 @@ impl File {
     }
 }
 
-/// Compiles a file against exactly the schemas it pins: a reference to any other does not resolve.
-fn checker(file: &File, files: &[File], document: &Document) -> Result<Checker, SchemaError> {
-    checker_of(file, files, document, &json(file)?, document.names())
-}
-
-/// The same for a value made of the file's.
-fn checker_of(file: &File, files: &[File], document: &Document, schema: &Value, names: Vec<String>) -> Result<Checker, SchemaError> {
-    if document.id != file.urn() {
-        return Err(SchemaError::Id(file.kind));
-    }
-    let wrong = |reason: String| SchemaError::Compile { kind: file.kind, reason };
-    let mut registry = Registry::new();
-    for (urn, sha256) in &document.refs {
-        let pinned = files.iter().find(|other| other.urn() == *urn && other.sha256 == *sha256);
-        let pinned = pinned.ok_or_else(|| SchemaError::Pin { kind: file.kind, pinned: urn.clone() })?;
-        registry = registry.add(urn, json(pinned)?).map_err(|e| wrong(e.to_string()))?;
-    }
-    let registry = registry.prepare().map_err(|e| wrong(e.to_string()))?;
-    let validator = formats::options().with_registry(&registry).build(schema).map_err(|e| wrong(e.to_string()))?;
-    Ok(Checker::new(validator, names))
-}
-
 fn json(file: &File) -> Result<Value, SchemaError> {
     serde_json::from_slice(file.bytes).map_err(|e| SchemaError::Malformed { kind: file.kind, reason: e.to_string() })
 }
 
-fn claims(kind: &'static str, files: &[File]) -> Result<Checker, SchemaError> {
-    let file = files.iter().rfind(|file| file.kind == kind).ok_or(SchemaError::Id(kind))?;
-    checker(file, files, &Document::read(kind, file.bytes)?)
+fn claims(kind: &'static str, shelf: &mut Shelf<'_>) -> Result<Checker, SchemaError> {
+    let file = shelf.file(kind)?;
+    let document = Document::read(kind, file.bytes)?;
+    shelf.checker(file, &document, &json(file)?, document.names())
 }
 
 fn violations_of_rows(checker: &Checker, rows: &[Row], body: &Value) -> Vec<Violation> {
@@ -290,16 +284,6 @@ fn violations_of_claims(checker: &Checker, value: &Value, whole: &str) -> Vec<Vi
     found.extend(my_number::in_claims(value, |name| checker.knows(name)));
     found
 }
-
-/// Published versions are immutable: a change is a new file and a new line here.
-const FILES: &[(&str, &str, &[u8])] = &[
-    ("codes", "1.0.0", include_bytes!("../../schemas/codes/1.0.0.json")),
-    ("common", "1.0.0", include_bytes!("../../schemas/common/1.0.0.json")),
-    ("catalogue", "1.0.0", include_bytes!("../../schemas/catalogue/1.0.0.json")),
-    ("referral", "1.0.0", include_bytes!("../../schemas/referral/1.0.0.json")),
-    ("consent", "1.0.0", include_bytes!("../../schemas/consent/1.0.0.json")),
-    ("agreement", "1.0.0", include_bytes!("../../schemas/agreement/1.0.0.json")),
-];
 
 #[cfg(test)]
 mod tests {

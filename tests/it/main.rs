@@ -44,6 +44,7 @@ mod ledger_sequencer;
 mod ledger_stage;
 mod message_envelope;
 mod message_fixture;
+mod message_kinds;
 mod message_objects;
 mod message_properties;
 mod message_rfc7520;

@@ -91,11 +91,11 @@ fn no_example_holds_anything_that_reads_as_a_my_number() {
             _ => {}
         }
     }
-    for kind in ["referral", "consent", "agreement"] {
+    for kind in MessageKind::ALL.iter().map(|kind| kind.as_str()).chain(["catalogue", "consent", "agreement"]) {
         let example = example(kind);
         let mut found = Vec::new();
         texts(&example, &mut found);
-        assert!(found.len() > 10);
+        assert!(!found.is_empty());
         assert_eq!(found.into_iter().filter(|text| holds_my_number(text)).collect::<Vec<_>>(), Vec::<&str>::new(), "{kind}");
     }
 }

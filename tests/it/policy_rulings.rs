@@ -131,9 +131,13 @@ fn every_rule_decides_some_case_or_stands_in_depth() {
 
 /// Every class and message kind under one altered key: nothing may be shown.
 fn nothing_is_shown(policies: &PolicySet, alter: impl Fn(Key) -> Key) {
-    for kind in MessageKind::ALL {
+    nothing_is_shown_of(MessageKind::ALL.iter().copied(), policies, alter);
+}
+
+fn nothing_is_shown_of(kinds: impl Iterator<Item = MessageKind>, policies: &PolicySet, alter: impl Fn(Key) -> Key) {
+    for kind in kinds {
         for class in FieldClass::ALL {
-            let key = alter(Key { kind: *kind, class: *class, ..REFERRAL });
+            let key = alter(Key { kind, class: *class, ..REFERRAL });
             let ruling = policies.decide(&key);
             assert!(!ruling.allow, "{key:?}: {ruling:?}");
         }
@@ -151,8 +155,21 @@ fn nothing_is_shown_without_an_agreement_that_covers_it() {
 #[test]
 fn a_withdrawn_absent_or_expired_consent_shows_nothing_where_consent_is_the_basis() {
     let policies = PolicySet::builtin().unwrap();
-    for consent in [ConsentState::Withdrawn, ConsentState::None, ConsentState::NotInForce] {
+    for consent in [ConsentState::Withdrawn, ConsentState::NotInForce] {
         nothing_is_shown(&policies, |key| Key { consent, ..key });
+    }
+    let resting_on_one = MessageKind::ALL.iter().copied().filter(|kind| !kind.may_name_no_consent());
+    nothing_is_shown_of(resting_on_one, &policies, |key| Key { consent: ConsentState::None, ..key });
+}
+
+#[test]
+fn what_may_name_no_consent_then_shows_nothing_about_anybody() {
+    let policies = PolicySet::builtin().unwrap();
+    for kind in MessageKind::ALL.iter().copied().filter(|kind| kind.may_name_no_consent()) {
+        for class in FieldClass::ALL.iter().copied() {
+            let ruling = policies.decide(&Key { kind, class, consent: ConsentState::None, named: false, ..REFERRAL });
+            assert_eq!(ruling.allow, class.needs_no_consent_item(), "{kind} {class}");
+        }
     }
 }
 

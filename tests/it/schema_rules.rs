@@ -80,6 +80,8 @@ fn rules() -> Vec<Line> {
         contact("offence_outline"),
         contact("contact_prohibition"),
         contact("free_note"),
+        contact("decline_note"),
+        contact("notice_title"),
         (
             "cert_period_start",
             "window_in_order",
@@ -132,6 +134,20 @@ fn warnings() -> Vec<Line> {
                 &[json!([{"provider_number": "2070900168", "state": "asked"}, {"provider_number": "2070900167", "state": "asked"}])],
             ),
             one("candidate_providers", &[json!([{"provider_number": "2070900168", "state": "asked"}]), json!([])]),
+        ),
+        (
+            "local_resources",
+            "check_digit",
+            one(
+                "local_resources",
+                &[json!([{"name": "x", "provider_number": "2070900167", "services": ["employment_b"], "intake": "open"}])],
+            ),
+            one(
+                "local_resources",
+                &[
+                    json!([{"name": "x", "provider_number": "2070900168", "services": ["employment_b"], "intake": "open"}, {"name": "y", "services": ["employment_b"], "intake": "full"}]),
+                ],
+            ),
         ),
         (
             "placement_result",

@@ -81,7 +81,7 @@ impl Standing {
             MessageKind::Referral | MessageKind::ThirdPartyReferral => (CaseState::Open, Relation::Origin),
             // The provider serves the person already, and nobody is asked to take the case on.
             MessageKind::ProviderConsultation => (CaseState::Accepted, Relation::Accepted),
-            kind if holds_nobody(kind) => (CaseState::Open, Relation::Origin),
+            kind if kind.concerns_nobody() => (CaseState::Open, Relation::Origin),
             _ => return None,
         };
         Some(Self {
@@ -96,7 +96,8 @@ impl Standing {
     /// Whether a message of this kind opens a case.
     #[must_use]
     pub const fn opens(kind: MessageKind) -> bool {
-        matches!(kind, MessageKind::Referral | MessageKind::ThirdPartyReferral | MessageKind::ProviderConsultation) || holds_nobody(kind)
+        matches!(kind, MessageKind::Referral | MessageKind::ThirdPartyReferral | MessageKind::ProviderConsultation)
+            || kind.concerns_nobody()
     }
 
     /// How a party stands to the case: by itself, or in the place of the one it acts for.
@@ -191,19 +192,6 @@ pub const fn told(state: CaseState, reader: PartyKind, relation: Relation) -> Ca
     }
 }
 
-/// Kinds that speak of no person: they go between bodies as such.
-#[must_use]
-pub const fn holds_nobody(kind: MessageKind) -> bool {
-    matches!(
-        kind,
-        MessageKind::ResourceInfo
-            | MessageKind::TrainingNotice
-            | MessageKind::PeriodicConsultation
-            | MessageKind::CouncilNotice
-            | MessageKind::ProviderNotice
-    )
-}
-
 /// Kinds with which a centre goes on backing a case that was handed over.
 const fn is_of_the_time_behind(kind: MessageKind) -> bool {
     matches!(
@@ -225,7 +213,7 @@ const fn is_of_the_time_behind(kind: MessageKind) -> bool {
             | MessageKind::ErasureReport
             | MessageKind::IncidentNotice
             | MessageKind::ClosingNotice
-    ) || holds_nobody(kind)
+    ) || kind.concerns_nobody()
 }
 
 #[cfg(test)]

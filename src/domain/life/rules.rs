@@ -1,6 +1,6 @@
 //! The rules themselves: one line for each kind.
 
-use super::{Change, Outcome, Sent, Standing, holds_nobody};
+use super::{Change, Outcome, Sent, Standing};
 use crate::domain::{
     case::{CaseState, Relation},
     codes::MessageKind,
@@ -27,7 +27,7 @@ impl<'a> Meeting<'a> {
         if self.sender == Relation::None || self.from == self.to {
             return false;
         }
-        if holds_nobody(self.standing.opened_by) {
+        if self.standing.opened_by.concerns_nobody() {
             return self.is_of_a_notice(kind);
         }
         match self.standing.state {

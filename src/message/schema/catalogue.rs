@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    File, SchemaError, checker_of,
+    SchemaError, anonymity,
     document::Document,
     faults::Checker,
     periods::{self, DatedCodes, Periods},
     rules::{self, Findings, Rule, Warning},
+    shelf::Shelf,
     violations_of_rows,
 };
 use crate::domain::{
@@ -117,10 +118,10 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    pub(super) fn compile(files: &[File]) -> Result<Self, SchemaError> {
-        let file = files.iter().rfind(|file| file.kind == KIND).ok_or(SchemaError::Id(KIND))?;
+    pub(super) fn compile(shelf: &mut Shelf<'_>) -> Result<Self, SchemaError> {
+        let file = shelf.file(KIND)?;
         let document = Document::read(KIND, file.bytes)?;
-        let codes = files.iter().rfind(|file| file.kind == "codes").ok_or(SchemaError::Id("codes"))?;
+        let codes = shelf.file("codes")?;
         let periods = Periods::read(&codes.urn(), codes.bytes)?;
         let rows = document.defs.0.iter().map(|(name, schema)| row(name, schema, &periods)).collect::<Result<Vec<Row>, _>>()?;
         let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
@@ -132,7 +133,7 @@ impl Catalogue {
             members.insert("additionalProperties".to_owned(), false.into());
         }
         let names = rows.iter().map(|row| row.key.to_string()).collect();
-        let checker = checker_of(file, files, &document, &whole, names)?;
+        let checker = shelf.checker(file, &document, &whole, names)?;
         Ok(Self { urn: file.urn(), rows, index, checker })
     }
 
@@ -182,6 +183,13 @@ fn row(name: &str, schema: &Value, periods: &Periods) -> Result<Row, SchemaError
     }
     if matches!(carried, Carried::Body | Carried::Certificate) == about.kinds.is_empty() {
         return Err(wrong("x-tsunagi-kinds does not fit x-tsunagi-carried".to_owned()));
+    }
+    let impersonal = about.class.needs_no_consent_item() && !about.special && about.ident == Ident::Neither;
+    let nameless = about.ident != Ident::Direct && anonymity::may_hold(about.class);
+    for kind in &about.kinds {
+        if (kind.concerns_nobody() && !impersonal) || (anonymity::is_demanded(*kind) && !nameless) {
+            return Err(wrong(format!("tells more of a person than {kind} may")));
+        }
     }
     Ok(Row {
         key,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     SchemaError,
+    anonymity::AnonymityTerm,
     catalogue::{Carried, Catalogue, Row},
 };
 use crate::domain::{codes::MessageKind, digest::Digest, party::PartyKind};
@@ -27,6 +28,8 @@ pub(super) struct Document {
     properties: InOrder,
     #[serde(rename = "$defs", default)]
     pub(super) defs: InOrder,
+    #[serde(rename = "x-tsunagi-anonymity", default)]
+    pub(super) anonymity: Vec<AnonymityTerm>,
 }
 
 impl Document {
