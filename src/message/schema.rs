@@ -17,7 +17,7 @@ mod periods;
 mod rules;
 mod shelf;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_lc_rs::digest;
 use serde_json::Value;
@@ -27,7 +27,13 @@ pub use catalogue::{Carried, Catalogue, Ident, Row};
 pub use my_number::holds_my_number;
 pub use rules::{Findings, Rule, Warning};
 
-use self::{anonymity::Anonymity, document::Document, faults::Checker, files::FILES, shelf::Shelf};
+use self::{
+    anonymity::Anonymity,
+    document::Document,
+    faults::{Checker, Faults},
+    files::FILES,
+    shelf::Shelf,
+};
 use crate::domain::{
     codes::MessageKind,
     digest::Digest,
@@ -166,17 +172,20 @@ pub struct MessageSchema {
     rows: Vec<Row>,
     index: BTreeMap<FieldKey, usize>,
     anonymity: Anonymity,
-    checker: Checker,
+    /// What the file says of a body as a whole: which rows there may and must be, and what one row asks of another.
+    whole: Checker,
+    /// What the catalogue says of each row: [`Document::rows`] has seen that the file says nothing else.
+    forms: Arc<Checker>,
 }
 
 impl MessageSchema {
     fn compile(kind: MessageKind, file: &File, shelf: &mut Shelf<'_>, catalogue: &Catalogue) -> Result<Self, SchemaError> {
         let document = Document::read(file.kind, file.bytes)?;
-        let checker = shelf.checker(file, &document, &json(file)?, document.names())?;
+        let whole = shelf.checker(file, &document, &without_forms(json(file)?), document.names())?;
         let rows = document.rows(kind, catalogue)?;
         let index = rows.iter().map(|row| row.key.clone()).zip(0..).collect();
         let anonymity = Anonymity::of(kind, document.anonymity)?;
-        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, anonymity, checker })
+        Ok(Self { kind, id: file.id.clone(), ver: file.ver, sha256: file.sha256, rows, index, anonymity, whole, forms: catalogue.forms() })
     }
 
     /// The message kind.
@@ -213,7 +222,7 @@ impl MessageSchema {
     /// one violation of `body`, `unknown_rows:<number>`; a body that is no object is a violation of `body` too.
     #[must_use]
     pub fn check(&self, body: &Value) -> Vec<Violation> {
-        violations_of_rows(&self.checker, &self.rows, body)
+        violations_of_rows(&self.whole.faults_with_forms(&self.forms, body), &self.rows)
     }
 
     /// How much a message of this kind may tell of a person who is not named; empty where the kind is not anonymous.
@@ -262,14 +271,21 @@ fn json(file: &File) -> Result<Value, SchemaError> {
     serde_json::from_slice(file.bytes).map_err(|e| SchemaError::Malformed { kind: file.kind, reason: e.to_string() })
 }
 
+/// A message's schema with its rows named and their forms left to the catalogue: compiled anew for each message they would be most of the start.
+fn without_forms(mut schema: Value) -> Value {
+    for row in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(serde_json::Map::values_mut) {
+        *row = true.into();
+    }
+    schema
+}
+
 fn claims(kind: &'static str, shelf: &mut Shelf<'_>) -> Result<Checker, SchemaError> {
     let file = shelf.file(kind)?;
     let document = Document::read(kind, file.bytes)?;
     shelf.checker(file, &document, &json(file)?, document.names())
 }
 
-fn violations_of_rows(checker: &Checker, rows: &[Row], body: &Value) -> Vec<Violation> {
-    let faults = checker.faults(body);
+fn violations_of_rows(faults: &Faults, rows: &[Row]) -> Vec<Violation> {
     let mut found = faults.of_whole("body", "unknown_rows");
     let broken = faults.named.iter().filter_map(|(position, rule)| rows.get(*position).map(|row| (row, rule)));
     found.extend(broken.map(|(row, rule)| Violation::of_row(&row.key, row.class, rule.clone())));
@@ -316,6 +332,78 @@ mod tests {
                 "{kind} {pinned}"
             );
         }
+    }
+
+    #[test]
+    fn a_body_is_judged_as_the_published_file_judges_it() {
+        let files: Vec<File> = FILES.iter().map(|(kind, ver, bytes)| File::new(kind, ver, bytes)).collect();
+        let mut shelf = Shelf::of(&files);
+        let set = SchemaSet::builtin().unwrap();
+        for schema in set.messages() {
+            let file = shelf.file(schema.kind.as_str()).unwrap();
+            let document = Document::read(file.kind, file.bytes).unwrap();
+            let published = shelf.checker(file, &document, &json(file).unwrap(), document.names()).unwrap();
+            let path = format!("{}/schemas/examples/{}.json", env!("CARGO_MANIFEST_DIR"), schema.kind);
+            let example: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let mut bodies =
+                vec![example.clone(), Value::Null, serde_json::json!({}), serde_json::json!({"no_such_row": 1, "my_number": 1})];
+            for row in &schema.rows {
+                for wrong in [Value::Null, 7.into(), "?".into(), serde_json::json!([{"?": 1}]), serde_json::json!({"?": 1})] {
+                    let mut body = example.clone();
+                    body[row.key.as_str()] = wrong;
+                    bodies.push(body);
+                }
+                let mut body = example.clone();
+                body.as_object_mut().unwrap().remove(row.key.as_str());
+                bodies.push(body);
+            }
+            for body in bodies {
+                assert_eq!(schema.check(&body), violations_of_rows(&published.faults(&body), &schema.rows), "{}: {body}", schema.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_that_concerns_nobody_takes_no_row_about_a_person() {
+        let (from, to) = ("\"referral\",\n        \"supplement\"", "\"training_notice\",\n        \"supplement\"");
+        let error = changed(
+            "catalogue",
+            &format!("\"x-tsunagi-kinds\": [\n        {from},\n        \"correction\",\n        \"placement_request\""),
+            &format!("\"x-tsunagi-kinds\": [\n        {to},\n        \"correction\",\n        \"placement_request\""),
+        );
+        assert!(matches!(&error, Err(SchemaError::Malformed { reason, .. }) if reason.contains("training_notice")), "{error:?}");
+    }
+
+    #[test]
+    fn an_anonymous_kind_has_terms_in_order_and_takes_no_row_that_says_who() {
+        let said = |error: Result<SchemaSet, SchemaError>, what: &str| match error {
+            Err(SchemaError::Malformed { reason, .. }) => assert!(reason.contains(what), "{reason}"),
+            other => panic!("{other:?}"),
+        };
+        said(changed("enquiry", "\"x-tsunagi-anonymity\"", "\"x-anonymity\""), "all of them");
+        let terms = "\"x-tsunagi-anonymity\": [";
+        said(changed("enquiry", "\"quasi_values\"", "\"values\""), "values");
+        let later = format!("{terms}{{\"from\": \"2027-01-01\", \"quasi_values\": 5, \"verified\": true, \"note\": \"x\"}}, ");
+        said(changed("enquiry", terms, &later), "order of their days");
+        said(
+            changed(
+                "referral",
+                "\"type\": \"object\"",
+                &format!(
+                    "{terms}{{\"from\": \"2027-01-01\", \"quasi_values\": 5, \"verified\": true, \"note\": \"x\"}}], \"type\": \"object\""
+                ),
+            ),
+            "belongs to kinds",
+        );
+        said(changed("catalogue", "\"x-tsunagi-class\": \"minimal\"", "\"x-tsunagi-class\": \"wishes\""), "enquiry");
+        said(
+            changed(
+                "catalogue",
+                "\"x-tsunagi-ident\": \"Q\",\n      \"x-tsunagi-consent-text\": \"あなたの年代",
+                "\"x-tsunagi-ident\": \"D\",\n      \"x-tsunagi-consent-text\": \"あなたの年代",
+            ),
+            "enquiry",
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! taken away turns at least one of them red.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::LazyLock,
 };
@@ -227,6 +227,49 @@ fn any_one_policy_taken_away_turns_a_scenario_red() {
     for rule in sets.plain.rules() {
         assert!(SCENARIOS.red(rule, &sets.without(rule)), "nothing depends on {rule}");
         assert!(!SCENARIOS.red(rule, &sets), "{rule}: red although nothing was taken away");
+    }
+}
+
+/// The rules by which a kind is sent by anybody to anybody, or by which anybody opens with it.
+fn rules_of(policies: &PolicySet, deeds: impl Iterator<Item = Deed> + Clone) -> BTreeSet<RuleId> {
+    let rulings = PartyKind::ALL.iter().flat_map(|actor| deeds.clone().map(|deed| policies.may(*actor, deed)));
+    rulings.filter(|ruling| ruling.allow).flat_map(|ruling| ruling.permits.to_vec()).collect()
+}
+
+#[test]
+fn every_kind_of_message_hangs_on_policies_whose_loss_its_own_scenarios_notice() {
+    let policies = PolicySet::builtin().unwrap();
+    let without: BTreeMap<&RuleId, PolicySet> = policies.rules().map(|rule| (rule, policies.without(rule))).collect();
+    let noticed = |operations: &[&Operation], rule: &RuleId| {
+        operations
+            .iter()
+            .any(|operation| operation.allow && operation.rules == [rule.as_str()] && operation.wrong(&without[rule]).is_some())
+    };
+    for kind in MessageKind::ALL.iter().copied() {
+        let of_kind = |deed: AskedDeed| matches!(deed, AskedDeed::Submit { kind: own, .. } if own == kind);
+        let sending: Vec<&Operation> = SCENARIOS.operation.iter().filter(|operation| of_kind(operation.deed)).collect();
+        assert!(sending.iter().any(|operation| !operation.allow), "{kind}: nobody is refused");
+        let everybody = PartyKind::ALL.iter().map(|recipient| Deed::Submit { kind, recipient: *recipient });
+        let rules = rules_of(&policies, everybody);
+        assert!(!rules.is_empty(), "{kind}: nobody may send it");
+        for rule in &rules {
+            assert!(noticed(&sending, rule), "{kind}: no scenario of sending it hangs on {rule}");
+        }
+        let opening: Vec<&Operation> = SCENARIOS
+            .operation
+            .iter()
+            .filter(|operation| matches!(operation.deed, AskedDeed::OpenCase { kind: own } if own == kind))
+            .collect();
+        for rule in &rules_of(&policies, std::iter::once(Deed::OpenCase(kind))) {
+            assert!(noticed(&opening, rule), "{kind}: no scenario of opening with it hangs on {rule}");
+        }
+        let reading = SCENARIOS.scenario.iter().filter(|scenario| scenario.request.kind == kind && scenario.assume.is_none());
+        let shown = reading.flat_map(|scenario| scenario.rows.iter().map(move |row| (scenario, row)));
+        let hangs = shown.filter(|(_, row)| row.expect == Outcome::Shown).any(|(scenario, row)| {
+            let rules = policies.rules().filter(|rule| row.rules.iter().any(|own| own == rule.as_str()));
+            rules.into_iter().any(|rule| !scenario.wrong(&without[rule]).is_empty())
+        });
+        assert!(hangs, "{kind}: no scenario of reading it hangs on a policy");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Promises: all rows compile, also those that no message carries yet; a message schema takes its rows from here by reference and from
 //! nowhere else, so a row means the same in every message.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ pub struct Catalogue {
     urn: String,
     rows: Vec<Row>,
     index: BTreeMap<FieldKey, usize>,
-    checker: Checker,
+    checker: Arc<Checker>,
 }
 
 impl Catalogue {
@@ -133,7 +133,7 @@ impl Catalogue {
             members.insert("additionalProperties".to_owned(), false.into());
         }
         let names = rows.iter().map(|row| row.key.to_string()).collect();
-        let checker = shelf.checker(file, &document, &whole, names)?;
+        let checker = Arc::new(shelf.checker(file, &document, &whole, names)?);
         Ok(Self { urn: file.urn(), rows, index, checker })
     }
 
@@ -152,13 +152,18 @@ impl Catalogue {
     /// What is wrong with the form of some rows, whatever document carries them. No row is missed here.
     #[must_use]
     pub fn check(&self, rows: &Value) -> Vec<Violation> {
-        violations_of_rows(&self.checker, &self.rows, rows)
+        violations_of_rows(&self.checker.faults(rows), &self.rows)
     }
 
     /// What rules beyond the form some rows break that were sent at a moment.
     #[must_use]
     pub fn check_rules(&self, rows: &Value, sent: Timestamp) -> Findings {
         rules::findings(&self.rows, rows, sent)
+    }
+
+    /// The checker of every row's form: messages share it, because a row has one form in all of them.
+    pub(super) fn forms(&self) -> Arc<Checker> {
+        Arc::clone(&self.checker)
     }
 
     /// What a message schema must say to take a row.

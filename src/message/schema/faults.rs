@@ -39,6 +39,14 @@ impl Checker {
         self.positions.contains_key(name)
     }
 
+    /// What is wrong with a value as a whole, and with the form of its members, which another checker knows by the same names.
+    pub(super) fn faults_with_forms(&self, forms: &Self, value: &Value) -> Faults {
+        let mut faults = self.faults(value);
+        let here = |(position, rule)| Some((*self.positions.get(forms.name(position)?)?, rule));
+        faults.named.extend(forms.faults(value).named.into_iter().filter_map(here));
+        faults
+    }
+
     pub(super) fn faults(&self, value: &Value) -> Faults {
         let mut faults = Faults::default();
         // Whether it fits is asked first: that is several times cheaper than looking for what does not, and nearly everything fits.
