@@ -115,7 +115,9 @@ impl Gateway {
                 call.note(|t| t.named = (reference.jti != consent.row.jti).then_some(reference.jti));
                 Some(consent)
             }
-            None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent => return Err(RefusalCode::NoConsent.into()),
+            None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent && !row.kind.may_name_no_consent() => {
+                return Err(RefusalCode::NoConsent.into());
+            }
             None => None,
         };
         let schema = self
