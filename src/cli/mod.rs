@@ -12,6 +12,7 @@ mod erase;
 mod failure;
 mod init;
 mod ledger;
+mod message;
 mod migrate_store;
 mod policy;
 mod restore;
@@ -65,6 +66,8 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
     Consent(consent::ConsentArgs),
+    /// The later messages of a case: send, list, show.
+    Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
@@ -106,6 +109,7 @@ pub fn run() -> ExitCode {
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
+            Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
