@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use tsunagi::{
-    client::{Body, Client, ConsentDraft, Identity, Referral, SignedConsent},
+    client::{Body, Client, ConsentDraft, Content, Identity, SignedConsent},
     domain::{
         codes::{LegalBasis, Purpose},
         consent::{ConsentMethod, Item, Recipient},
@@ -51,8 +51,8 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// A referral of 60 rows.
-    pub(crate) fn referral(&self, to: &Party, consent: &SignedConsent) -> Referral {
-        Referral {
+    pub(crate) fn referral(&self, to: &Party, consent: &SignedConsent) -> Content {
+        Content {
             aud: to.client.party().clone(),
             body: referral(ROWS).into_iter().map(|(name, value)| (name.parse().unwrap(), value)).collect(),
             consent: Some((consent.sub().clone(), consent.reference())),

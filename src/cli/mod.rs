@@ -13,6 +13,7 @@ mod erase;
 mod failure;
 mod init;
 mod ledger;
+mod message;
 mod migrate_store;
 mod new_file;
 mod policy;
@@ -69,6 +70,8 @@ enum Command {
     Consent(consent::ConsentArgs),
     /// Certificates of a coordination and the add-ons they are for: who is eligible and when, verification without a connection, the printed sheet.
     Certificate(certificate::CertificateArgs),
+    /// The later messages of a case: send, list, show.
+    Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Certificate(args) => certificate::run(&args, voice),
+            Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }

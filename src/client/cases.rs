@@ -159,6 +159,11 @@ struct Sought<'a> {
 }
 
 impl Sought<'_> {
+    /// A delegate reads what is addressed to its principal, and what it sent or got in the principal's place.
+    fn stands_in(&self, principal: &PartyId, release: &Release) -> bool {
+        [principal, self.reader].contains(&&release.claims.aud) || release.claims.iss == *self.reader
+    }
+
     /// The entry, the key binding and the rows are about one release, and it is the one that was asked for.
     fn compare(&self, release: &Release, entry: &Entry, index: u64) -> Result<(), Doubt> {
         let grounds = &release.binding.tsn;
@@ -174,7 +179,7 @@ impl Sought<'_> {
             (entry.rel == Some(release.binding.jti), "release"),
             (entry.shown == rows, "number of rows"),
             (entry.actor.as_ref().and_then(|actor| actor.acting_for.as_ref()) == grounds.on_behalf_of.as_ref(), "party acted for"),
-            (grounds.on_behalf_of.as_ref().is_none_or(|party| release.claims.aud == *party), "addressee"),
+            (grounds.on_behalf_of.as_ref().is_none_or(|party| self.stands_in(party, release)), "addressee"),
         ] {
             if !same {
                 return Err(Doubt::Entry(what));

@@ -17,6 +17,7 @@ mod directory;
 mod entry;
 mod error;
 mod identity;
+mod later;
 mod ledger;
 mod outbox;
 mod pinned;
@@ -37,12 +38,13 @@ pub use self::{
     entry::{Entry, EntryActor},
     error::{ClientError, Doubt},
     identity::{Identity, IdentityError},
+    later::{Later, MessageHead, MessagePage},
     ledger::SignedCheckpoint,
     outbox::{Fate, Item, Outbox, OutboxError, Parcel, Refused},
     pinned::{Pinned, SchemaName, WellKnown},
     problem::{Problem, ProblemRow},
     proven::{Place, Proven},
     receipt::SignedReceipt,
-    referral::{Outgoing, Referral},
+    referral::{Content, Outgoing},
     tree::TreeView,
 };

@@ -1,4 +1,4 @@
-//! Sending a referral: composed and signed once, sealed to the pinned key as often as it is sent.
+//! Sending a message: composed and signed once, sealed to the pinned key as often as it is sent.
 
 use serde_json::Value;
 
@@ -29,9 +29,9 @@ use crate::{
     },
 };
 
-/// What is to be referred.
+/// What a message says, to whom, and on what it rests.
 #[derive(Clone)]
-pub struct Referral {
+pub struct Content {
     /// Recipient.
     pub aud: PartyId,
     /// Rows.
@@ -50,9 +50,9 @@ pub struct Referral {
     pub basis_ref: Option<BasisRef>,
 }
 
-impl std::fmt::Debug for Referral {
+impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Referral").field("aud", &self.aud).field("rows", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("Content").field("aud", &self.aud).field("rows", &self.body.len()).finish_non_exhaustive()
     }
 }
 
@@ -98,24 +98,32 @@ impl std::fmt::Debug for Outgoing {
 }
 
 impl Client {
-    /// The message before it is signed: from this party, now, bound to the gateway's pinned key.
-    pub fn draft(&self, referral: &Referral) -> Result<Draft, ClientError> {
+    /// A referral before it is signed: from this party, now, bound to the gateway's pinned key.
+    pub fn draft(&self, referral: &Content) -> Result<Draft, ClientError> {
+        self.compose(MessageKind::Referral, Hidden::default(), referral)
+    }
+
+    /// A message of any kind before it is signed. `hidden` holds what is more than the consent.
+    pub(super) fn compose(&self, kind: MessageKind, hidden: Hidden, content: &Content) -> Result<Draft, ClientError> {
+        let now = self.now().secs();
+        // To the minute it would tell a provider which other message it belongs to (protocol section 2).
+        let iat = if content.aud.kind().is_provider() { now - now.rem_euclid(HOUR) } else { now };
         let claims = Claims {
             iss: self.party().clone(),
-            aud: referral.aud.clone(),
+            aud: content.aud.clone(),
             jti: self.ids().jti()?,
-            iat: Timestamp::from_secs(self.now().secs()),
-            kind: MessageKind::Referral,
-            sch: referral.schema.clone(),
-            agr: referral.agreement.clone(),
-            pur: referral.purposes.clone(),
-            bas: referral.basis,
-            bref: referral.basis_ref.clone(),
+            iat: Timestamp::from_secs(iat),
+            kind,
+            sch: content.schema.clone(),
+            agr: content.agreement.clone(),
+            pur: content.purposes.clone(),
+            bas: content.basis,
+            bref: content.basis_ref.clone(),
             cnf: self.identity.pinned.document().kb.clone(),
         };
-        let (sub, con) = referral.consent.clone().unzip();
-        let padding = if referral.aud.kind().is_provider() { Padding::Ladder } else { Padding::None };
-        Ok(Draft { claims, hidden: Hidden { sub, con, ..Hidden::default() }, body: referral.body.clone(), padding })
+        let (sub, con) = content.consent.clone().unzip();
+        let padding = if content.aud.kind().is_provider() { Padding::Ladder } else { Padding::None };
+        Ok(Draft { claims, hidden: Hidden { sub, con, ..hidden }, body: content.body.clone(), padding })
     }
 
     /// Signs a draft with this party's key.
@@ -125,9 +133,19 @@ impl Client {
 
     /// Sends a signed message that opens a case. The same message again gets the same answer.
     pub async fn submit(&self, message: &Outgoing, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
+        self.submit_to("/v1/referrals", Operation::ReferralSubmit, message, purpose).await
+    }
+
+    pub(super) async fn submit_to(
+        &self,
+        target: &str,
+        operation: Operation,
+        message: &Outgoing,
+        purpose: Purpose,
+    ) -> Result<Proven<Accepted>, ClientError> {
         let envelope = envelope::seal(&self.identity.pinned.document().enc, MESSAGE_TYP, message.sd_jwt.as_bytes())?;
-        let answer = self.post("/v1/referrals", purpose, Body::jose(envelope)).await?;
-        let sent = Sent { party: self.party(), operation: Operation::ReferralSubmit, jti: message.jti, digest: message.digest };
+        let answer = self.post(target, purpose, Body::jose(envelope)).await?;
+        let sent = Sent { party: self.party(), operation, jti: message.jti, digest: message.digest };
         let accepted = sent.accept(&answer.body, &self.identity.pinned)?;
         if accepted.subject.message == Some(message.jti) && accepted.subject.case.is_some() {
             Ok(accepted)
@@ -137,7 +155,10 @@ impl Client {
     }
 
     /// Composes, signs and sends.
-    pub async fn submit_referral(&self, referral: &Referral, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
+    pub async fn submit_referral(&self, referral: &Content, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
         self.submit(&self.sign(&self.draft(referral)?)?, purpose).await
     }
 }
+
+/// Seconds.
+const HOUR: i64 = 3600;

@@ -15,6 +15,7 @@ pub mod field;
 pub mod free_text;
 pub mod identifiers;
 pub mod ids;
+pub mod life;
 pub mod party;
 pub mod refusal;
 pub mod schema_version;

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         case::{CaseState, Relation},
         ids::CaseId,
+        life::told,
         party::{PartyId, PartyKind},
         refusal::{Refusal, RefusalCode},
     },
@@ -69,7 +70,7 @@ impl Gateway {
 
     /// The caller's own cases and those of the parties it acts for, in the order of their last change.
     async fn page(&self, caller: &Caller, query: &CaseQuery, epoch: u64) -> Result<Vec<Listed>, Failure> {
-        let rows = self.store.cases(caller.party(), query.state, query.after, query.limit).await?;
+        let rows = self.own_page(caller, query).await?;
         let own = rows.into_iter().filter(|row| row.relation != Relation::None);
         let mut page: Vec<Listed> = own.map(|case| Listed { case, delegation: None }).collect();
         if caller.kind() == PartyKind::CoreCenter {
@@ -80,6 +81,25 @@ impl Gateway {
         Ok(page)
     }
 
+    /// The caller's own cases. The store knows the state of a case, and not as what a provider is told of it: for those it is asked for all of them.
+    async fn own_page(&self, caller: &Caller, query: &CaseQuery) -> Result<Vec<CaseRow>, Failure> {
+        let Some(state) = query.state.filter(|_| caller.kind().is_provider()) else {
+            return Ok(self.store.cases(caller.party(), query.state, query.after, query.limit).await?);
+        };
+        let (mut page, mut after) = (Vec::new(), query.after);
+        loop {
+            let rows = self.store.cases(caller.party(), None, after, query.limit).await?;
+            let Some(last) = rows.last().map(|row| row.updated_idx) else { return Ok(page) };
+            after = Some(last);
+            page.extend(rows.into_iter().filter(|row| told(row.state, caller.kind(), row.relation) == state));
+            let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+            if page.len() >= limit {
+                page.truncate(limit);
+                return Ok(page);
+            }
+        }
+    }
+
     async fn delegated_page(&self, caller: &Caller, query: &CaseQuery, epoch: u64) -> Result<Vec<Listed>, Failure> {
         let (mut page, mut after) = (Vec::new(), query.after);
         loop {
@@ -87,7 +107,7 @@ impl Gateway {
             let Some(last) = rows.last().map(|row| row.updated_idx) else { return Ok(page) };
             after = Some(last);
             for row in rows {
-                if let Some((case, delegation)) = self.delegated_case(caller, epoch, row).await? {
+                if let Some((case, delegation)) = self.delegated_case(caller.party(), epoch, row).await? {
                     page.push(Listed { case, delegation: Some(delegation) });
                 }
             }
@@ -143,7 +163,7 @@ impl Gateway {
         let mut rows: Vec<_> = delegated.into_iter().map(|(row, delegation)| (row, Some(delegation))).collect();
         if case.relation == Relation::None {
             // A delegate of nobody in this case: for it, the case is not there.
-            if rows.is_empty() && self.delegated_case(caller, epoch, case.clone()).await?.is_none() {
+            if rows.is_empty() && self.delegated_case(caller.party(), epoch, case.clone()).await?.is_none() {
                 return Err(RefusalCode::NotFound.into());
             }
         } else {
@@ -183,7 +203,7 @@ impl Listed {
         let Self { case, delegation } = self;
         let mut listed = json!({
             "case": case.id,
-            "state": case.state,
+            "state": told(case.state, case.party.kind(), case.relation),
             "relation": case.relation,
             "kind": case.kind,
             "received": case.received,

@@ -19,6 +19,7 @@ use crate::{
         day::Day,
         entry::Act,
         ids::{CaseKey, Jti},
+        life::reads_as,
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
@@ -208,8 +209,8 @@ impl Gateway {
     ) -> Result<Option<Timestamp>, Failure> {
         let Some(case) = case else { return Ok(None) };
         let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(None) };
-        let relation = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
-        let relation = relation.map_or(Relation::None, |row| row.relation);
+        let row = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
+        let relation = row.map_or(Relation::None, |row| reads_as(row.state, caller.kind(), row.relation, message.kind));
         let in_place = self.consent_in_place(&consent.row.jti).await?.ok_or(Failure::Corrupt("consent"))?;
         self.shows_consent_detail(caller, call, &message, &in_place, (relation, purpose), epoch).await
     }

@@ -9,6 +9,7 @@ use crate::{
         agreement::Agreement,
         case::Relation,
         ids::{CaseId, CaseKey, Jti},
+        life::reads_as,
         party::{PartyId, PartyKind},
         refusal::RefusalCode,
         time::Timestamp,
@@ -22,12 +23,13 @@ pub(super) struct Seat {
     pub message: MessageRow,
     /// The message's data key, where it was read along.
     pub wrapped: Option<Vec<u8>>,
-    /// How the addressee stands to the case.
+    /// As what the addressee is shown it.
     pub relation: Relation,
     pub delegation: Option<Delegated>,
 }
 
 /// For whom a delegate acts, and until when it may.
+#[derive(Clone)]
 pub(super) struct Delegated {
     pub by: PartyId,
     pub until: Timestamp,
@@ -38,10 +40,11 @@ impl Gateway {
     /// Everything else is not there.
     pub(super) async fn seat(&self, caller: &Caller, epoch: u64, id: &CaseId, jti: Option<&Jti>) -> Result<Seat, Failure> {
         if jti.is_none()
-            && let Some(Addressed { relation, message, wrapped }) = self.store.addressed(caller.party(), id).await?
+            && let Some(Addressed { relation, state, message, wrapped }) = self.store.addressed(caller.party(), id).await?
             && relation != Relation::None
             && wrapped.is_some()
         {
+            let relation = reads_as(state, caller.kind(), relation, message.kind);
             return Ok(Seat { case: message.case, relation, message, wrapped, delegation: None });
         }
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
@@ -51,27 +54,44 @@ impl Gateway {
             && let Some(message) = self.store.message(&case.case, jti).await?
             && (message.aud == *caller.party() || message.iss == *caller.party())
         {
-            return Ok(Seat { case: case.case, relation: case.relation, message, wrapped: None, delegation: None });
+            let relation = reads_as(case.state, caller.kind(), case.relation, message.kind);
+            return Ok(Seat { case: case.case, relation, message, wrapped: None, delegation: None });
         }
-        for other in self.others(caller, &case).await? {
+        for other in self.others(caller.party(), &case).await? {
             let row = match jti {
                 Some(jti) => self.store.message(&case.case, jti).await?.filter(|row| row.aud == other.party),
                 None => self.store.first_message(&case.case, &other.party).await?,
             };
             let Some(message) = row else { continue };
-            if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
+            if let Some(until) = self.delegated_until(caller.party(), epoch, &message).await? {
+                let relation = reads_as(other.state, other.party.kind(), other.relation, message.kind);
                 let delegation = Some(Delegated { by: other.party, until });
-                return Ok(Seat { case: case.case, relation: other.relation, message, wrapped: None, delegation });
+                return Ok(Seat { case: case.case, relation, message, wrapped: None, delegation });
             }
+        }
+        // What it sent in another's place, or got as an answer to that.
+        if let Some(jti) = jti
+            && case.relation == Relation::None
+            && let Some(message) = self.store.message(&case.case, jti).await?
+            && (message.aud == *caller.party() || message.iss == *caller.party())
+            && let Some((case, delegation)) = self.delegated_case(caller.party(), epoch, case).await?
+        {
+            let relation = reads_as(case.state, delegation.by.kind(), case.relation, message.kind);
+            return Ok(Seat { case: case.case, relation, message, wrapped: None, delegation: Some(delegation) });
         }
         Err(RefusalCode::NotFound.into())
     }
 
-    /// A case that the caller knows only as a delegate, as those stand to it for whom it acts.
-    pub(super) async fn delegated_case(&self, caller: &Caller, epoch: u64, case: CaseRow) -> Result<Option<(CaseRow, Delegated)>, Failure> {
-        for other in self.others(caller, &case).await? {
+    /// A case that a party knows only as a delegate, as those stand to it for whom it acts.
+    pub(super) async fn delegated_case(
+        &self,
+        delegate: &PartyId,
+        epoch: u64,
+        case: CaseRow,
+    ) -> Result<Option<(CaseRow, Delegated)>, Failure> {
+        for other in self.others(delegate, &case).await? {
             let Some(message) = self.store.first_message(&case.case, &other.party).await? else { continue };
-            if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
+            if let Some(until) = self.delegated_until(delegate, epoch, &message).await? {
                 let delegation = Delegated { by: other.party, until };
                 return Ok(Some((CaseRow { relation: other.relation, state: other.state, ..case }, delegation)));
             }
@@ -79,7 +99,7 @@ impl Gateway {
         Ok(None)
     }
 
-    /// Messages of a case that are addressed to those for whom the caller acts.
+    /// Messages of a case that are addressed to those for whom the caller acts, and what passed between it and others in their place.
     pub(super) async fn delegated_messages(
         &self,
         caller: &Caller,
@@ -88,29 +108,35 @@ impl Gateway {
         (after, limit): (Option<u64>, u32),
     ) -> Result<Vec<(MessageHead, Delegated)>, Failure> {
         let mut found = Vec::new();
-        for other in self.others(caller, case).await? {
+        for other in self.others(caller.party(), case).await? {
             for head in self.store.messages(&case.case, &other.party, after, limit).await? {
                 let addressed = if head.aud == other.party { self.store.message(&case.case, &head.jti).await? } else { None };
                 let Some(message) = addressed else { continue };
-                if let Some(until) = self.delegated_until(caller, epoch, &message).await? {
+                if let Some(until) = self.delegated_until(caller.party(), epoch, &message).await? {
                     found.push((head, Delegated { by: other.party.clone(), until }));
                 }
             }
         }
+        if case.relation == Relation::None
+            && let Some((_, delegation)) = self.delegated_case(caller.party(), epoch, case.clone()).await?
+        {
+            let own = self.store.messages(&case.case, caller.party(), after, limit).await?;
+            found.extend(own.into_iter().map(|head| (head, delegation.clone())));
+        }
         Ok(found)
     }
 
-    /// The other parties of the case, if the caller is of a kind that acts for others.
-    async fn others(&self, caller: &Caller, case: &CaseRow) -> Result<Vec<CaseRow>, Failure> {
-        if caller.kind() != PartyKind::CoreCenter {
+    /// The other parties of the case, if this one is of a kind that acts for others.
+    async fn others(&self, delegate: &PartyId, case: &CaseRow) -> Result<Vec<CaseRow>, Failure> {
+        if delegate.kind() != PartyKind::CoreCenter {
             return Ok(Vec::new());
         }
         let mut rows = self.store.case_parties(&case.case).await?;
-        rows.retain(|row| row.party != *caller.party() && row.relation != Relation::None);
+        rows.retain(|row| row.party != *delegate && row.relation != Relation::None);
         Ok(rows)
     }
 
-    async fn delegated_until(&self, caller: &Caller, epoch: u64, row: &MessageRow) -> Result<Option<Timestamp>, Failure> {
+    async fn delegated_until(&self, delegate: &PartyId, epoch: u64, row: &MessageRow) -> Result<Option<Timestamp>, Failure> {
         if self.store.data_key(&row.sealed.key).await?.is_none() {
             // Erased: nobody acts for anybody in it.
             return Ok(None);
@@ -118,7 +144,7 @@ impl Gateway {
         let (message, _) = open_message(&self.data_key(row.sealed.key).await?, row)?;
         let named = &message.claims().agr;
         let agreement = self.agreement_in(epoch, &named.id, named.ver).await?;
-        Ok(agreement.and_then(|known| known.record.delegated_until(&row.aud, caller.party(), self.clock.now())))
+        Ok(agreement.and_then(|known| known.record.delegated_until(&row.aud, delegate, self.clock.now())))
     }
 
     /// Ids under which the delegates of an addressee will know a new case.

@@ -13,28 +13,32 @@ use serde::Serialize;
 
 use super::{
     Gateway,
+    actor::Allowed,
+    affair::{Affair, Place, Step},
     answer::LedgerProof,
     call::{Call, Caller},
+    examine::Examined,
     failure::Failure,
     findings::Findings,
     record::{GATEWAY_KEY, MOST_RULES, grounded, recorded},
-    submit::{Examined, Received, Reliance, Sent},
+    reliance::Reliance,
+    submit::{Received, Sent},
 };
 use crate::{
     decision::{self, Permitted, Viewing},
     domain::{
         case::Relation,
-        codes::{MessageKind, Purpose},
+        codes::Purpose,
         digest::Digest,
         entry::{EntryType, Outcome},
         field::{FieldClass, FieldKey},
         ids::Jti,
+        life::Standing,
         party::{PartyId, PartyState},
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
     },
     ledger::{Draft, Ground},
-    policy::Deed,
     store::PartyRow,
     text::{self, Lang},
 };
@@ -102,10 +106,10 @@ enum Role {
 
 impl Role {
     /// How the case's history would have it: a delegate reads in the recipient's place.
-    const fn relation(self) -> Relation {
+    const fn relation(self, step: &Step) -> Relation {
         match self {
-            Self::Recipient | Self::Delegate => Relation::Assigned,
-            Self::Sender => Relation::Origin,
+            Self::Recipient | Self::Delegate => step.reader,
+            Self::Sender => step.sender,
         }
     }
 }
@@ -185,7 +189,8 @@ impl Gateway {
     /// # Errors
     /// What is wrong with the call. What is wrong with the message is the answer.
     pub async fn explain(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Explained, Failure> {
-        let acting = self.sender(caller, call).await?;
+        self.may_send(caller).await?;
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         call.note(|t| t.request = call.body);
         let received = match self.receive(caller, call, &acting, body).await {
             Ok(received) => Ok(received),
@@ -194,7 +199,7 @@ impl Gateway {
         };
         let (received, purpose) = (&received, acting.purpose);
         let decide = |epoch| async move {
-            self.may(caller, Deed::OpenCase(MessageKind::Referral))?;
+            self.may_send(caller).await?;
             let (explanation, refusals, until) = match received {
                 Ok(received) => self.explain_message(caller, call, received, purpose, epoch).await?,
                 Err(refusal) => (self.told(None, false, std::slice::from_ref(refusal)), vec![refusal.clone()], caller.not_after),
@@ -225,9 +230,14 @@ impl Gateway {
         }
         let told = OnceLock::new();
         let sent = Sent { caller, call, message, sd_jwt, purpose, ends: *ends, known, told: &told };
-        let examined = self.examine(sent, epoch, &mut findings).await?;
-        if let Some(Reliance(Some(consent))) = &examined.reliance {
-            // Erased with the person, like everything else that names the consent.
+        let Some(affair) = findings.check(self.affair_of(sent, epoch).await)? else {
+            let refusals = findings.into_refusals();
+            return Ok((self.told(Some(identity.jti), known, &refusals), refusals, *ends));
+        };
+        let place = affair.as_ref().map_or(Place::Opens, Place::Within);
+        let examined = self.examine(sent, place, epoch, &mut findings).await?;
+        if let (Some(Reliance(Some(consent))), None) = (&examined.reliance, &affair) {
+            // Erased with the person, like everything else that names the consent; what is about a case, with the case.
             let shred = consent.row.sealed.key;
             call.note(|t| t.shred = Some(shred));
         }
@@ -240,6 +250,18 @@ impl Gateway {
         let until = examined.permitted.as_ref().map_or(*ends, Permitted::valid_until);
         explanation.warnings = told.into_inner().unwrap_or_default();
         Ok((explanation, refusals, until))
+    }
+
+    /// That the policies let the caller send anything at all.
+    async fn may_send(&self, caller: &Caller) -> Result<(), Failure> {
+        self.may_open_or_send(caller, Standing::opens, |_| true).await
+    }
+
+    /// The case that a message says it belongs to; none for one that opens its own.
+    async fn affair_of(&self, sent: Sent<'_>, epoch: u64) -> Result<Option<Affair>, Failure> {
+        // What is wrong with the disclosures is found on the road.
+        let Some(case) = sent.message.disclose().ok().and_then(|disclosed| disclosed.hidden.case) else { return Ok(None) };
+        self.affair(sent.caller, sent.call, epoch, &case, &sent.message.claims().aud).await.map(Some)
     }
 
     /// The explanation without readers.
@@ -295,7 +317,7 @@ impl Gateway {
         Some(ReaderView {
             reader: reader.row.registration.party.clone(),
             on_behalf_of: (reader.as_what == Role::Delegate).then(|| claims.aud.clone()),
-            relation: reader.as_what.relation(),
+            relation: reader.as_what.relation(examined.step.as_ref()?),
             purposes: purposes?,
         })
     }
@@ -308,7 +330,8 @@ impl Gateway {
         purpose: Purpose,
         rules: &mut BTreeMap<String, Rule>,
     ) -> Option<PurposeView> {
-        let question = examined.question(sent, &self.policy, reader.as_what.relation(), sent.ends, self.clock.now())?;
+        let question =
+            examined.question(sent, &self.policy, reader.as_what.relation(examined.step.as_ref()?), sent.ends, self.clock.now())?;
         let viewing = Viewing { purpose, message: &sent.message.claims().pur };
         let decided = match reader.as_what {
             _ if !reader.row.registration.works_for(purpose) => Err(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "unit")),

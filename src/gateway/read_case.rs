@@ -8,11 +8,12 @@ use super::{
     answer::Release,
     call::{Call, Caller},
     delegates::Seat,
+    examine::classes,
     failure::Failure,
     known::KnownAgreement,
     record::With,
     rights::StandingConsent,
-    submit::{classes, message_context},
+    submit::message_context,
 };
 use crate::{
     clock::Stopwatch,
@@ -114,7 +115,9 @@ impl Gateway {
                 call.note(|t| t.named = (reference.jti != consent.row.jti).then_some(reference.jti));
                 Some(consent)
             }
-            None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent => return Err(RefusalCode::NoConsent.into()),
+            None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent && !row.kind.may_name_no_consent() => {
+                return Err(RefusalCode::NoConsent.into());
+            }
             None => None,
         };
         let schema = self
@@ -132,8 +135,10 @@ impl Gateway {
         let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
         let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
         let view = match &delegation {
+            // What ended for a sender ended for what it wrote too: the gateway keeps no copy for it.
+            _ if own && relation != Relation::Closed => decision::decide_own_read(&question, &viewing)?,
             Some(_) => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
-            None if own => decision::decide_own_read(&question, &viewing)?,
+            None if own => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
             None => decision::decide_read(&question, &viewing)?,
         };
         let shown: HashSet<&FieldKey> = view.shown().iter().collect();

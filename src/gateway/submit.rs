@@ -1,9 +1,6 @@
 //! Submitting a message: the order of checks is that of protocol section 3.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -11,39 +8,35 @@ use zeroize::Zeroizing;
 use super::{
     Gateway,
     actor::{Acting, Allowed},
-    agreements::may_see,
+    affair::Place,
     answer::Accepted,
     call::{Call, Caller},
     failure::Failure,
     findings::Findings,
-    known::KnownAgreement,
     record::With,
     register::Identity,
     rights::StandingConsent,
 };
 use crate::{
-    decision::{self, Exchange, Permitted, Question, Rights, Row},
+    decision::Permitted,
     domain::{
         agreement::Agreement,
-        case::Relation,
-        codes::{BasisGroup, MessageKind, Purpose},
-        consent::ConsentState,
-        field::FieldClass,
-        ids::{CaseKey, Jti},
-        party::{PartyId, PartyState},
-        refusal::{Refusal, RefusalCode, Violation},
+        case::CaseState,
+        codes::{MessageKind, Purpose},
+        ids::{CaseId, CaseKey, Jti},
+        life::Standing,
+        party::{PartyId, PartyKind},
+        refusal::{RefusalCode, Violation},
         time::Timestamp,
     },
-    ledger::{AgreementRef, Ground, MessageRef, SchemaRef},
+    ledger::{Ground, MessageRef},
     message::{
         Verified,
-        disclosed::Disclosed,
         profile::MESSAGE_TYP,
-        schema::{MessageSchema, holds_my_number},
-        submission::{Message, Submission},
+        submission::{Claims, Message, Submission},
     },
-    policy::{Deed, PolicySet},
-    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, PartyRow, Write},
+    policy::Deed,
+    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Sealed, Write},
     vault,
 };
 
@@ -73,34 +66,51 @@ pub(super) struct Received {
     pub(super) ends: Timestamp,
 }
 
-/// What the road established about a message: everything, unless it went on behind a fault.
-pub(super) struct Examined<'a> {
-    pub(super) recipient: Option<Arc<PartyRow>>,
-    pub(super) rows: Option<Vec<Row>>,
-    pub(super) agreement: Option<Arc<KnownAgreement>>,
-    pub(super) reliance: Option<Reliance>,
-    pub(super) permitted: Option<Permitted<&'a Verified<Message>>>,
+/// Where a message was sent to.
+#[derive(Clone, Copy)]
+pub(super) enum Destination<'a> {
+    NewCase,
+    Case(&'a CaseId),
 }
-
-/// What a message rests on: a consent, or a basis that needs none.
-pub(super) struct Reliance(pub(super) Option<StandingConsent>);
 
 impl Gateway {
     /// `POST /v1/referrals`: opens a case.
     pub async fn submit_referral(&self, caller: &Caller, call: &Call, body: &[u8]) -> Result<Accepted, Failure> {
-        let acting = self.sender(caller, call).await?;
-        let received = self.receive(caller, call, &acting, body).await?;
+        self.may_open_or_send(caller, Standing::opens, |_| false).await?;
+        let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
+        self.take_in(caller, call, &acting, body, Destination::NewCase).await
+    }
+
+    /// Receives a message and registers it: the road of every message.
+    pub(super) async fn take_in(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        acting: &Acting,
+        body: &[u8],
+        to: Destination<'_>,
+    ) -> Result<Accepted, Failure> {
+        let received = self.receive(caller, call, acting, body).await?;
         let Received { message, sd_jwt, identity, ends } = &received;
         let told = OnceLock::new();
         let sent = Sent { caller, call, message, sd_jwt, purpose: acting.purpose, ends: *ends, known: false, told: &told };
-        let accepted = Box::pin(self.register(caller, call, *identity, |epoch| self.plan_referral(sent, epoch))).await?;
+        let accepted = Box::pin(self.register(caller, call, *identity, |epoch| self.plan_message(sent, to, epoch))).await?;
         Ok(Accepted { warnings: told.into_inner().map_or_else(|| self.warnings(message), Ok)?, ..accepted })
     }
 
-    /// Who acts for a party that may open cases.
-    pub(super) async fn sender(&self, caller: &Caller, call: &Call) -> Result<Acting, Failure> {
-        self.may_begin(caller, Deed::OpenCase(MessageKind::Referral)).await?;
-        self.actor(caller, call, Allowed::OfTheUnit).await
+    /// That the policies let the caller open a case with some of the kinds, or send any of the others to anybody.
+    pub(super) async fn may_open_or_send(
+        &self,
+        caller: &Caller,
+        opening: impl Fn(MessageKind) -> bool,
+        sending: impl Fn(MessageKind) -> bool,
+    ) -> Result<(), Failure> {
+        let kinds = || MessageKind::ALL.iter().copied();
+        let opens = kinds().filter(|kind| opening(*kind)).map(Deed::OpenCase);
+        let to = |kind| PartyKind::ALL.iter().map(move |recipient| Deed::Submit { kind, recipient: *recipient });
+        let deeds = opens.chain(kinds().filter(|kind| sending(*kind)).flat_map(to));
+        let may = deeds.into_iter().find(|deed| self.policy.may(caller.kind(), *deed).allow);
+        self.may_begin(caller, may.unwrap_or(Deed::OpenCase(MessageKind::Referral))).await
     }
 
     /// Opens a message and checks that the caller signed it: everything up to the look-up of known ids.
@@ -131,93 +141,25 @@ impl Gateway {
         Ok(schema.check_rules(&message.disclose()?.body(), claims.iat).warnings)
     }
 
-    /// Everything after the look-up of known ids, for a message that opens a case.
-    async fn plan_referral(&self, sent: Sent<'_>, epoch: u64) -> Result<(With, Value), Failure> {
+    /// Everything after the look-up of known ids.
+    async fn plan_message(&self, sent: Sent<'_>, to: Destination<'_>, epoch: u64) -> Result<(With, Value), Failure> {
         // An earlier attempt may have been handed back: its case was never made.
-        sent.call.note(|t| (t.case, t.shred) = (None, None));
-        let examined = self.examine(sent, epoch, &mut Findings::first()).await?;
-        let permitted = examined.permitted.ok_or(Failure::Corrupt("decision"))?;
-        let agreement = examined.agreement.ok_or(Failure::Corrupt("decision"))?;
+        sent.call.note(|t| (t.case, t.shred, t.acting_for) = (None, None, None));
+        let affair = match to {
+            Destination::NewCase => None,
+            Destination::Case(id) => Some(self.affair(sent.caller, sent.call, epoch, id, &sent.message.claims().aud).await?),
+        };
+        let place = affair.as_ref().map_or(Place::Opens, Place::Within);
+        let examined = self.examine(sent, place, epoch, &mut Findings::first()).await?;
+        let decided = || Failure::Corrupt("decision");
+        let (permitted, step) = (examined.permitted.ok_or_else(decided)?, examined.step.ok_or_else(decided)?);
+        let agreement = examined.agreement.ok_or_else(decided)?;
         let consent = examined.reliance.and_then(|reliance| reliance.0);
-        self.open_case(sent, &permitted, (&agreement.record.agreement, consent.as_ref()), epoch)
-    }
-
-    /// Whether a message that opens a case would be accepted now: the checks of protocol section 3, in their order.
-    pub(super) async fn examine<'a>(&self, sent: Sent<'a>, epoch: u64, findings: &mut Findings) -> Result<Examined<'a>, Failure> {
-        let Sent { caller, call, message, purpose, ends, known, .. } = sent;
-        let now = self.clock.now();
-        let (kind, aud) = (message.claims().kind, message.claims().aud.kind());
-        let opening = self.policy.may(caller.kind(), Deed::OpenCase(kind));
-        if kind == MessageKind::Referral && !opening.allow {
-            let rules = opening.forbids.iter().map(ToString::to_string).collect();
-            findings.check(Err::<(), _>(Refusal { code: RefusalCode::OperationNotAllowed, violations: Vec::new(), rules }))?;
+        let rests_on = (&agreement.record.agreement, consent.as_ref());
+        match &affair {
+            None => self.open_case(sent, &permitted, rests_on, epoch),
+            Some(affair) => self.go_on(sent, &permitted, (affair, step), rests_on, epoch).await,
         }
-        if !known {
-            findings.check(message.check_time(now))?;
-        }
-        let recipient = self.party_in(epoch, &message.claims().aud).await?.ok_or(RefusalCode::RecipientNotAllowed);
-        let recipient = findings.check(recipient)?;
-        call.note(|t| t.recipient = recipient.as_ref().map(|_| message.claims().aud.clone()));
-        if kind != MessageKind::Referral {
-            findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "kind", "opens_no_case")))?;
-        }
-        let sending = self.policy.may(caller.kind(), Deed::Submit { kind, recipient: aud });
-        if recipient.as_ref().is_some_and(|recipient| recipient.state != PartyState::Active)
-            || message.claims().aud == *caller.party()
-            || !sending.allow
-        {
-            let rules = sending.forbids.iter().map(ToString::to_string).collect();
-            findings.check(Err::<(), _>(Refusal { code: RefusalCode::RecipientNotAllowed, violations: Vec::new(), rules }))?;
-        }
-        findings.check(message.check_binding(&self.keys.kb.public().thumbprint()))?;
-        let schema = findings.check(self.schemas.for_message(
-            message.claims().kind,
-            &message.claims().sch.id,
-            &message.claims().sch.ver,
-            &message.claims().sch.sha256,
-        ))?;
-        if schema.is_some() {
-            call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
-        }
-        let disclosed = findings.check(message.disclose())?;
-        let rows = match (schema, &disclosed) {
-            (Some(schema), Some(disclosed)) => findings.check(check_content(schema, disclosed, message.claims().iat))?,
-            _ => None,
-        };
-        let rows = rows.map(|Content { rows, warnings }| {
-            // A second attempt of the same call finds the same.
-            sent.told.get_or_init(|| warnings);
-            rows
-        });
-        if message.claims().aud.kind().is_provider() && !message.is_padded() {
-            findings.check(Err::<(), _>(RefusalCode::PaddingRequired))?;
-        }
-        let agreement = findings.check(self.agreement_of_sender(caller, call, message, epoch).await)?;
-        let reliance = match &disclosed {
-            Some(disclosed) => findings.check(self.named_consent(sent, disclosed, epoch).await)?.map(Reliance),
-            None => None,
-        };
-        if disclosed.as_ref().is_some_and(|disclosed| disclosed.hidden.case.is_some()) {
-            findings.check(Err::<(), _>(Refusal::claim(RefusalCode::StateConflict, "case", "opens_a_case")))?;
-        }
-        if !message.claims().pur.contains(&purpose) {
-            findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
-        }
-        let mut examined = Examined { recipient, rows, agreement, reliance, permitted: None };
-        if let (Some(recipient), Some(question)) =
-            (&examined.recipient, examined.question(sent, &self.policy, Relation::Assigned, ends, now))
-        {
-            let permitted = decision::decide_submission(message, &question, &message.claims().pur, &recipient.registration.purposes)
-                .inspect_err(|refusal| call.note(|t| t.rules = refusal.rules.iter().cloned().collect()));
-            let permitted = findings.check(permitted)?;
-            if let Some(permitted) = &permitted {
-                call.note(|t| t.rules.clone_from(permitted.rules()));
-                // What let it be sent at all made the decision too.
-                call.note(|t| t.rules.extend(opening.permits.iter().chain(sending.permits.iter()).map(ToString::to_string)));
-            }
-            examined.permitted = permitted;
-        }
-        Ok(examined)
     }
 
     /// The rows that open the case, under a data key of its own.
@@ -238,34 +180,18 @@ impl Gateway {
         call.note(|t| t.shred = Some(key_id));
         let own_id = self.ids.case_id()?;
         let consent_jti = consent.map(|c| c.row.jti);
+        let opened = Standing::opened(message.claims().kind, caller.party(), &message.claims().aud).ok_or(Failure::Corrupt("decision"))?;
+        let stands = |party: &PartyId, id| Write::CaseParty { case, party: party.clone(), id, relation: opened.relation(party) };
         let mut writes = vec![
             Write::DataKey(key_id, wrapped),
             Write::Case { case, kind: message.claims().kind, key: key_id, consent: consent_jti },
-            Write::CaseParty { case, party: caller.party().clone(), id: own_id, relation: Relation::Origin },
-            Write::CaseParty { case, party: message.claims().aud.clone(), id: self.ids.case_id()?, relation: Relation::Assigned },
-            Write::Message(MessageRow {
-                iss: caller.party().clone(),
-                jti: message.claims().jti,
-                aud: message.claims().aud.clone(),
-                case,
-                kind: message.claims().kind,
-                digest: message.digest(),
-                sealed,
-                idx: 0,
-                received: Timestamp::default(),
-            }),
-            Write::Evidence(EvidenceRow {
-                case,
-                iss: caller.party().clone(),
-                jti: message.claims().jti,
-                digest: message.digest(),
-                state: EvidenceState::Accepted,
-                receipt: self.ids.jti()?,
-                idx: 0,
-                leaf: message.digest(),
-                time: Timestamp::default(),
-            }),
+            stands(caller.party(), own_id),
+            stands(&message.claims().aud, self.ids.case_id()?),
         ];
+        if opened.state != CaseState::Open {
+            writes.push(Write::CaseState(case, opened.state));
+        }
+        writes.extend(self.stored(message, case, sealed)?);
         writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
@@ -275,131 +201,36 @@ impl Gateway {
         let subject = json!({"case": own_id, "message": message.claims().jti});
         Ok((With { writes, object: None, ground: Some(ground), narrows: false, key: Some(key) }, subject))
     }
+}
 
-    /// The agreement version a message names, if its sender may see it. Another's is told like one that is not there.
-    async fn agreement_of_sender(
-        &self,
-        caller: &Caller,
-        call: &Call,
-        message: &Verified<Message>,
-        epoch: u64,
-    ) -> Result<Arc<KnownAgreement>, Failure> {
-        let named = &message.claims().agr;
-        let known = self.agreement_in(epoch, &named.id, named.ver).await?;
-        known.filter(|known| may_see(&known.record, caller)).ok_or(RefusalCode::NoAgreement)?;
-        self.named_agreement(message, call, epoch).await
-    }
-
-    /// The agreement version a message names, by id, version and digest.
-    pub(super) async fn named_agreement(
-        &self,
-        message: &Verified<Message>,
-        call: &Call,
-        epoch: u64,
-    ) -> Result<Arc<KnownAgreement>, Failure> {
-        let named = &message.claims().agr;
-        let agreement = self.agreement_in(epoch, &named.id, named.ver).await?.ok_or(RefusalCode::NoAgreement)?;
-        let row = &agreement.row;
-        if row.sha256 != message.claims().agr.sha256 {
-            return Err(Refusal::claim(RefusalCode::NoAgreement, "agr", "sha256").into());
-        }
-        call.note(|t| t.agreement = Some(AgreementRef { id: row.id.clone(), ver: row.ver, sha256: row.sha256 }));
-        if !agreement.record.agreement.accepts_schema(message.claims().kind, &message.claims().sch.ver) {
-            return Err(Refusal::claim(RefusalCode::SchemaMismatch, "sch", "agreement").into());
-        }
-        Ok(agreement)
-    }
-
-    /// The consent a message names, if the sender may rely on it (protocol section 2, "Consent rules").
-    async fn named_consent(&self, sent: Sent<'_>, disclosed: &Disclosed, epoch: u64) -> Result<Option<StandingConsent>, Failure> {
-        let Sent { caller, call, message, known, .. } = sent;
-        let Some(reference) = &disclosed.hidden.con else {
-            let skips = self.policy.basis_group(message.claims().bas) != BasisGroup::Consent && message.claims().bref.is_some();
-            return if skips { Ok(None) } else { Err(RefusalCode::NoConsent.into()) };
+impl Gateway {
+    /// A message with the evidence that it was accepted.
+    pub(super) fn stored(&self, message: &Verified<Message>, case: CaseKey, sealed: Sealed) -> Result<[Write; 2], Failure> {
+        let Claims { iss, jti, aud, kind, .. } = message.claims();
+        let row = MessageRow {
+            iss: iss.clone(),
+            jti: *jti,
+            aud: aud.clone(),
+            case,
+            kind: *kind,
+            digest: message.digest(),
+            sealed,
+            idx: 0,
+            received: Timestamp::default(),
         };
-        let none = |rule| Refusal::claim(RefusalCode::NoConsent, "con", rule);
-        let consent = self.consent(&reference.jti).await?.ok_or_else(|| none("registered"))?;
-        // First of all: what is another's is told like what is not there.
-        if consent.row.collector != *caller.party() {
-            return Err(none("registered").into());
-        }
-        self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
-        // A refusal that names the consent is erased with it.
-        call.note(|t| t.shred = Some(consent.row.sealed.key));
-        if consent.row.sha256 != reference.sha256 {
-            return Err(none("sha256").into());
-        }
-        if disclosed.hidden.sub.as_ref() != Some(&consent.open.subject) {
-            return Err(none("sub").into());
-        }
-        if consent.row.superseded_by.is_some() {
-            return Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "superseded").into());
-        }
-        // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
-        let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
-        if stands && !known && self.case_of(&consent).await?.is_some() {
-            return Err(none("bound_to_another_case").into());
-        }
-        call.note(|t| t.consent = Some(reference.jti));
-        Ok(Some(consent))
+        let evidence = EvidenceRow {
+            case,
+            iss: iss.clone(),
+            jti: *jti,
+            digest: message.digest(),
+            state: EvidenceState::Accepted,
+            receipt: self.ids.jti()?,
+            idx: 0,
+            leaf: message.digest(),
+            time: Timestamp::default(),
+        };
+        Ok([Write::Message(row), Write::Evidence(evidence)])
     }
-}
-
-impl Examined<'_> {
-    /// What a decision about the message rests on; none where the road did not establish it.
-    pub(super) fn question<'q>(
-        &'q self,
-        sent: Sent<'q>,
-        policy: &'q PolicySet,
-        relation: Relation,
-        ends: Timestamp,
-        now: Timestamp,
-    ) -> Option<Question<'q>> {
-        let (rows, agreement, Reliance(consent)) = (self.rows.as_ref()?, self.agreement.as_ref()?, self.reliance.as_ref()?);
-        let claims = sent.message.claims();
-        let exchange = Exchange { sender: sent.caller.party(), reader: &claims.aud, kind: claims.kind, basis: claims.bas, relation };
-        let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
-        Some(Question { policy, exchange, rights, rows, ends, now })
-    }
-}
-
-/// What a body holds: its rows with their classes, and what its sender is to be told about them.
-pub(super) struct Content {
-    pub(super) rows: Vec<Row>,
-    pub(super) warnings: Vec<Violation>,
-}
-
-/// Checks the body against its schema, the rules of its rows at the time of sending, and for individual numbers; gives each row its class.
-pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent: Timestamp) -> Result<Content, Refusal> {
-    let body = disclosed.body();
-    let invalid = |violations| Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() };
-    let violations = schema.check(&body);
-    if !violations.is_empty() {
-        return Err(invalid(violations));
-    }
-    let numbers: Vec<Violation> = disclosed
-        .rows
-        .iter()
-        .filter(|row| holds_my_number(&row.value))
-        .filter_map(|row| Some(Violation::of_row(&row.key, schema.class_of(&row.key)?, "my_number")))
-        .collect();
-    if !numbers.is_empty() {
-        return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
-    }
-    let findings = schema.check_rules(&body, sent);
-    if !findings.violations.is_empty() {
-        return Err(invalid(findings.violations));
-    }
-    Ok(Content { rows: classes(schema, disclosed)?, warnings: findings.warnings })
-}
-
-/// The class of each row. A row without one cannot be decided about.
-pub(super) fn classes(schema: &MessageSchema, disclosed: &Disclosed) -> Result<Vec<Row>, Refusal> {
-    let rows: Vec<Row> =
-        disclosed.rows.iter().filter_map(|row| Some(Row { key: row.key.clone(), class: schema.class_of(&row.key)? })).collect();
-    let keys: BTreeSet<_> = rows.iter().map(|row| &row.key).collect();
-    let open = rows.iter().all(|row| row.class != FieldClass::Prohibited);
-    if keys.len() == disclosed.rows.len() && open { Ok(rows) } else { Err(RefusalCode::SchemaInvalid.into()) }
 }
 
 /// What the ciphertext of a message is bound to: whoever changes the row that says for whom it is, and in which case, gets nothing opened.

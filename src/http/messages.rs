@@ -20,11 +20,28 @@ pub(super) async fn refer(Extension(exchange): Extension<Exchange>, body: Body) 
         })
         .await?;
     let location = accepted.subject.get("case").and_then(|case| case.as_str()).map(|case| format!("/v1/cases/{case}"));
-    let mut response = reply::json(&exchange, StatusCode::CREATED, &accepted)?;
+    Ok(created(reply::json(&exchange, StatusCode::CREATED, &accepted)?, location))
+}
+
+/// Says where what was made is found.
+fn created(mut response: Response, location: Option<String>) -> Response {
     if let Some(location) = location.and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(response)
+    response
+}
+
+/// `POST /v1/cases/{id}/messages`.
+pub(super) async fn submit(Extension(exchange): Extension<Exchange>, path: Segments, body: Body) -> Result<Response, Problem> {
+    let (call, bytes) = exchange.call_with_body(Operation::MessageSubmit, "application/jose", body).await?;
+    let accepted = exchange
+        .recorded(&call, Operation::MessageSubmit, "application/json", async {
+            Box::pin(exchange.gateway().submit_message(&exchange.caller, &call, &path.get("id")?, &bytes)).await
+        })
+        .await?;
+    let named = |member| accepted.subject.get(member).and_then(|id| id.as_str());
+    let location = named("case").zip(named("message")).map(|(case, message)| format!("/v1/cases/{case}/messages/{message}"));
+    Ok(created(reply::json(&exchange, StatusCode::CREATED, &accepted)?, location))
 }
 
 /// `POST /v1/explain`.

@@ -50,7 +50,7 @@ pub fn public_router(public: Arc<Public>) -> Router {
         .route("/v1/explain", post(messages::explain))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/{id}", get(cases::read))
-        .route("/v1/cases/{id}/messages", get(messages::list))
+        .route("/v1/cases/{id}/messages", get(messages::list).post(messages::submit))
         .route("/v1/cases/{id}/messages/{jti}", get(messages::read))
         .route("/v1/cases/{id}/acknowledgements", post(messages::acknowledge))
         .route("/v1/cases/{id}/receipts", get(cases::receipts))

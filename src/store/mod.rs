@@ -247,6 +247,8 @@ pub trait Cases: Send + Sync {
     async fn message(&self, case: &CaseKey, jti: &Jti) -> Result<Option<MessageRow>, StoreError>;
     /// Messages of a case that the party sent or received, ascending by index, without content.
     async fn messages(&self, case: &CaseKey, party: &PartyId, after: Option<u64>, limit: u32) -> Result<Vec<MessageHead>, StoreError>;
+    /// All messages of a case without content, whoever sent them: what its life rests on.
+    async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError>;
     /// Evidence about messages that the party sent in the case, ascending by index.
     async fn evidence(&self, case: &CaseKey, iss: &PartyId) -> Result<Vec<EvidenceRow>, StoreError>;
 }

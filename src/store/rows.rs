@@ -167,7 +167,7 @@ pub struct CaseRow {
     pub state: CaseState,
     /// Revision: moves with every change of state or relation.
     pub revision: u64,
-    /// Kind of the message that opened it.
+    /// Kind of the first message that the party sent or received in it; for others, of the one that opened it.
     pub kind: MessageKind,
     /// When the party first got it.
     pub received: Timestamp,
@@ -229,6 +229,8 @@ pub struct MessageRow {
 pub struct Addressed {
     /// How the reader stands to the case.
     pub relation: Relation,
+    /// State of the case.
+    pub state: CaseState,
     /// The message.
     pub message: MessageRow,
     /// The data key it is sealed under, wrapped; none after erasure.

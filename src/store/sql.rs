@@ -83,18 +83,22 @@ pub(super) const END_CONSENT: &str = "UPDATE consent SET ended = 1 WHERE jti = $
 pub(super) const SUPERSEDE_CONSENT: &str = "UPDATE consent SET ended = 1, superseded_by = $2 WHERE jti = $1 AND superseded_by IS NULL";
 pub(super) const BIND_CONSENT: &str = "UPDATE consent SET case_ = $2 WHERE jti = $1 AND (case_ IS NULL OR case_ = $2)";
 
-pub(super) const CASE: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
-     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+pub(super) const CASE: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, \
+     COALESCE((SELECT m.kind FROM message m WHERE m.case_ = p.case_ AND (m.aud = p.party OR m.iss = p.party) ORDER BY m.idx LIMIT 1), c.kind), \
+     p.received, p.updated, p.updated_idx, CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
      FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key WHERE p.id = $1 AND p.party = $2";
-pub(super) const CASE_PARTIES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
-     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+pub(super) const CASE_PARTIES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, \
+     COALESCE((SELECT m.kind FROM message m WHERE m.case_ = p.case_ AND (m.aud = p.party OR m.iss = p.party) ORDER BY m.idx LIMIT 1), c.kind), \
+     p.received, p.updated, p.updated_idx, CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
      FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key WHERE p.case_ = $1 ORDER BY p.party";
-pub(super) const CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
-     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+pub(super) const CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, \
+     COALESCE((SELECT m.kind FROM message m WHERE m.case_ = p.case_ AND (m.aud = p.party OR m.iss = p.party) ORDER BY m.idx LIMIT 1), c.kind), \
+     p.received, p.updated, p.updated_idx, CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
      FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key \
      WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation <> 'none' AND k.wrapped IS NOT NULL AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
-pub(super) const FOREIGN_CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, c.kind, p.received, p.updated, p.updated_idx, \
-     CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+pub(super) const FOREIGN_CASES: &str = "SELECT p.case_, p.id, p.party, p.relation, c.state, c.revision, \
+     COALESCE((SELECT m.kind FROM message m WHERE m.case_ = p.case_ AND (m.aud = p.party OR m.iss = p.party) ORDER BY m.idx LIMIT 1), c.kind), \
+     p.received, p.updated, p.updated_idx, CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
      FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key \
      WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation = 'none' AND k.wrapped IS NOT NULL AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
 pub(super) const CASE_OF_ANY: &str = "SELECT case_ FROM case_party WHERE id = $1";
@@ -123,13 +127,14 @@ pub(super) const ERASE_TAG: &str = "DELETE FROM ledger_index WHERE tag = $1 AND 
 
 pub(super) const FIRST_MESSAGE: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message \
      WHERE case_ = $1 AND aud = $2 ORDER BY idx LIMIT 1";
-pub(super) const ADDRESSED: &str = "SELECT p.relation, k.wrapped, m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, m.key, m.sealed \
-     FROM case_party p JOIN message m ON m.case_ = p.case_ AND m.aud = p.party LEFT JOIN data_key k ON k.id = m.key \
+pub(super) const ADDRESSED: &str = "SELECT p.relation, c.state, k.wrapped, m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, m.key, m.sealed \
+     FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN message m ON m.case_ = p.case_ AND m.aud = p.party LEFT JOIN data_key k ON k.id = m.key \
      WHERE p.id = $1 AND p.party = $2 ORDER BY m.idx LIMIT 1";
 pub(super) const MESSAGE: &str =
     "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message WHERE case_ = $1 AND jti = $2";
 pub(super) const MESSAGES: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received FROM message \
      WHERE case_ = $1 AND (iss = $2 OR aud = $2) AND idx > $3 ORDER BY idx LIMIT $4";
+pub(super) const CASE_HEADS: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received FROM message WHERE case_ = $1 ORDER BY idx";
 pub(super) const INSERT_MESSAGE: &str = "INSERT INTO message (iss, jti, aud, case_, kind, digest, idx, received, key, sealed) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 pub(super) const EVIDENCE: &str = "SELECT v.jti, v.digest, v.state, v.receipt, v.idx, l.leaf_hash, v.time FROM evidence v \

@@ -231,7 +231,10 @@ pub const fn refusal(code: RefusalCode) -> RefusalText {
         ),
         RefusalCode::StateConflict => text(
             ["The state does not allow this now", "今の状態では行えません"],
-            ["Read the current state and repeat the step that it allows.", "現在の状態を確かめ、可能な手続きをしてください。"],
+            [
+                "Take a step that the state allows. Where a case is concerned, violations name the kinds that are possible now.",
+                "今の状態でできる手続きをしてください。事案については、今できる種別が violations にあります。",
+            ],
         ),
         RefusalCode::MessageTooOld => text(
             ["The message is too old", "文書が古すぎます"],

@@ -35,11 +35,11 @@ const EXPLAIN: &str = "/v1/explain";
 /// The refusals of the call itself that only this route and the submission share.
 pub(crate) fn cases() -> Vec<Case> {
     let ask = operation_case().ask;
-    vec![Case::new("POST /v1/explain", RefusalCode::OperationNotAllowed, "a group home", move |world| {
+    vec![Case::new("POST /v1/explain", RefusalCode::OperationNotAllowed, "an auditor", move |world| {
         let asking = ask(world);
         Box::pin(async move {
             let sent = asking.await;
-            Ask::post(&sent.by, EXPLAIN, PLACEMENT, "application/jose", sent.body)
+            Ask::post(&sent.by, EXPLAIN, Purpose::AuditReview, "application/jose", sent.body)
         })
     })]
 }

@@ -55,6 +55,8 @@ mod ledger_processes;
 mod ledger_properties;
 mod ledger_sequencer;
 mod ledger_stage;
+mod life_of_a_case;
+mod life_stage;
 mod message_envelope;
 mod message_fixture;
 mod message_kinds;

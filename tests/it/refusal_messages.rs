@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     exchange_stage::{
+        AUDITOR,
         party::{Party, new_jti, now},
         story::{Consent, PLACEMENT},
     },
@@ -303,9 +304,9 @@ async fn a_party_of_a_kind_that_opens_no_cases_may_not_send() {
 
 /// Refused for who asks, whatever is sent.
 pub(crate) fn operation_case() -> Case {
-    Case::new("POST /v1/referrals", RefusalCode::OperationNotAllowed, "a group home", |world| {
-        let home = world.party(HOME);
-        let envelope = home.seal(&good(world));
-        Ask::post(home, "/v1/referrals", PLACEMENT, "application/jose", envelope).ready()
+    Case::new("POST /v1/referrals", RefusalCode::OperationNotAllowed, "an auditor", |world| {
+        let auditor = world.party(AUDITOR);
+        let envelope = auditor.seal(&good(world));
+        Ask::post(auditor, "/v1/referrals", Purpose::AuditReview, "application/jose", envelope).ready()
     })
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::cast::Cast;
 use crate::{
     cli::CliError,
-    client::{ConsentDraft, Referral, SignedConsent},
+    client::{ConsentDraft, Content, SignedConsent},
     domain::{
         agreement::{AgreementStanding, Side},
         codes::{LegalBasis, MessageKind, Purpose},
@@ -114,8 +114,8 @@ impl Material {
     }
 
     /// A referral of some of the rows to the municipality, under the consent.
-    pub(super) fn referral(&self, cast: &Cast, consent: &SignedConsent, keep: impl Fn(&FieldKey) -> bool) -> Referral {
-        Referral {
+    pub(super) fn referral(&self, cast: &Cast, consent: &SignedConsent, keep: impl Fn(&FieldKey) -> bool) -> Content {
+        Content {
             aud: cast.municipality.party().clone(),
             body: self.rows.iter().filter(|(key, _)| keep(key)).cloned().collect(),
             consent: Some((consent.sub().clone(), consent.reference())),

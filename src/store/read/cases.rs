@@ -70,9 +70,10 @@ impl<D: Database> Cases for SqlStore<D> {
     async fn addressed(&self, party: &PartyId, id: &CaseId) -> Result<Option<Addressed>, StoreError> {
         let query = Statement::new(sql::ADDRESSED).blob(id.uuid().as_bytes()).text(party.to_string());
         let row: Option<AddressedColumns> = self.one(query).await?;
-        let Some((relation, wrapped, iss, jti, aud, case, kind, digest, idx, received, key, sealed)) = row else { return Ok(None) };
+        let Some((relation, state, wrapped, iss, jti, aud, case, kind, digest, idx, received, key, sealed)) = row else { return Ok(None) };
         let relation = decode::parse("case_party.relation", &relation)?;
-        Ok(Some(Addressed { relation, message: message((iss, jti, aud, case, kind, digest, idx, received, key, sealed))?, wrapped }))
+        let state = decode::parse("case_.state", &state)?;
+        Ok(Some(Addressed { relation, state, message: message((iss, jti, aud, case, kind, digest, idx, received, key, sealed))?, wrapped }))
     }
 
     async fn first_message(&self, case: &CaseKey, aud: &PartyId) -> Result<Option<MessageRow>, StoreError> {
@@ -94,6 +95,11 @@ impl<D: Database> Cases for SqlStore<D> {
             .int(decode::after(after))
             .int(i64::from(limit));
         let rows: Vec<HeadColumns> = self.all(query).await?;
+        rows.into_iter().map(message_head).collect()
+    }
+
+    async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError> {
+        let rows: Vec<HeadColumns> = self.all(Statement::new(sql::CASE_HEADS).blob(case.uuid().as_bytes())).await?;
         rows.into_iter().map(message_head).collect()
     }
 
@@ -174,8 +180,8 @@ fn message((iss, jti, aud, case, kind, digest, idx, received, key, sealed): Mess
     })
 }
 
-/// Relation and wrapped key, then the message.
-type AddressedColumns = (String, Option<Vec<u8>>, String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64, Vec<u8>, Vec<u8>);
+/// Relation, state and wrapped key, then the message.
+type AddressedColumns = (String, String, Option<Vec<u8>>, String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64, Vec<u8>, Vec<u8>);
 
 type EvidenceColumns = (Vec<u8>, Vec<u8>, String, Vec<u8>, i64, Vec<u8>, i64);
 

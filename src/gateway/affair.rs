@@ -1,0 +1,134 @@
+//! A case as one of its parties stands in it: what a later message rests on.
+
+use super::{
+    Gateway,
+    call::{Call, Caller},
+    delegates::{Delegated, standing},
+    failure::Failure,
+    submit::Sent,
+};
+use crate::{
+    domain::{
+        case::Relation,
+        ids::{CaseId, CaseKey},
+        life::{Act, Change, Outcome, Sent as Passed, Standing, reads_as},
+        party::PartyId,
+        refusal::{Refusal, RefusalCode, Violation},
+        time::Timestamp,
+    },
+    message::{disclosed::Disclosed, submission::Claims},
+    policy::Deed,
+    store::{CaseRow, DataKeyId},
+};
+
+/// Where a message belongs.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// It opens a case.
+    Opens,
+    /// It comes into this one.
+    Within(&'a Affair),
+}
+
+impl Place<'_> {
+    /// The case it comes into.
+    pub(super) const fn case(self) -> Option<CaseKey> {
+        match self {
+            Self::Opens => None,
+            Self::Within(affair) => Some(affair.row.case),
+        }
+    }
+}
+
+/// A case that is there.
+pub(super) struct Affair {
+    /// As the sender knows it.
+    pub row: CaseRow,
+    /// As everybody in it does.
+    pub parties: Vec<CaseRow>,
+    pub standing: Standing,
+    /// The earliest end of the delegations that it rests on.
+    pub until: Option<Timestamp>,
+    pub key: DataKeyId,
+}
+
+/// What a message makes of a case, and as what its reader and its sender see it.
+pub(super) struct Step {
+    pub change: Change,
+    pub reader: Relation,
+    pub sender: Relation,
+}
+
+impl Step {
+    /// What opens a case makes all of it.
+    pub(super) fn opening(opened: &Standing, claims: &Claims) -> Self {
+        Self { change: Change::default(), reader: opened.relation(&claims.aud), sender: opened.relation(&claims.iss) }
+    }
+}
+
+impl Gateway {
+    /// The case as the caller, or the one it acts for, stands to it; not found for everybody else.
+    pub(super) async fn place_in(&self, caller: &Caller, epoch: u64, id: &CaseId) -> Result<(CaseRow, Option<Delegated>), Failure> {
+        let row = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
+        if row.relation != Relation::None {
+            return Ok((row, None));
+        }
+        let (_, delegation) = self.delegated_case(caller.party(), epoch, row.clone()).await?.ok_or(RefusalCode::NotFound)?;
+        Ok((row, Some(delegation)))
+    }
+
+    /// A case for a message to `aud`; notes what it is about. What is read after the revision can only be newer: then the entry is handed back.
+    pub(super) async fn affair(&self, caller: &Caller, call: &Call, epoch: u64, id: &CaseId, aud: &PartyId) -> Result<Affair, Failure> {
+        let (row, delegation) = self.place_in(caller, epoch, id).await?;
+        standing(&row)?;
+        let parties = self.store.case_parties(&row.case).await?;
+        let sent = self.store.case_heads(&row.case).await?;
+        let key = self.store.case_key(&row.case).await?.ok_or(Failure::Corrupt("case"))?;
+        let mut life = Standing {
+            state: row.state,
+            opened_by: sent.first().ok_or(Failure::Corrupt("case"))?.kind,
+            parties: parties.iter().map(|row| (row.party.clone(), row.relation)).collect(),
+            delegates: delegation.iter().map(|delegation| (caller.party().clone(), delegation.by.clone())).collect(),
+            sent: sent.into_iter().map(|head| Passed { kind: head.kind, from: head.iss, to: head.aud }).collect(),
+        };
+        let mut until = delegation.as_ref().map(|delegation| delegation.until);
+        let known_to = parties.iter().find(|row| row.party == *aud && row.relation == Relation::None);
+        if let Some(known_to) = known_to
+            && let Some((_, theirs)) = self.delegated_case(aud, epoch, known_to.clone()).await?
+        {
+            until = Some(until.map_or(theirs.until, |until| until.min(theirs.until)));
+            life.delegates.insert(aud.clone(), theirs.by);
+        }
+        call.note(|t| (t.case, t.shred) = (Some(row.case), Some(key)));
+        call.note(|t| t.acting_for = delegation.map(|delegation| delegation.by));
+        Ok(Affair { row, parties, standing: life, until, key })
+    }
+
+    /// What the message makes of its case.
+    pub(super) fn step(&self, sent: Sent<'_>, affair: &Affair, disclosed: &Disclosed) -> Result<Step, Refusal> {
+        let claims = sent.message.claims();
+        if disclosed.hidden.case != Some(affair.row.id) {
+            return Err(Refusal::claim(RefusalCode::StateConflict, "case", "another_case"));
+        }
+        let said = Outcome::row(claims.kind).and_then(|name| disclosed.rows.iter().find(|row| row.key.as_str() == name));
+        let outcome = said.and_then(|row| row.value.as_str()).and_then(|code| Outcome::read(claims.kind, code));
+        let act = Act { kind: claims.kind, from: sent.caller.party(), to: &claims.aud, outcome };
+        let life = &affair.standing;
+        let change = life.step(&act).map_err(|illegal| {
+            let passes = |kind| self.policy.may(sent.caller.kind(), Deed::Submit { kind, recipient: claims.aud.kind() }).allow;
+            let has_form = |kind| self.schemas.messages().any(|schema| schema.kind() == kind);
+            let possible = illegal.possible.into_iter().filter(|kind| passes(*kind) && has_form(*kind));
+            let mut violations: Vec<_> = possible.map(|kind| Violation::of_claim("kind", kind.as_str())).collect();
+            if violations.is_empty() {
+                violations.push(Violation::of_claim("kind", NOTHING_POSSIBLE));
+            }
+            Refusal { code: RefusalCode::StateConflict, violations, rules: Vec::new() }
+        })?;
+        let state = change.state.unwrap_or(life.state);
+        let seen_by = |party: &PartyId| reads_as(state, party.kind(), change.relation(life, party), claims.kind);
+        Ok(Step { reader: seen_by(&claims.aud), sender: seen_by(sent.caller.party()), change })
+    }
+}
+
+/// What stands in the place of the possible kinds where there are none.
+const NOTHING_POSSIBLE: &str = "nothing_possible";
