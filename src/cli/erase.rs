@@ -13,9 +13,10 @@ use crate::{
     config::Config,
     domain::{entry::ErasureReason, ids::CaseId, party::PartyId, refusal::RefusalCode},
     gateway::{Erased, Erasure, Failure},
+    ledger::LedgerError,
     message::disclosed::Pseudonym,
     startup::{self, StartupError},
-    store::Leftover,
+    store::{Leftover, StoreError},
     text::Lang,
 };
 
@@ -74,12 +75,36 @@ pub(super) async fn run(args: EraseArgs, voice: Voice) -> Result<(), CliError> {
             format!("nothing was erased: {party} stands in no case {case}. Each party knows a case by an id of its own: take the id from that party"),
             format!("消去していません: {party} の案件に {case} はありません。案件の ID は機関ごとに違います。その機関から見た ID を指定してください"),
         ),
+        StartupError::Erasure(Failure::Ledger(LedgerError::OutcomeUnknown) | Failure::Store(StoreError::CommitUnknown(_))) => CliError::unverified(
+            "whether the case was erased is not known: the connection to the database was lost while it was written. Run the same command again: it says that \
+             the case was erased before, or erases it.",
+            "消去されたかどうか分かりません。書き込み中にデータベースとの接続が切れました。同じコマンドをもう一度実行してください。消去済みならそう表示し、\
+             そうでなければ消去します。",
+        ),
         other => failed(other),
     })?;
+    let (left, uncut) = match left.transpose() {
+        Ok(left) => (left, None),
+        Err(error) => (None, Some(error)),
+    };
     if voice.json {
-        return say(as_json(&erased, left, args.dry_run));
+        say(as_json(&erased, left, args.dry_run))?;
+    } else {
+        lines(&erased, left, args.dry_run, voice.lang).iter().try_for_each(say)?;
     }
-    lines(&erased, left, args.dry_run, voice.lang).iter().try_for_each(say)
+    uncut.map_or(Ok(()), |error| Err(not_cut(&error)))
+}
+
+/// The erasure stands; what it left in the files of the database is not known.
+fn not_cut(error: &StartupError) -> CliError {
+    CliError::unverified(
+        format!(
+            "the case is erased, but the database's log could not be cut ({error}). Run the same command again: it changes nothing else."
+        ),
+        format!(
+            "消去は完了しましたが、書込みログを切り詰められませんでした（{error}）。同じコマンドをもう一度実行してください（ほかは何も変わりません）。"
+        ),
+    )
 }
 
 fn as_json(erased: &Erased, left: Option<Leftover>, dry_run: bool) -> serde_json::Value {
@@ -131,5 +156,7 @@ mod tests {
         let again = Erased { before: true, ..Erased::default() };
         assert_eq!(lines(&again, Some(Leftover::Log), false, Lang::En).len(), 2);
         assert_eq!(as_json(&erased, Some(Leftover::Owner), false)["left"], "owner");
+        let CliError::Unverified { en, ja } = not_cut(&StartupError::NoOwnKey) else { panic!("the erasure stands") };
+        assert!(en.contains("is erased") && ja.contains("消去は完了"), "{en} {ja}");
     }
 }

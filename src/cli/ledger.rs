@@ -8,7 +8,10 @@ use serde_json::json;
 use super::{CliError, Voice, backup::read, serve::told};
 use crate::{
     clock::SystemClock,
-    startup::keeping::{self, Adopted, Renamed},
+    startup::{
+        StartupError,
+        keeping::{self, Adopted, Renamed},
+    },
     text::Lang,
 };
 
@@ -88,12 +91,16 @@ async fn reopen(args: ReopenArgs, voice: Voice) -> Result<(), CliError> {
         .await
         .map_err(|error| told(&error, "the ledger was not opened again", "台帳を開き直せません"))?;
     let Renamed { reopened, vkey, aside } = &renamed;
+    let (aside, unmarked) = match aside {
+        Ok(aside) => (aside.as_ref(), None),
+        Err(error) => (None, Some(unmarked(error))),
+    };
     if voice.json {
         println!(
             "{}",
             json!({"index": reopened.index, "reopens": reopened.reopening, "vkey": vkey.to_string(), "aside": aside, "checkpoint": reopened.note})
         );
-        return Ok(());
+        return unmarked.map_or(Ok(()), Err);
     }
     let reopening = &reopened.reopening;
     let (index, from, to, survived) = (reopened.index, &reopening.from, &reopening.origin, reopening.survived.size);
@@ -116,7 +123,21 @@ async fn reopen(args: ReopenArgs, voice: Voice) -> Result<(), CliError> {
     for (number, step) in (1..).zip(steps(to, &vkey.to_string(), survived, voice.lang)) {
         println!("  {number}. {step}");
     }
-    Ok(())
+    unmarked.map_or(Ok(()), Err)
+}
+
+/// The break is on record, and this gateway has no mark yet.
+fn unmarked(error: &StartupError) -> CliError {
+    CliError::unverified(
+        format!(
+            "the ledger is open under its new name, but the high-water mark could not be made ({error}). Do not run this again: do the steps above, and here \
+             too `tsunagi ledger adopt -c FILE`."
+        ),
+        format!(
+            "台帳は新しい名前で開き直しましたが、最高水位ファイルを作れませんでした（{error}）。このコマンドを繰り返さず、上の手順を進め、このゲートウェイでも \
+             `tsunagi ledger adopt -c FILE` を実行してください。"
+        ),
+    )
 }
 
 fn kept(aside: &std::path::Path, lang: Lang) -> String {

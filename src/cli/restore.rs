@@ -8,7 +8,10 @@ use serde_json::json;
 use super::{CliError, Voice, backup, serve::told};
 use crate::{
     ledger::HighWaterError,
-    startup::keeping::{self, MarkState},
+    startup::{
+        StartupError,
+        keeping::{self, MarkState},
+    },
     text::Lang,
 };
 
@@ -34,15 +37,23 @@ pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError>
         .await
         .map_err(|error| told(&error, "nothing was restored", "何も戻していません"))?;
     let stored = copied.examined.head.size;
+    let unknown = |error: &StartupError| {
+        told(
+            error,
+            "it is restored, but whether the gateway may serve it could not be found out",
+            "戻しましたが、起動できる状態かどうかを確かめられません",
+        )
+    };
     if voice.json {
-        let (state, shown) = match &state {
-            MarkState::Fits { shown } => ("fits", Some(*shown)),
-            MarkState::Behind { shown } => ("behind", Some(*shown)),
-            MarkState::Forked { shown } => ("forked", Some(*shown)),
-            MarkState::Unusable(_) => ("unusable", None),
+        let (code, shown) = match &state {
+            Ok(MarkState::Fits { shown }) => ("fits", Some(*shown)),
+            Ok(MarkState::Behind { shown }) => ("behind", Some(*shown)),
+            Ok(MarkState::Forked { shown }) => ("forked", Some(*shown)),
+            Ok(MarkState::Unusable(_)) => ("unusable", None),
+            Err(_) => ("unknown", None),
         };
-        println!("{}", json!({"restored": backup::facts(&copied), "mark": state, "shown": shown}));
-        return Ok(());
+        println!("{}", json!({"restored": backup::facts(&copied), "mark": code, "shown": shown}));
+        return state.map(drop).map_err(|error| unknown(&error));
     }
     let place = copied.place.as_ref().map_or_else(|| "PostgreSQL".to_owned(), |place| place.display().to_string());
     println!(
@@ -52,7 +63,7 @@ pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError>
             Lang::Ja => format!("{place}: 戻して検証しました（台帳は {stored} 件）。"),
         }
     );
-    println!("{}", verdict(&state, stored, voice.lang));
+    println!("{}", verdict(&state.map_err(|error| unknown(&error))?, stored, voice.lang));
     Ok(())
 }
 

@@ -35,6 +35,13 @@ pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> 
 
 /// The error with what to do about it: what is written in files is usage, what is stored does not verify.
 pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
+    if let StartupError::Store(StoreError::CommitUnknown(_)) | StartupError::Ledger(LedgerError::OutcomeUnknown) = error {
+        return CliError::unverified(
+            "whether it was done is not known: the connection to the database was lost while it was written. Look with `tsunagi check -c FILE` what stands \
+             before anything else is done.",
+            "完了したかどうか分かりません。書き込み中にデータベースとの接続が切れました。ほかのことをする前に、`tsunagi check -c FILE` で状態を確かめてください。",
+        );
+    }
     let remedy = remedy(error);
     // What a database server says is told, never what was sent to it.
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -161,5 +168,20 @@ pub(super) const fn mark_remedy(error: &HighWaterError) -> (&'static str, &'stat
             "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",
             "ゲートウェイごとに、その利用者が書き込める最高水位ファイル（`ledger.high_water`）を指定してください。",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_whose_outcome_is_unknown_is_not_called_undone() {
+        let error = StartupError::Ledger(LedgerError::OutcomeUnknown);
+        let CliError::Unverified { en, ja } = told(&error, "nothing was restored", "何も戻していません") else {
+            panic!("{error}")
+        };
+        assert!(en.contains("not known") && !en.contains("nothing was"), "{en}");
+        assert!(ja.contains("分かりません") && !ja.contains("戻していません"), "{ja}");
     }
 }

@@ -94,10 +94,11 @@ pub async fn inspect(store: &dyn Store, openings: &dyn Openings, anchors: &Ancho
 /// before, and the entry that says so stands behind.
 async fn erased_behind(store: &dyn Store, size: u64) -> Result<bool, LedgerError> {
     let filter = LedgerFilter { entry_type: Some(EntryType::Erasure.as_str().to_owned()), ..LedgerFilter::default() };
-    let end = store.head().await.map_err(|error| failed(&error))?.size;
+    // What does not read back is in the report, and no erasure is the cause of it.
+    let Some(head) = legible(store.head().await)? else { return Ok(false) };
     let mut after = size.checked_sub(1);
     loop {
-        let found = store.find(&filter, after, end, 1).await.map_err(|error| failed(&error))?;
+        let Some(found) = legible(store.find(&filter, after, head.size, 1).await)? else { return Ok(false) };
         if !found.rows.is_empty() {
             return Ok(true);
         }
@@ -388,6 +389,15 @@ fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problem
         problems,
         further,
         remarks,
+    }
+}
+
+/// What was read; none where what is stored does not read back.
+fn legible<T>(read: Result<T, StoreError>) -> Result<Option<T>, LedgerError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::Corrupt(_)) => Ok(None),
+        Err(error) => Err(failed(&error)),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::{
     store::{self, Leftover},
 };
 
-/// Erases a case, or says what that would destroy. With what is left of it in files of the database; nothing of that for a rehearsal.
+/// Erases a case, or says what that would destroy. With what is left of it in files of the database, or why that could not be cut: the erasure stands
+/// all the same. Nothing of that for a rehearsal.
 ///
 /// # Errors
 /// As [`super::open`]; [`StartupError::Erasure`] when the party does not stand in such a case or the ledger cannot record it.
@@ -19,7 +20,7 @@ pub async fn erase(
     clock: Arc<dyn Clock>,
     erasure: &Erasure<'_>,
     rehearse: bool,
-) -> Result<(Erased, Option<Leftover>), StartupError> {
+) -> Result<(Erased, Option<Result<Leftover, StartupError>>), StartupError> {
     let store = store::open(database(config)?).await?;
     let policy = policies(config)?;
     let in_force = store.head().await?.policy;
@@ -36,5 +37,5 @@ pub async fn erase(
     }
     store.close().await;
     let erased = outcome.map_err(StartupError::Erasure)?;
-    Ok((erased, left.transpose().map_err(StartupError::Erasure)?))
+    Ok((erased, left.map(|left| left.map_err(StartupError::Erasure))))
 }

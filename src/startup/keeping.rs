@@ -72,11 +72,16 @@ pub async fn back_up(config: &Config, place: &Path) -> Result<Copied, StartupErr
     settle(staged, copied).await
 }
 
-/// Puts a copy where the configured database will be; of a PostgreSQL database its tables belong to `owner`. What is there already is left alone.
+/// Puts a copy where the configured database will be; of a PostgreSQL database its tables belong to `owner`. What is there already is left alone. How what
+/// was restored stands to this gateway's mark is told apart from that: it is restored even if that cannot be found out.
 ///
 /// # Errors
 /// When there is a database, the copy is damaged, or belongs to another ledger or another key-encryption key.
-pub async fn restore(config: &Config, copy: &Path, owner: Option<&Address>) -> Result<(Copied, MarkState), StartupError> {
+pub async fn restore(
+    config: &Config,
+    copy: &Path,
+    owner: Option<&Address>,
+) -> Result<(Copied, Result<MarkState, StartupError>), StartupError> {
     let to = database(config)?;
     let copied = if let Some(url) = to.file() {
         let staged = store::stage(copy, url).await?;
@@ -89,10 +94,15 @@ pub async fn restore(config: &Config, copy: &Path, owner: Option<&Address>) -> R
         store::copy(&from.as_str().into(), &to, owner, Hold::Shared, TreeRecount::default()).await?;
         Copied { place: None, examined }
     };
+    // From here on it is restored, whatever is found.
+    Ok((copied, restored_state(config, to).await))
+}
+
+async fn restored_state(config: &Config, to: Address) -> Result<MarkState, StartupError> {
     let store = store::open(to).await?;
     let state = mark_state(config, &*store).await;
     store.close().await;
-    Ok((copied, state?))
+    state
 }
 
 /// A backup that an earlier version made gets the tables of this one; the backup itself stays as it is.
@@ -174,8 +184,8 @@ pub struct Renamed {
     pub reopened: Reopened,
     /// The key that opens heads from now on.
     pub vkey: VerifierKey,
-    /// Where the mark from before is kept.
-    pub aside: Option<PathBuf>,
+    /// Where the mark from before is kept, once the new one is there; or why it is not. The break is on record either way, and `ledger adopt` makes a mark.
+    pub aside: Result<Option<PathBuf>, StartupError>,
 }
 
 /// Opens a ledger that lost entries again, under another name. `known`: notes from before that others kept; `unknown`: nobody has one.
@@ -235,14 +245,20 @@ async fn reopen_stored(
     let node = Node { node: config.node.clone(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let reopened = reopen(Reopen { appender: &*store.appender(), reads: store, signer: &new, clock, node, known: newest }).await?;
     // If we crash here, the mark has the old name and nothing is served; adopting it goes on from here, because the ledger records the break.
+    let aside = new_mark(path, &reopened.note, new.verifier());
+    drop(mark);
+    Ok(Renamed { reopened, vkey: new.verifier().clone(), aside })
+}
+
+/// Puts a mark of the new name in the place of the one that is there. Says where that one is kept.
+fn new_mark(path: &Path, note: &str, key: &VerifierKey) -> Result<Option<PathBuf>, StartupError> {
     let aside = match std::fs::exists(path) {
         Ok(true) => Some(set_aside(path)?),
         Ok(false) => None,
-        Err(source) => return Err(HighWaterError::File { path: path.clone(), source }.into()),
+        Err(source) => return Err(HighWaterError::File { path: path.to_owned(), source }.into()),
     };
-    HighWater::create(path, &reopened.note, new.verifier())?;
-    drop(mark);
-    Ok(Renamed { reopened, vkey: new.verifier().clone(), aside })
+    HighWater::create(path, note, key)?;
+    Ok(aside)
 }
 
 /// A head in a file: a signed note, or the mark of another gateway.

@@ -178,6 +178,16 @@ impl Staged {
             ErrorKind::AlreadyExists => StoreError::Exists,
             kind => StoreError::File(kind),
         })?;
+        let settled = self.settled().await;
+        if settled.is_err() {
+            // It is said that there is none, so there is none.
+            remove(&self.place).await?;
+        }
+        settled
+    }
+
+    /// Makes the new name last, and the old one go.
+    async fn settled(&self) -> Result<(), StoreError> {
         remove(&self.file).await?;
         let folder = self.place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         tokio::fs::File::open(folder).await.map_err(file)?.sync_all().await.map_err(file)

@@ -195,6 +195,38 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_break_on_record_is_told_even_when_no_mark_can_be_made_behind_it() {
+    let sandbox = quiet();
+    let config = sandbox.config();
+    let server = sandbox.serve().await;
+    Story::open(&sandbox).await.refer().await;
+    let backup = sandbox.path().join("early.sqlite");
+    assert_eq!(tsunagi(["backup", "-c", text(&config), text(&backup)]).code, 0);
+    Story::open(&sandbox).await.refer().await;
+    server.stop().await;
+    lose(&sandbox);
+    assert_eq!(tsunagi(["restore", "-c", text(&config), text(&backup)]).code, 0);
+
+    // Where the new mark is written first there is a folder.
+    let in_the_way = sandbox.path().join("tsunagi.high-water.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let origin = "localhost/ledger-2";
+    let reopened = tsunagi(["--json", "ledger", "reopen", "-c", text(&config), "--origin", origin]);
+    assert_eq!(reopened.code, 3, "{}", reopened.err);
+    let told = reopened.json();
+    assert!(told["index"].as_u64().is_some() && told["reopens"]["origin"] == origin, "what is on record is told: {told}");
+    assert!(reopened.err.contains("Do not run this again") && reopened.err.contains("tsunagi ledger adopt"), "{}", reopened.err);
+
+    fs::remove_dir(&in_the_way).unwrap();
+    sandbox.rename(origin, told["vkey"].as_str().unwrap());
+    let adopted = tsunagi(["ledger", "adopt", "-c", text(&config)]);
+    assert_eq!(adopted.code, 0, "{}", adopted.err);
+    let server = sandbox.serve().await;
+    Story::open(&sandbox).await.refer().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_newest_backup_serves_again_and_a_mark_says_what_it_can() {
     let sandbox = quiet();
     let config = sandbox.config();

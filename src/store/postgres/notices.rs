@@ -19,7 +19,7 @@ pub(super) async fn with_warning<T>(step: impl Future<Output = T>) -> (T, Option
     let mut warning = None;
     let outcome = std::future::poll_fn(|context| {
         // Only while the step itself runs: what else this thread does is not listened to.
-        let polled = tracing::dispatcher::with_default(&LISTENER, || step.as_mut().poll(context));
+        let polled = tracing::dispatcher::with_default(&LISTENERS.0, || step.as_mut().poll(context));
         if let Some(said) = HEARD.take() {
             warning = Some(said);
         }
@@ -84,8 +84,9 @@ impl Visit for Message {
     }
 }
 
-/// One for the process: each one more is asked about every place that logs.
-static LISTENER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Listener));
+/// For the whole process: each one more is asked about every place that logs. Two, and only the first ever listens: of one alone tracing thinks that it is the
+/// default everywhere, asks the thread at hand instead of it whether a place that logs is of interest, and keeps the answer (tracing-core, callsite.rs).
+static LISTENERS: LazyLock<(Dispatch, Dispatch)> = LazyLock::new(|| (Dispatch::new(Listener), Dispatch::new(Listener)));
 /// Where sqlx logs notices (sqlx-postgres, connection/stream.rs).
 const TARGET: &str = "sqlx::postgres::notice";
 
@@ -115,6 +116,14 @@ mod tests {
         assert_eq!(with_warning(says(false, true)).await, (7, None));
         let (beside, (_, heard)) = tokio::join!(says(true, true), with_warning(says(true, false)));
         assert_eq!((beside, heard), (7, None));
+    }
+
+    #[tokio::test]
+    async fn a_warning_is_heard_from_where_one_was_logged_before_to_nobody() {
+        assert_eq!(says(true, true).await, 7);
+        assert_eq!(with_warning(says(true, true)).await.1.as_deref(), Some("a warning"));
+        assert_eq!(says(true, true).await, 7);
+        assert_eq!(with_warning(says(true, true)).await.1.as_deref(), Some("a warning"));
     }
 
     #[tokio::test]

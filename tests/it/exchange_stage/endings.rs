@@ -41,7 +41,7 @@ pub(crate) enum Met {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Meetings {
     endings: usize,
-    killed: usize,
+    pub(crate) killed: usize,
     /// Releases that rested on the right, in the reads of the readers.
     before: usize,
     /// Reads that had begun and had not ended.

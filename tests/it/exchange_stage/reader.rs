@@ -5,6 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,6 +17,7 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::Mutex,
+    time::sleep,
 };
 use tsunagi::{
     clock::{Clock as _, SystemClock},
@@ -120,7 +122,7 @@ impl Readers {
             let told = serde_json::to_string(&read).unwrap() + "\n";
             self.told.lock().await.write_all(told.as_bytes()).await.expect("the test listens to the end");
             if gone {
-                pause().await;
+                sleep(Duration::from_millis(50)).await;
             }
         }
     }

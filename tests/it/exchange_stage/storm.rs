@@ -73,13 +73,14 @@ impl Storm {
         self.say(&serde_json::to_string(target).unwrap()).await;
     }
 
-    pub(crate) fn finished(&self) -> usize {
-        self.reads.lock().unwrap().len()
+    /// Reads that a gateway answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.reads.lock().unwrap().iter().filter(|read| !matches!(read.outcome, Outcome::Broken)).count()
     }
 
     /// Waits for a read, from those that ended after this was called on.
     pub(crate) async fn until(&self, what: &str, is: impl Fn(&Read) -> bool) {
-        let mut looked = self.finished();
+        let mut looked = self.reads.lock().unwrap().len();
         let there = async {
             loop {
                 {
