@@ -138,7 +138,7 @@ impl Party {
     }
 
     /// The request that submits a referral, in its envelope.
-    pub(crate) fn submission(&self, referral: &Referral) -> Request {
+    pub(crate) fn submission(&self, referral: &Content) -> Request {
         let message = self.client.draft(referral).unwrap().sign(&self.signing).unwrap();
         self.post("/v1/referrals", Body::jose(self.sealer.seal(MESSAGE_TYP, message.as_bytes()).unwrap()))
     }

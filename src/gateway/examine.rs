@@ -133,7 +133,7 @@ impl Gateway {
                 call.note(|t| {
                     t.rules.extend(
                         opening.iter().flat_map(|opening| opening.permits.iter()).chain(sending.permits.iter()).map(ToString::to_string),
-                    )
+                    );
                 });
             }
             examined.permitted = permitted;

@@ -112,7 +112,7 @@ impl SchemaSet {
             }
         }
         let (consent, agreement) = (claims("consent", &mut shelf)?, claims("agreement", &mut shelf)?);
-        Ok(Self { consent, agreement, catalogue, messages, files })
+        Ok(Self { files, catalogue, messages, consent, agreement })
     }
 
     /// Every published version.
