@@ -119,6 +119,13 @@ impl Gateway {
             (Place::Within(affair), Some(disclosed)) => findings.check(self.step(sent, affair, disclosed))?,
             (Place::Within(_), None) => None,
         };
+        let step = match (step, place, &disclosed) {
+            (Some(step), Place::Within(affair), Some(disclosed)) if rows.is_some() => {
+                let vouched = findings.check(self.vouches(sent, affair, disclosed, epoch).await)?.flatten();
+                Some(Step { vouched, ..step })
+            }
+            (step, ..) => step,
+        };
         let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
         let reader = examined.step.as_ref().map(|step| step.reader);
         if let (Some(recipient), Some(question)) =
