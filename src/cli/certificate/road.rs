@@ -69,7 +69,8 @@ impl Road {
         let passage = Passage { kind, to: &self.to, purposes: &purposes, basis: self.basis, agreement: self.agreement.as_ref() };
         let (agreement, flow) = passage.agreement(client).await?;
         let consent = match &self.consent {
-            Some(consent) => Some(reliance(client, consent, Purpose::AddonCertification).await?),
+            // For what the case was begun: who reads the first message of the case may see what it rests on.
+            Some(consent) => Some(reliance(client, consent, Purpose::PlacementCoordination).await?),
             None => None,
         };
         let body = rows.into_iter().map(|(key, value)| Ok::<_, CliError>((field(key)?, value))).collect::<Result<_, _>>()?;
