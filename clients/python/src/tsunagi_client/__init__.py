@@ -9,7 +9,7 @@ from .cases import CaseHead, CasePage, Explanation, MessageHead, Reading
 from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
 from .codes import Acknowledged, AgreementAct, Purpose
-from .consents import Consent, ConsentDraft, Item, Taken
+from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
 from .delivery import Accepted
 from .directory import Form, Party
 from .errors import (
@@ -57,6 +57,7 @@ __all__ = [
     "Consent",
     "ConsentDraft",
     "ConsentReference",
+    "ConsentStanding",
     "Doubt",
     "Draft",
     "Entry",

@@ -243,8 +243,7 @@ def checked_id(value: str) -> str:
 
 def read_head(document: Object) -> CaseHead:
     """A case of the list."""
-    names = ("case", "state", "relation", "kind", "received", "updated")
-    acting_for = document.get("for")
-    return CaseHead(*(text(document, name, "case") for name in names), acting_for=acting_for, document=document)
-
-
+    case, state, relation, kind, received, updated = (
+        text(document, name, "case") for name in ("case", "state", "relation", "kind", "received", "updated")
+    )
+    return CaseHead(case, state, relation, kind, received, updated, document.get("for"), document)

@@ -41,7 +41,7 @@ class Client:
         self._delivery = Delivery(self._transport, Outbox(outbox or self.identity.folder / FOLDER))
         self.directory = Directory(self._transport)
         self.agreements = Agreements(self._delivery)
-        self.consents = Consents(self._delivery)
+        self.consents = Consents(self._delivery, self.directory)
         self.cases = Cases(self._delivery, self.directory, self.agreements)
         self.audit = Audit(self._transport)
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from .codes import Purpose
 from .delivery import Accepted, Delivery
-from .encoding import Object, digest
-from .keys import now
+from .directory import Directory
+from .encoding import Object, digest, member, text
+from .errors import Doubt
+from .keys import now, parts, verify_by
 from .message import ConsentReference
 
 CONSENT_TYP = "tsunagi-consent+jwt"
@@ -78,11 +80,24 @@ class Consent:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class ConsentStanding:
+    """A consent as the gateway says it stands. Token and claims were verified against its collector's key; the standing is its word."""
+
+    state: str
+    collector: str
+    reference: ConsentReference
+    superseded_by: str | None
+    narrowed: tuple[Object, ...]
+    token: str = field(repr=False)
+    claims: Object = field(repr=False)
+
+
 class Consents:
     """Consents this party collected or may end."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, delivery: Delivery, directory: Directory) -> None:
+        self._delivery, self._directory = delivery, directory
 
     def register(self, draft: ConsentDraft, purpose: Purpose) -> Consent:
         """Signs and registers a consent. The person's pseudonym is random and new, or that of the consent it supersedes."""
@@ -112,6 +127,23 @@ class Consents:
         end, token = self._delivery.sign_object(END_TYP, **claims)
         return self._delivery.send_object(f"/v1/consents/{jti}/end", purpose, end, token)
 
-    def show(self, jti: str, purpose: Purpose) -> Object:
-        """State and claims of a consent, as the gateway tells them."""
-        return self._delivery.transport.read(f"/v1/consents/{jti}", purpose).document("consent")
+    def show(self, jti: str, purpose: Purpose) -> ConsentStanding:
+        """How a consent stands, and what the person agreed to."""
+        shown = self._delivery.transport.read(f"/v1/consents/{jti}", purpose).document("consent")
+        token = text(shown, "signed", "consent")
+        header, claims, _ = parts(token, "consent")
+        if header.get("typ") != CONSENT_TYP or claims.get("jti") != jti or shown.get("claims") != claims:
+            raise Doubt("consent: another one")
+        collector = text(claims, "iss", "consent")
+        key = self._directory.party(collector).signing_key(text(header, "kid", "consent"), int(member(claims, "iat", int, "consent")))
+        verify_by(token, key, "consent")
+        later = shown.get("superseded_by")
+        return ConsentStanding(
+            text(shown, "state", "consent"),
+            collector,
+            ConsentReference(jti, digest(token), text(claims, "sub", "consent")),
+            str(later) if later is not None else None,
+            tuple(member(shown, "narrowed", list, "consent")),
+            token,
+            claims,
+        )

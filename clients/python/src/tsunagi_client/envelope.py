@@ -27,7 +27,8 @@ _LENGTHS = {1: 40, 2: 12, 4: 16}
 def seal(content: str, recipient: PublicKey, cty: str) -> str:
     """Encrypts to a key."""
     header = {"alg": _ALGORITHMS[0], "enc": _ALGORITHMS[1], "typ": ENVELOPE_TYP, "cty": cty, "kid": recipient.kid}
-    jwe = JWE(content.encode(), protected=json.dumps(header), recipient=recipient.jwk)
+    jwe = JWE(content.encode(), protected=json.dumps(header))
+    jwe.add_recipient(recipient.jwk)
     return str(jwe.serialize(compact=True))
 
 
