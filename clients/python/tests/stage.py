@@ -5,6 +5,7 @@ Without the binary (`TSUNAGI_BIN`) the tests fail; they are never skipped.
 
 import contextlib
 import csv
+import functools
 import json
 import os
 import socket
@@ -92,6 +93,7 @@ def served() -> Iterator[Path]:
                 server.wait(timeout=20)
 
 
+@functools.cache
 def matrix() -> dict[tuple[str, str, str, bool, bool], frozenset[str]]:
     """The decided table: classes shown to (reader kind, purpose, relation, of an enquiry, named in the consent), everything being ticked."""
     found: dict[tuple[str, str, str, bool, bool], frozenset[str]] = {}
@@ -156,11 +158,11 @@ class Stage:
         """What both work for, the sender's own first: it acts for one of them."""
         return tuple(dict.fromkeys((*self.purposes[sender], *self.purposes[to])))
 
-    def body(self, kind: str, whole: bool, **rows: Any) -> dict[str, Any]:
-        """The example's rows, all or those that the form demands, with some in their place; days that must lie ahead are moved."""
+    def body(self, kind: str, classes: frozenset[str], **rows: Any) -> dict[str, Any]:
+        """The example's rows that the form demands or that are of these classes, and some in their place; days that must lie ahead are moved."""
         form = self[CENTRE].directory.form(kind)
         example: dict[str, Any] = json.loads((EXAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
-        body = {row: value for row, value in example.items() if whole or row in form.required} | rows
+        body = {row: value for row, value in example.items() if row in form.required or form.classes[row] in classes} | rows
         ahead = [row for row in body if "not_before_sending" in form.rows[row].get("x-tsunagi-rules", [])]
         return body | {row: coming_day() for row in ahead}
 
@@ -177,16 +179,20 @@ class Case:
     stage: Stage
     consent: ConsentReference | None
     ids: dict[str, str] = field(default_factory=dict)
+    # Kind and body of each signed message, and the digests of those that were accepted.
     sent: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    accepted: list[str] = field(default_factory=list)
 
     def _listed(self, party: str) -> set[str]:
         return {head.case for head in self.stage[party].cases.all(self.stage.purposes[party][0])}
 
-    def message(self, kind: str, sender: str, to: str, *, whole: bool = False, **rows: Any) -> Message:
-        """A signed message of this case."""
+    def message(self, kind: str, sender: str, to: str, *, as_: str | None = None, **rows: Any) -> Message:
+        """A signed message of this case: what its form demands, or all that its example holds and a recipient that stands so may see."""
         client = self.stage[sender]
-        body = self.stage.body(kind, whole, **rows)
-        consent = None if kind in BARE else self.consent
+        body = self.stage.body(kind, self.may_see(to, as_, kind) if as_ else frozenset(), **rows)
+        classes = client.directory.form(kind).classes
+        bare = kind in BARE and all(classes[row] in WITHOUT_CONSENT for row in body)
+        consent = None if bare else self.consent
         draft = client.cases.draft(
             kind, to, self.stage.between(sender, to), body, case=self.ids.get(sender), consent=consent
         )  # fmt: skip
@@ -199,6 +205,7 @@ class Case:
         before = self._listed(message.to) if message.to not in self.ids else set()
         accepted = self.stage[sender].cases.post(message, self.ids.get(sender), self.stage.purposes[sender][0])
         assert accepted.case is not None
+        self.accepted.append(message.sha256)
         self.ids.setdefault(sender, accepted.case)
         assert self.ids[sender] == accepted.case
         if message.to not in self.ids:
@@ -207,9 +214,15 @@ class Case:
             self.ids[message.to] = fresh.pop()
         return accepted
 
-    def send(self, kind: str, sender: str, to: str, *, whole: bool = False, **rows: Any) -> str:
+    def may_see(self, reader: str, relation: str, kind: str) -> frozenset[str]:
+        """The classes that the decided table gives to a reader who stands so to the case, for any of its purposes."""
+        table = matrix()
+        purposes = self.stage.purposes[reader]
+        return frozenset().union(*(table.get((kind_of(reader), purpose, relation, kind == "enquiry", True), ()) for purpose in purposes))
+
+    def send(self, kind: str, sender: str, to: str, *, as_: str | None = None, **rows: Any) -> str:
         """Signs and sends. Gives the id of the message."""
-        message = self.message(kind, sender, to, whole=whole, **rows)
+        message = self.message(kind, sender, to, as_=as_, **rows)
         self.post(message, sender)
         return message.jti
 
@@ -234,5 +247,5 @@ class Case:
         """The rows that the decided table gives to a reader who stands so to the case."""
         kind, body = self.sent[jti]
         classes = self.stage[CENTRE].directory.form(kind).classes
-        shown = matrix()[kind_of(reader), str(purpose), relation, kind == "enquiry", named]
+        shown = matrix().get((kind_of(reader), str(purpose), relation, kind == "enquiry", named), frozenset())
         return {row for row in body if classes[row] in shown}

@@ -33,7 +33,7 @@ class Walk:
         self.sent: dict[str, Sent] = {}
 
     def step(self, case: Case, kind: str, sender: str, to: str, relation: str, whole: bool = True, **rows: Any) -> str:
-        jti = case.send(kind, sender, to, whole=whole, **rows)
+        jti = case.send(kind, sender, to, as_=relation if whole else None, **rows)
         purpose = self.purpose(case, jti, to, relation)
         shown = case.shown(to, jti, purpose)
         self.sent[kind] = Sent(case, jti, to, purpose, shown, case.expected(to, jti, purpose, relation))
@@ -77,7 +77,7 @@ def exit_support(walk: Walk) -> None:
     step(case, "handover_proposal", CENTRE, CITY, "assigned")
     step(case, "handover_agreed", CITY, CENTRE, "origin", handover_reply="agreed", handover_date=coming_day())
     step(case, "consent_event", CITY, HOME, "accepted")
-    step(case, "erasure_request", CITY, HOME, "accepted", erasure_scope={"messages": [hand_off], "reason": "purpose_done"})
+    step(case, "erasure_request", CITY, HOME, "accepted", erasure_scope={"messages": [hand_off], "reason": "consent_withdrawn"})
     step(case, "erasure_report", HOME, CITY, "assigned")
     step(case, "incident_notice", HOME, CITY, "assigned")
     step(case, "closing_notice", CITY, HOME, "closed")

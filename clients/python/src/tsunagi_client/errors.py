@@ -58,8 +58,7 @@ class Refused(TsunagiError):
         self.status, self.code, self.title, self.detail = status, code, title, detail
         self.instance, self.violations, self.retry_after = instance, violations, retry_after
         named = "; ".join(f"{one.field}: {one.rule}" for one in violations)
-        text = " ".join(part for part in (f"{status} {code}:", title, detail, f"[{named}]" if named else "") if part)
-        super().__init__(text)
+        super().__init__(" ".join(part for part in (f"{status} {code}: {title}.", detail, f"[{named}]" if named else "") if part))
 
     @property
     def next_step(self) -> str:
