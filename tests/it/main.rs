@@ -114,6 +114,7 @@ mod tls_readme;
 mod tls_reload;
 mod tls_stage;
 mod tls_stopping;
+mod withdrawal;
 mod witness_gateway;
 mod witness_independent;
 mod witness_past;
