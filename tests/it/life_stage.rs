@@ -180,7 +180,8 @@ impl Life {
         let day = json!(Day::in_japan(now().plus_secs(14 * 86_400)).to_string());
         let coming = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending);
         let rows = rows.into_iter().map(|(key, value)| (key.parse::<FieldKey>().unwrap(), value));
-        rows.map(|(key, value)| if coming(&key) { (key, day.clone()) } else { (key, value) }).collect()
+        let said = |key: &FieldKey| letter.rows.iter().any(|(row, _)| *row == key.as_str());
+        rows.map(|(key, value)| if coming(&key) && !said(&key) { (key, day.clone()) } else { (key, value) }).collect()
     }
 
     pub(crate) fn draft(&self, letter: &Letter) -> Draft {

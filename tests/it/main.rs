@@ -13,6 +13,8 @@ mod consent_command;
 mod consent_form;
 mod consent_rules;
 mod consent_superseding;
+mod corrections;
+mod deadlines;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
