@@ -47,7 +47,7 @@ struct Cli {
 enum Command {
     /// Everything in one go, in a fresh sandbox: what each role sees, what is refused and why, how the proof is checked.
     Demo(demo::DemoArgs),
-    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, one agreement in force.
+    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, agreements in force.
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
@@ -73,7 +73,7 @@ enum Command {
     Certificate(certificate::CertificateArgs),
     /// The cases this party stands in.
     Case(case::CaseArgs),
-    /// The later messages of a case: send, list, show.
+    /// Messages: open a case, go on in it, list, show.
     Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
