@@ -4,6 +4,7 @@ mod acting;
 mod agreement;
 mod audit;
 mod backup;
+mod case;
 mod certificate;
 mod check;
 mod consent;
@@ -46,7 +47,7 @@ struct Cli {
 enum Command {
     /// Everything in one go, in a fresh sandbox: what each role sees, what is refused and why, how the proof is checked.
     Demo(demo::DemoArgs),
-    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, one agreement in force.
+    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, agreements in force.
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
@@ -70,7 +71,9 @@ enum Command {
     Consent(consent::ConsentArgs),
     /// Certificates of a coordination and the add-ons they are for: who is eligible and when; issuing, fetching, revoking; verification without a connection.
     Certificate(certificate::CertificateArgs),
-    /// The later messages of a case: send, list, show.
+    /// The cases this party stands in.
+    Case(case::CaseArgs),
+    /// Messages: open a case, go on in it, list, show.
     Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
@@ -114,6 +117,7 @@ pub fn run() -> ExitCode {
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,
+            Command::Case(args) => case::run(args, voice).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,

@@ -26,6 +26,7 @@ mod problem;
 mod proven;
 mod receipt;
 mod referral;
+mod tasks;
 mod tree;
 
 pub use self::{
@@ -48,5 +49,6 @@ pub use self::{
     proven::{Place, Proven},
     receipt::SignedReceipt,
     referral::{Content, Outgoing},
+    tasks::{CaseTasks, ConsentHolder, Holder, Quarantined, Question, TakenBack, ToCorrect, Uncollected},
     tree::TreeView,
 };
