@@ -114,8 +114,7 @@ impl Gateway {
                     let cursor = (last != Some(head.idx)).then(|| head.idx.to_string());
                     return Ok(Some(Shown { file, showing, disclosed, cursor }));
                 }
-                Ok(None) => {}
-                Err(Failure::Refused(Refusal { code: RefusalCode::NotFound, .. })) => {}
+                Ok(None) | Err(Failure::Refused(Refusal { code: RefusalCode::NotFound, .. })) => {}
                 Err(Failure::Refused(refusal)) => {
                     refused.get_or_insert((refusal, call.trail()));
                 }
