@@ -23,14 +23,14 @@ async fn a_case_is_erased_when_its_period_is_over_and_not_a_day_before(sandbox: 
     let mut life = Life::accepted_on(sandbox).await;
     let (first, referral) = (life.case(CENTRE).to_owned(), life.first(CITY).await);
     let read = life.read(CITY, CENTRE, &referral, PLACEMENT).await.unwrap();
-    assert_eq!(read.headers.get("tsunagi-retention-months").unwrap(), "12");
+    assert_eq!(read.headers.get("tsunagi-retention-months").unwrap(), "6");
     assert!(read.headers.get("tsunagi-erase-by").is_none(), "no period begins before a case is over");
     let closing = life.goes(letter(MessageKind::ClosingNotice, CITY, CENTRE)).await;
     let read = life.read(CENTRE, CITY, &closing, PLACEMENT).await.unwrap();
     let today = Day::in_japan(SystemClock.now());
-    assert_eq!(read.headers.get("tsunagi-erase-by").unwrap().to_str().unwrap(), today.months_later(12).to_string());
+    assert_eq!(read.headers.get("tsunagi-erase-by").unwrap().to_str().unwrap(), today.months_later(6).to_string());
     let shown = life.tool(CENTRE, &["message", "show", "--case", &first, &closing.to_string()]).unwrap();
-    assert!(shown.contains(&format!("Erase it by {}", today.months_later(12))), "{shown}");
+    assert!(shown.contains(&format!("Erase it by {}", today.months_later(6))), "{shown}");
     life.another().await;
     let second = life.case(CENTRE).to_owned();
     life.goes(letter(MessageKind::ReferralDecision, CITY, CENTRE).with("decision", "declined").with("decline_reason", "no_resource")).await;
@@ -41,18 +41,18 @@ async fn a_case_is_erased_when_its_period_is_over_and_not_a_day_before(sandbox: 
     let planned = startup::retention_plan(&config, Arc::new(SystemClock)).await.unwrap();
     let mut cases: Vec<(String, u32, bool)> = planned.iter().map(|k| (k.case.to_string(), k.months, k.due)).collect();
     cases.sort();
-    let mut expected = vec![(first.clone(), 12, false), (second.clone(), 12, false)];
+    let mut expected = vec![(first.clone(), 6, false), (second.clone(), 6, false)];
     expected.sort();
     assert_eq!(cases, expected);
-    assert!(planned.iter().all(|keeping| keeping.until == today.months_later(12) && keeping.party.to_string() == CENTRE));
+    assert!(planned.iter().all(|keeping| keeping.until == today.months_later(6) && keeping.party.to_string() == CENTRE));
 
     // On its last day it is kept.
-    let (run, left) = startup::retention_run(&config, at(noon_of(today.months_later(12))), None).await.unwrap();
+    let (run, left) = startup::retention_run(&config, at(noon_of(today.months_later(6))), None).await.unwrap();
     assert!(run.erased.is_empty() && run.failed.is_empty() && left.is_none());
     assert_eq!(life.state_of(&first).await, (200, String::new()));
 
     // Behind it, both go: the first by a run that is interrupted after it, the second by the next.
-    let (later, by) = (at(noon_of(today.months_later(12).next())), "file-7".parse().unwrap());
+    let (later, by) = (at(noon_of(today.months_later(6).next())), "file-7".parse().unwrap());
     let planned = startup::retention_plan(&config, Arc::clone(&later)).await.unwrap();
     assert!(planned.iter().all(|keeping| keeping.due));
     let interrupted = tsunagi::gateway::Erasure {
@@ -91,7 +91,7 @@ async fn the_command_lists_what_is_kept_and_erases_only_what_is_due() {
     assert!(planned.contains(life.case(CENTRE)) && !planned.contains("DUE"), "{planned}");
     let done = life.tool(CENTRE, &["--json", "retention", "plan", "--config", &config]).unwrap();
     let keeping: Value = serde_json::from_str(&done).unwrap();
-    assert_eq!((&keeping["months"], &keeping["due"]), (&json!(12), &json!(false)));
+    assert_eq!((&keeping["months"], &keeping["due"]), (&json!(6), &json!(false)));
     let run = life.tool(CENTRE, &["retention", "run", "--config", &config, "--acting-staff", "file-7"]).unwrap();
     assert!(run.contains("0 cases erased"), "{run}");
     life.tool(CENTRE, &["retention", "plan", "--config", "/nowhere.toml"]).unwrap_err();
