@@ -33,7 +33,7 @@ pub use self::{
     agreements::{AgreementVersion, Said},
     answer::{Accepted, AgreementSubject, Subject},
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
-    cases::{CaseHead, CasePage, Reading},
+    cases::{CaseHead, CasePage, Keep, Reading},
     certificates::{CertificateDraft, CertificatePage, HeldCertificate},
     connection::{Body, Client},
     consents::{ConsentDraft, ConsentShown, SignedConsent},

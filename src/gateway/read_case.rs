@@ -12,6 +12,7 @@ use super::{
     failure::Failure,
     known::KnownAgreement,
     record::With,
+    retention::KeepFor,
     rights::StandingConsent,
     submit::message_context,
 };
@@ -48,6 +49,7 @@ struct Prepared {
     consent: Option<ConsentRef>,
     reader_key: KeyRow,
     on_behalf_of: Option<PartyId>,
+    keep: KeepFor,
 }
 
 /// A message as its reader may see it now.
@@ -121,6 +123,7 @@ impl Gateway {
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
         let seat = self.seat(caller, epoch, id, jti).await?;
+        let state = seat.state;
         let showing = self.showing(caller, call, acting, seat, epoch).await?;
         let reader_key = self.encryption_key(caller, epoch, now).await?;
         let shown: HashSet<&FieldKey> = showing.view.shown().iter().collect();
@@ -129,18 +132,19 @@ impl Gateway {
         call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
         call.note(|t| t.rel = Some(kb));
         call.note(|t| showing.note(t, showing.view.shown()));
+        let keep = self.keep_for(&showing.case, state, showing.agreement.record.retention_months(now)).await?;
         let (writes, ground) = (self.released(caller, &showing)?, showing.ground(epoch, reader_key.naf));
         let Showing { key, agreement, consent, view, delegation, .. } = showing;
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
         let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
-        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by) };
+        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
         Ok((with, prepared))
     }
 
     /// Decides what the caller may see of a message now, and notes what was decided on.
     pub(super) async fn showing(&self, caller: &Caller, call: &Call, acting: &Acting, seat: Seat, epoch: u64) -> Result<Showing, Failure> {
         let now = self.clock.now();
-        let Seat { case, message: row, wrapped, relation, delegation } = seat;
+        let Seat { case, message: row, wrapped, relation, delegation, .. } = seat;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
@@ -251,7 +255,7 @@ impl Gateway {
     }
 
     /// The caller's newest encryption key that is usable now.
-    async fn encryption_key(&self, caller: &Caller, epoch: u64, now: Timestamp) -> Result<KeyRow, Failure> {
+    pub(super) async fn encryption_key(&self, caller: &Caller, epoch: u64, now: Timestamp) -> Result<KeyRow, Failure> {
         let keys = self.keys_in(epoch, caller.party()).await?;
         let usable = |key: &KeyRow| key.usage == PartyKeyUse::Enc && key.state == KeyState::Active && now >= key.nbf && now < key.naf;
         Ok(keys.iter().rfind(|key| usable(key)).cloned().ok_or(RefusalCode::KeyNotAllowed)?)
@@ -289,7 +293,7 @@ impl Gateway {
         let bound = key_binding::bind(&prepared.presentation, key, &claims)?;
         let sealer = self.rights.sealer(&prepared.reader_key)?;
         let body = sealer.seal(RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
-        Ok(Release { body, committed: since, ledger: self.proof(committed)?.proof })
+        Ok(Release { body, committed: since, ledger: self.proof(committed)?.proof, keep: prepared.keep })
     }
 }
 

@@ -65,7 +65,9 @@ class Case:
         return answer
 
     def certificates(self, party: str) -> list[dict]:
-        return self.parties[party].pages(f"/v1/cases/{self.known[party]}/certificates", "certificates", ADDON)
+        sealed = self.parties[party].pages(f"/v1/cases/{self.known[party]}/certificates", "certificates", ADDON)
+        key = self.parties[party].me.encryption_key
+        return [json.loads(client.unseal(envelope, key, "application/tsunagi-certificate+json")) for envelope in sealed]
 
 
 @pytest.fixture(scope="module")
