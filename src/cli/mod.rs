@@ -4,6 +4,7 @@ mod acting;
 mod agreement;
 mod audit;
 mod backup;
+mod case;
 mod certificate;
 mod check;
 mod consent;
@@ -70,6 +71,8 @@ enum Command {
     Consent(consent::ConsentArgs),
     /// Certificates of a coordination and the add-ons they are for: who is eligible and when, verification without a connection, the printed sheet.
     Certificate(certificate::CertificateArgs),
+    /// A case as a whole: who received which items of it, for the person who asks.
+    Case(case::CaseArgs),
     /// The later messages of a case: send, list, show.
     Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
@@ -114,6 +117,7 @@ pub fn run() -> ExitCode {
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Certificate(args) => certificate::run(&args, voice),
+            Command::Case(args) => Box::pin(case::run(args, voice)).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,

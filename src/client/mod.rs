@@ -14,6 +14,7 @@ mod cases;
 mod connection;
 mod consents;
 mod directory;
+mod disclosures;
 mod entry;
 mod error;
 mod identity;
@@ -25,6 +26,7 @@ mod problem;
 mod proven;
 mod receipt;
 mod referral;
+mod statistics;
 mod tree;
 
 pub use self::{
@@ -35,6 +37,7 @@ pub use self::{
     connection::{Body, Client},
     consents::{ConsentDraft, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},
+    disclosures::Listed,
     entry::{Entry, EntryActor},
     error::{ClientError, Doubt},
     identity::{Identity, IdentityError},

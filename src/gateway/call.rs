@@ -205,7 +205,12 @@ impl Trail {
             | Operation::CertificateList
             | Operation::AgreementRead => EntryType::List,
             Operation::Acknowledge => EntryType::Acknowledgement,
-            Operation::AuditEvents | Operation::AuditEvent | Operation::AuditProof | Operation::LedgerEntries => EntryType::AuditQuery,
+            Operation::DisclosureList => EntryType::SubjectReport,
+            Operation::AuditEvents
+            | Operation::AuditEvent
+            | Operation::AuditProof
+            | Operation::StatisticsRead
+            | Operation::LedgerEntries => EntryType::AuditQuery,
             Operation::PolicyActivate => EntryType::Policy,
             Operation::CaseErase => EntryType::Erasure,
             Operation::Unknown => EntryType::Refusal,

@@ -16,6 +16,7 @@ mod cases;
 mod consents;
 mod delegates;
 mod directory;
+mod disclosures;
 mod discovery;
 mod erase;
 mod examine;
@@ -35,6 +36,7 @@ mod register;
 mod reliance;
 mod rights;
 mod standing;
+mod statistics;
 mod submit;
 mod tags;
 mod together;
@@ -48,11 +50,13 @@ pub use audit::AuditQuery;
 use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
+pub use disclosures::{DisclosureQuery, Disclosures};
 pub use erase::{Erased, Erasure};
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
 pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
+pub use statistics::StatisticsMade;
 
 use crate::{
     clock::{Clock, Ids},

@@ -16,6 +16,7 @@ mod consent_superseding;
 mod decision_fixture;
 mod decision_properties;
 mod decision_rights;
+mod disclosures;
 mod erasure;
 mod erasure_killed;
 mod erasure_seen;
