@@ -1,12 +1,17 @@
-//! `tsunagi case`: what belongs to a case as a whole (protocol section 8).
+//! `tsunagi case`: the cases that a party stands in, without content, and what was disclosed of one to whom.
 
 mod disclosures;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
-use super::{CliError, Voice, acting::unless_closed};
+use super::{
+    CliError, Voice,
+    acting::{As, patient, say, unless_closed},
+};
+use crate::domain::codes::Purpose;
 
-/// The case as a whole.
+/// The cases of a party.
 #[derive(Debug, Args)]
 pub(super) struct CaseArgs {
     #[command(subcommand)]
@@ -15,12 +20,50 @@ pub(super) struct CaseArgs {
 
 #[derive(Debug, Subcommand)]
 enum CaseCommand {
+    /// List the cases this party stands in, or acts in for another: how each stands, and how this party stands to it.
+    List(ListArgs),
     /// Who received which items of a case, when, for what, under which consent and agreement: the list that the person may ask for. Making it is recorded.
     Disclosures(Box<disclosures::DisclosuresArgs>),
 }
 
+/// Whose cases.
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    who: As,
+    /// Purpose of the unit under which it acts.
+    #[arg(long, value_name = "PURPOSE", default_value = "placement_coordination")]
+    purpose: Purpose,
+}
+
 pub(super) async fn run(args: CaseArgs, voice: Voice) -> Result<(), CliError> {
     unless_closed(match args.command {
+        CaseCommand::List(args) => list(args, voice).await,
         CaseCommand::Disclosures(args) => disclosures::run(&args, voice).await,
     })
+}
+
+async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
+    let client = args.who.client(voice)?;
+    let mut cursor = None;
+    loop {
+        let page = patient(async || client.list_cases(args.purpose, cursor.as_deref(), 0).await).await?;
+        if page.cases.is_empty() {
+            return Ok(());
+        }
+        for head in &page.cases {
+            if voice.json {
+                say(json!({
+                    "case": head.case, "state": head.state, "relation": head.relation, "kind": head.kind, "received": head.received,
+                    "updated": head.updated, "for": head.acting_for,
+                }))?;
+            } else {
+                let acting = head.acting_for.as_ref().map_or_else(String::new, |party| {
+                    voice.lang.of(&format!("  for {party}"), &format!("  （{party} のために）")).to_owned()
+                });
+                say(format!("{}  {}  {}  {}  {}{acting}", head.updated, head.case, head.state, head.relation, head.kind))?;
+            }
+        }
+        cursor = page.cursor;
+    }
 }

@@ -3,6 +3,7 @@
 mod files;
 mod local;
 mod parties;
+mod work;
 
 use std::{net::TcpListener, path::PathBuf};
 
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::{CliError, Voice};
 
-/// Make a sandbox: authority with revocation list, gateway keys, configuration, database, parties with registered keys, one agreement in force.
+/// Make a sandbox: authority with revocation list, gateway keys, configuration, database, parties with registered keys, agreements in force.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// A folder that does not exist yet, or is empty.
@@ -35,7 +36,7 @@ pub(super) async fn run(args: InitArgs, voice: Voice) -> Result<(), CliError> {
     let made = local::make(&folder, (port, admin), local::Place { url: args.database, owner }).await?;
     let dir = args.dir.display();
     if voice.json {
-        println!("{}", json!({"folder": args.dir, "gateway": made.gateway, "parties": made.parties, "agreement": made.agreement}));
+        println!("{}", json!({"folder": args.dir, "gateway": made.gateway, "parties": made.parties, "agreements": made.agreements}));
         return Ok(());
     }
     let text = voice.lang.of(

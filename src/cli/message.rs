@@ -1,4 +1,4 @@
-//! `tsunagi message`: the later messages of a case, sent, listed and read (protocol section 8).
+//! `tsunagi message`: the messages of a case, sent, listed and read (protocol section 8).
 
 mod read;
 mod send;
@@ -16,7 +16,7 @@ pub(super) struct MessageArgs {
 
 #[derive(Debug, Subcommand)]
 enum MessageCommand {
-    /// Sign a later message of a case and send it. What is not possible now is refused with what is.
+    /// Sign a message and send it: into a case, or to open one. What is not possible now is refused with what is.
     Send(Box<send::SendArgs>),
     /// List what this party sent and received in a case, without content.
     List(read::ListArgs),

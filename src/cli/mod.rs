@@ -47,7 +47,7 @@ struct Cli {
 enum Command {
     /// Everything in one go, in a fresh sandbox: what each role sees, what is refused and why, how the proof is checked.
     Demo(demo::DemoArgs),
-    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, one agreement in force.
+    /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, agreements in force.
     Init(init::InitArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
@@ -71,9 +71,9 @@ enum Command {
     Consent(consent::ConsentArgs),
     /// Certificates of a coordination and the add-ons they are for: who is eligible and when, verification without a connection, the printed sheet.
     Certificate(certificate::CertificateArgs),
-    /// A case as a whole: who received which items of it, for the person who asks.
+    /// The cases this party stands in, and who received which items of one.
     Case(case::CaseArgs),
-    /// The later messages of a case: send, list, show.
+    /// Messages: open a case, go on in it, list, show.
     Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),

@@ -62,6 +62,17 @@ impl Client {
         self.compose(later.kind, hidden, &later.content)
     }
 
+    /// A message that opens a case, of whatever kind does, before it is signed.
+    pub fn draft_opening(&self, kind: MessageKind, content: &Content) -> Result<Draft, ClientError> {
+        self.compose(kind, Hidden::default(), content)
+    }
+
+    /// What waits in the outbox until the gateway has it.
+    #[must_use]
+    pub fn opening_parcel(&self, message: &Outgoing, purpose: Purpose) -> Parcel {
+        message.parcel(self, Operation::ReferralSubmit, OPENINGS, purpose)
+    }
+
     /// What waits in the outbox until the gateway has it.
     #[must_use]
     pub fn later_parcel(&self, case: &CaseId, message: &Outgoing, purpose: Purpose) -> Parcel {
@@ -79,6 +90,9 @@ impl Client {
         Ok(read_json(&self.read(&target, JSON, purpose).await?.0.body, "messages")?)
     }
 }
+
+/// Where cases are opened.
+pub(super) const OPENINGS: &str = "/v1/referrals";
 
 fn target(case: &CaseId) -> String {
     format!("/v1/cases/{case}/messages")

@@ -6,6 +6,7 @@ use super::{
     answer::{Accepted, Sent},
     connection::{Body, Client},
     error::{ClientError, Doubt},
+    later::OPENINGS,
     outbox::Parcel,
     proven::Proven,
 };
@@ -133,7 +134,7 @@ impl Client {
 
     /// Sends a signed message that opens a case. The same message again gets the same answer.
     pub async fn submit(&self, message: &Outgoing, purpose: Purpose) -> Result<Proven<Accepted>, ClientError> {
-        self.submit_to("/v1/referrals", Operation::ReferralSubmit, message, purpose).await
+        self.submit_to(OPENINGS, Operation::ReferralSubmit, message, purpose).await
     }
 
     pub(super) async fn submit_to(

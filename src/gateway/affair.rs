@@ -10,6 +10,7 @@ use super::{
 use crate::{
     domain::{
         case::Relation,
+        codes::MessageKind,
         ids::{CaseId, CaseKey},
         life::{Act, Change, Outcome, Sent as Passed, Standing, reads_as},
         party::PartyId,
@@ -63,6 +64,13 @@ impl Step {
     /// What opens a case makes all of it.
     pub(super) fn opening(opened: &Standing, claims: &Claims) -> Self {
         Self { change: Change::default(), reader: opened.relation(&claims.aud), sender: opened.relation(&claims.iss) }
+    }
+}
+
+impl Affair {
+    /// As what a party would be shown a message of this kind, as the case stands.
+    pub(super) fn reads_as(&self, party: &PartyId, kind: MessageKind) -> Relation {
+        reads_as(self.standing.state, party.kind(), self.standing.relation(party), kind)
     }
 }
 

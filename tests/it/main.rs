@@ -81,6 +81,7 @@ mod postgres_stage;
 mod postgres_stage_tests;
 mod readme;
 mod refusal_gateway;
+mod refusal_later;
 mod refusal_messages;
 mod refusal_objects;
 mod refusal_reads;

@@ -3,12 +3,12 @@
 
 use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use std::sync::Arc;
 
-use super::{files::Folder, parties};
+use super::{files::Folder, parties, parties::Unit, work};
 use crate::{
     cli::{CliError, database::told},
     clock::{Clock, Ids, SystemClock},
@@ -29,8 +29,10 @@ use crate::{
         objects::{
             Actor, AgreementSignature, FirstKey, GatewayUrl, Issued, KeyAct, KeyStatement, PartyAct, PartyStatement, SignedObject as _,
         },
+        schema::SchemaSet,
         submission::AgreementRef,
     },
+    policy::PolicySet,
     startup, store,
     tls::authority::{SandboxAuthority, Validity},
     vault::Kek,
@@ -40,11 +42,14 @@ use crate::{
 pub(super) struct Made {
     pub(super) gateway: String,
     pub(super) parties: Vec<String>,
-    pub(super) agreement: String,
+    pub(super) agreements: Vec<String>,
 }
 
 /// A party of the sandbox with its private keys.
 struct Member {
+    unit: &'static Unit,
+    /// Whether it takes part in the agreement about referrals alone.
+    refers: bool,
     registration: Registration,
     sig: SigningKey,
     enc: OpeningKey,
@@ -85,10 +90,10 @@ pub(super) async fn make(folder: &Folder, (port, admin): (u16, u16), place: Plac
         member.folder.public("gateway-keys.json", &pinned)?;
     }
     let desk = Desk { gateway: &gateway, url: url.parse().map_err(inside)?, ids: Ids::new(Arc::clone(&clock)), clock };
-    let agreement = desk.settle(&members).await?;
+    let agreements = desk.settle(&members).await?;
     gateway.close().await;
     opened.sequencer.await.map_err(inside)?;
-    Ok(Made { gateway: url, parties: members.iter().map(|m| m.registration.party.to_string()).collect(), agreement })
+    Ok(Made { gateway: url, parties: members.iter().map(|m| m.registration.party.to_string()).collect(), agreements })
 }
 
 /// Authority, server certificate, keys and configuration of the gateway.
@@ -166,9 +171,10 @@ per_party_concurrency = 4096
 /// An identity folder per party, complete but for the pinned keys of the gateway.
 fn member_files(folder: &Folder, authority: &SandboxAuthority, url: &str, now: Timestamp) -> Result<Vec<Member>, CliError> {
     let parties = folder.sub("parties")?;
-    parties::UNITS
-        .iter()
-        .map(|unit| {
+    let first = parties::UNITS.iter().map(|unit| (unit, true));
+    first
+        .chain(parties::FURTHER_UNITS.iter().map(|unit| (unit, false)))
+        .map(|(unit, refers)| {
             let registration = unit.registration().ok_or_else(|| inside("unit"))?;
             let party = &registration.party;
             let own = parties.sub(&format!("{}-{}", party.kind(), party.code()))?;
@@ -184,7 +190,7 @@ fn member_files(folder: &Folder, authority: &SandboxAuthority, url: &str, now: T
                  signing_key = \"signing.jwk\"\nencryption_key = \"encryption.jwk\"\ngateway_keys = \"gateway-keys.json\"\n"
             );
             own.public("identity.toml", identity.as_bytes())?;
-            Ok(Member { registration, sig, enc, certificate: issued.digest, folder: own })
+            Ok(Member { unit, refers, registration, sig, enc, certificate: issued.digest, folder: own })
         })
         .collect()
 }
@@ -198,8 +204,8 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Registers everybody and puts the agreement in force.
-    async fn settle(&self, members: &[Member]) -> Result<String, CliError> {
+    /// Registers everybody and puts the agreements in force.
+    async fn settle(&self, members: &[Member]) -> Result<Vec<String>, CliError> {
         let (operator, others) = members.split_first().ok_or_else(|| inside("no units"))?;
         self.gateway.register_first_operator(operator.registration.clone(), &self.first_key(operator)).await.map_err(inside)?;
         for member in others {
@@ -210,7 +216,14 @@ impl Desk<'_> {
         }
         let named: Vec<&Member> =
             others.iter().filter(|m| !matches!(m.registration.party.kind(), PartyKind::Auditor | PartyKind::Operator)).collect();
-        self.agree(&named).await
+        let midnight = Timestamp::from_secs(self.clock.now().secs().div_euclid(86_400).saturating_mul(86_400));
+        let referring: Vec<&Member> = named.iter().copied().filter(|member| member.refers).collect();
+        let names: Vec<PartyId> = referring.iter().map(|m| m.registration.party.clone()).collect();
+        self.agree(parties::REFERRALS, &parties::agreement(&names, midnight), &referring).await?;
+        let units: Vec<(PartyId, &Unit)> = named.iter().map(|m| (m.registration.party.clone(), m.unit)).collect();
+        let (schemas, policies) = (SchemaSet::builtin().map_err(inside)?, PolicySet::builtin().map_err(inside)?);
+        self.agree(work::ID, &work::agreement(&units, midnight, &schemas, &policies), &named).await?;
+        Ok([parties::REFERRALS, work::ID].map(str::to_owned).to_vec())
     }
 
     async fn register(&self, operator: &Member, member: &Member) -> Result<(), CliError> {
@@ -245,29 +258,25 @@ impl Desk<'_> {
         Ok(())
     }
 
-    async fn agree(&self, members: &[&Member]) -> Result<String, CliError> {
-        let names: Vec<PartyId> = members.iter().map(|m| m.registration.party.clone()).collect();
-        let midnight = Timestamp::from_secs(self.clock.now().secs().div_euclid(86_400).saturating_mul(86_400));
-        let document = strict::canonical(&parties::agreement(&names, midnight)).map_err(inside)?;
-        let sha256 = Digest::of(&document);
-        let reference =
-            || -> Result<AgreementRef, CliError> { Ok(AgreementRef { id: "AG-13-0001".parse().map_err(inside)?, ver: 1, sha256 }) };
+    /// Puts a document in force: everybody it names accepts it.
+    async fn agree(&self, id: &str, document: &Value, members: &[&Member]) -> Result<(), CliError> {
+        let document = strict::canonical(document).map_err(inside)?;
+        let agr = AgreementRef { id: id.parse().map_err(inside)?, ver: 1, sha256: Digest::of(&document) };
+        let path = format!("/v1/agreements/{id}/{}/signatures", agr.ver);
         for (position, member) in members.iter().enumerate() {
             let signature =
-                AgreementSignature { issued: self.issued(&member.registration.party)?, agr: reference()?, act: AgreementAct::Accept };
+                AgreementSignature { issued: self.issued(&member.registration.party)?, agr: agr.clone(), act: AgreementAct::Accept };
             let token = signature.sign(&member.sig).map_err(inside)?;
             if position == 0 {
                 let body = json!({"document": URL_SAFE_NO_PAD.encode(&document), "signature": token}).to_string();
                 let (caller, call) = self.call(member, "/v1/agreements", body.as_bytes(), Operation::AgreementPropose).await?;
                 self.gateway.propose_agreement(&caller, &call, body.as_bytes()).await.map_err(inside)?;
             } else {
-                let path = "/v1/agreements/AG-13-0001/1/signatures";
-                let (caller, call) = self.call(member, path, token.as_bytes(), Operation::AgreementSign).await?;
-                let id = reference()?.id;
-                self.gateway.sign_agreement(&caller, &call, &id, 1, token.as_bytes()).await.map_err(inside)?;
+                let (caller, call) = self.call(member, &path, token.as_bytes(), Operation::AgreementSign).await?;
+                self.gateway.sign_agreement(&caller, &call, &agr.id, agr.ver, token.as_bytes()).await.map_err(inside)?;
             }
         }
-        Ok(reference()?.id.to_string())
+        Ok(())
     }
 
     /// A caller and a call with an actor token, as a connection would have brought them.

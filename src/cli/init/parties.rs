@@ -65,7 +65,42 @@ pub(super) const UNITS: &[Unit] = &[
     Unit { code: "auditor:tokyo", ja: "試験監査室", en: "Test Audit Office", purposes: &[AuditReview] },
 ];
 
+/// Who takes part in the whole work of a case besides.
+pub(super) const FURTHER_UNITS: &[Unit] = &[
+    Unit {
+        code: "group_home:1320100025",
+        ja: "試験第二グループホーム",
+        en: "Second Test Group Home",
+        purposes: &[Placement, Provision, Addon, Backup],
+    },
+    Unit { code: "bar_association:13-1", ja: "試験弁護士会", en: "Test Bar Association", purposes: &[Placement] },
+    Unit {
+        code: "municipality:131024-1",
+        ja: "隣試験区 障害福祉課",
+        en: "Neighbouring Test Ward, Disability Welfare Section",
+        purposes: &[Placement, Benefit, Backup, Addon],
+    },
+    Unit {
+        code: "settlement_center:14-1",
+        ja: "神奈川試験地域生活定着支援センター",
+        en: "Neighbouring Test Community Life Settlement Support Centre",
+        purposes: &[Placement, Backup, Addon],
+    },
+];
+
+/// What those who receive something promise (個人情報の保護に関する法律 70条).
+pub(super) const TERMS: &[&str] = &[
+    "受け取った情報は、示された利用目的以外に使わない。",
+    "必要のなくなった情報は速やかに消去し、消去したことを知らせる。",
+    "漏えい等が起きたときは、直ちに送り手とつなぎ運用者に知らせる。",
+];
+
 impl Unit {
+    /// What it works for.
+    pub(super) const fn purposes(&self) -> &'static [Purpose] {
+        self.purposes
+    }
+
     /// Its registration.
     pub(super) fn registration(&self) -> Option<Registration> {
         let party: PartyId = self.code.parse().ok()?;
@@ -81,7 +116,10 @@ impl Unit {
     }
 }
 
-/// The agreement of the sandbox: referrals from those who meet the person to those who arrange, for arranging and for the benefit decision.
+/// Number of the agreement about referrals.
+pub(super) const REFERRALS: &str = "AG-13-0001";
+
+/// The agreement about referrals alone: referrals from those who meet the person to those who arrange, for arranging and for the benefit decision.
 pub(super) fn agreement(parties: &[PartyId], from: Timestamp) -> Value {
     let classes: Vec<FieldClass> =
         FieldClass::ALL.iter().copied().filter(|c| !c.consent_may_not_name() && *c != FieldClass::AddonProof).collect();
@@ -109,7 +147,7 @@ pub(super) fn agreement(parties: &[PartyId], from: Timestamp) -> Value {
         })
         .collect();
     json!({
-        "id": "AG-13-0001",
+        "id": REFERRALS,
         "ver": 1,
         "title": "地域生活定着支援における個人情報の取扱いに関する協定（試験）",
         "parties": parties,
@@ -117,11 +155,7 @@ pub(super) fn agreement(parties: &[PartyId], from: Timestamp) -> Value {
         "flows": flows,
         "schema_versions": ["referral/1.0.0"],
         "purpose_of_use_entry": "個人情報ファイル簿（試験）：障害福祉サービスの利用調整および支給決定に関する事務",
-        "terms": [
-            "受け取った情報は、示された利用目的以外に使わない。",
-            "必要のなくなった情報は速やかに消去し、消去したことを知らせる。",
-            "漏えい等が起きたときは、直ちに送り手とつなぎ運用者に知らせる。",
-        ],
+        "terms": TERMS,
         "from": from,
         "until": from.plus_secs(365 * 86_400),
         "retention_months": 60,

@@ -1,4 +1,4 @@
-//! `tsunagi message send`: from a body file to a message in its case, over the outbox.
+//! `tsunagi message send`: from a body file to a message in its case, or one that opens a case, over the outbox.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use crate::{
         codes::{LegalBasis, MessageKind, Purpose},
         field::FieldKey,
         ids::{AgreementId, CaseId, Jti},
+        life::Standing,
         party::PartyId,
     },
     message::{
@@ -34,9 +35,9 @@ pub(super) struct SendArgs {
     /// Kind of the message, e.g. `referral_decision`.
     #[arg(long, value_name = "KIND")]
     kind: MessageKind,
-    /// The case, as this party knows it.
+    /// The case, as this party knows it. Without it the message opens one.
     #[arg(long, value_name = "ID")]
-    case: CaseId,
+    case: Option<CaseId>,
     /// Recipient.
     #[arg(long, value_name = "PARTY")]
     to: PartyId,
@@ -62,7 +63,7 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "ID")]
     agreement: Option<AgreementId>,
     /// The message that this one passes on, as PARTY/ID. Only the gateway and auditors learn of it.
-    #[arg(long, value_name = "PARTY/ID", value_parser = source)]
+    #[arg(long, value_name = "PARTY/ID", value_parser = source, requires = "case")]
     source: Option<MessageRef>,
     /// Sign and keep it in the outbox, and do not send it yet.
     #[arg(long)]
@@ -70,6 +71,11 @@ pub(super) struct SendArgs {
 }
 
 pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
+    if args.case.is_none() && !Standing::opens(args.kind) {
+        let en = format!("{} belongs to a case: name it with --case (tsunagi case list shows the cases of this party)", args.kind);
+        let ja = format!("{} は事案の中で送ります。--case で指定してください（この機関の事案は tsunagi case list）", args.kind);
+        return Err(CliError::usage(en, ja));
+    }
     let client = args.who.client(voice)?;
     let purpose = args.purposes.first().copied().unwrap_or(Purpose::PlacementCoordination);
     let body = rows(&args.body)?;
@@ -89,9 +95,15 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
         basis: basis.unwrap_or(LegalBasis::WithinPurpose),
         basis_ref: args.article.clone().zip(args.reason.clone()).map(|(article, reason)| BasisRef { article, reason }),
     };
-    let later = Later { kind: args.kind, case: args.case, source: args.source.clone(), content };
-    let signed = client.sign(&client.draft_later(&later)?)?;
-    let parcel = client.later_parcel(&args.case, &signed, purpose);
+    let draft = match args.case {
+        Some(case) => client.draft_later(&Later { kind: args.kind, case, source: args.source.clone(), content })?,
+        None => client.draft_opening(args.kind, &content)?,
+    };
+    let signed = client.sign(&draft)?;
+    let parcel = match args.case {
+        Some(case) => client.later_parcel(&case, &signed, purpose),
+        None => client.opening_parcel(&signed, purpose),
+    };
     let jti = signed.jti();
     let Some(sent) = post(&client, &parcel, args.hold).await? else {
         if voice.json {
@@ -100,13 +112,18 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
         return say(voice.lang.of(&format!("Signed: {jti}. It waits in the outbox."), &format!("署名しました: {jti}。送信箱にあります。")));
     };
     let index = sent.place().index();
+    let case = sent.subject.case.or(args.case);
     if voice.json {
-        return say(json!({"message": jti, "case": args.case, "kind": args.kind, "index": index}));
+        return say(json!({"message": jti, "case": case, "kind": args.kind, "index": index}));
     }
     say(voice.lang.of(
         &format!("Sent: {} {jti}, entry {index} of the ledger. Its receipt is in the outbox.", args.kind),
         &format!("送りました: {} {jti}、台帳の記録 {index}。受領証は送信箱にあります。", args.kind),
-    ))
+    ))?;
+    match case.filter(|_| args.case.is_none()) {
+        Some(case) => say(voice.lang.of(&format!("It opened the case {case}."), &format!("事案 {case} が始まりました。"))),
+        None => Ok(()),
+    }
 }
 
 /// The rows of a body file.
