@@ -238,3 +238,80 @@ fn japan_minute(time: Timestamp) -> String {
 }
 
 const CSS: &str = include_str!("disclosed.css");
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn unit(party: &str, ja: &str) -> Value {
+        json!({"party": party, "name": {"ja": ja, "en": "Test"}})
+    }
+
+    /// A list in which everything that the page can say is said, with names without kanji.
+    fn list(name: &str) -> DisclosureList {
+        let coded = |code: &str| json!({"code": code, "ja": "ためし", "en": "test"});
+        let consent = "3c9d0a3e-7f3a-4f55-9d2e-0f6b1d8c4e21";
+        let item = |field: &str, ja: &str| json!({"field": field, "ja": ja, "en": "name", "class": "identity"});
+        let told = json!({
+            "index": 7, "time": "2026-11-18T15:06:40.000001Z", "recipient": unit("group_home:1320100017", name),
+            "for": unit("municipality:131016-1", "まち"), "sender": unit("municipality:131016-1", "まち"), "kind": coded("placement_request"),
+            "purpose": coded("placement_coordination"), "basis": coded("consent_27"), "consent": consent,
+            "agreement": {"id": "AG-13-0001", "ver": 1}, "items": [item("family_name", "なまえ"), item("given_name", "=1+1")]
+        });
+        let mut bare = told.clone();
+        bare["items"] = json!([]);
+        bare["consent"] = Value::Null;
+        let class =
+            |class: &str| json!({"class": class, "ja": "しるし", "en": "mark", "plain_ja": "あなたのしるし", "plain_en": "your mark"});
+        let list = json!({
+            "case": consent, "made_by": unit("municipality:131016-1", "まち"), "purpose": coded("placement_coordination"), "scope": "own",
+            "class": "identity", "disclosures": [told, bare], "classes": [class("identity"), class("plan")],
+            "consents": [{"consent": consent, "collector": unit("settlement_center:13-1", "せんたあ"), "from": "2026-09-30T15:00:00.000000Z",
+                          "until": "2027-09-30T15:00:00.000000Z", "ended": false}],
+            "left_out": {"classes": ["plan"], "providers": true}, "cursor": null
+        });
+        serde_json::from_value(list).unwrap()
+    }
+
+    fn made(list: &DisclosureList) -> Disclosed<'_> {
+        Disclosed { list, index: 9, made: "2026-11-20T00:00:00Z".parse().unwrap() }
+    }
+
+    #[test]
+    fn every_word_that_is_the_pages_own_has_its_reading() {
+        for list in [list("いえ"), DisclosureList { disclosures: Vec::new(), ..list("いえ") }] {
+            let page = made(&list).page();
+            let body = page.split_once("<body>").unwrap().1;
+            let mut left = String::new();
+            let mut rest = body;
+            while let Some((before, behind)) = rest.split_once("<ruby>") {
+                left.push_str(before);
+                rest = behind.split_once("</ruby>").unwrap().1;
+            }
+            left.push_str(rest);
+            let kanji: String = left.chars().filter(|char| ('\u{4e00}'..='\u{9fff}').contains(char) && !"年月日".contains(*char)).collect();
+            assert_eq!(kanji, "");
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_stands_on_the_page_as_text_and_in_the_table_as_no_formula() {
+        let list = list("<b onclick=\"x\">&いえ");
+        let page = made(&list).page();
+        assert!(page.contains("&lt;b onclick=&quot;x&quot;&gt;&amp;いえ") && !page.contains("onclick=\"x\""), "{page}");
+        let table = made(&list).table(false);
+        assert!(!table.starts_with(csv::BYTE_ORDER_MARK) && made(&list).table(true).starts_with(csv::BYTE_ORDER_MARK));
+        assert!(table.contains("\"<b onclick=\"\"x\"\">&いえ\"") && table.contains("\"'=1+1\""), "{table}");
+        // A line for each row, and one for what was shown without any.
+        assert_eq!(table.split("\r\n").filter(|line| !line.is_empty()).count(), 1 + 2 + 1);
+    }
+
+    #[test]
+    fn the_same_list_gives_the_same_page() {
+        let list = list("いえ");
+        assert_eq!(made(&list).page(), made(&list).page());
+        assert!(made(&list).page().contains("2026年11月19日 00:06"));
+    }
+}

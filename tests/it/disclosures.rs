@@ -20,7 +20,7 @@ use tsunagi::{
 use crate::{
     erasure_stage::{erase, printed},
     exchange_stage::{
-        BINARY, CENTRE, MUNICIPALITY as CITY,
+        AUDITOR, BINARY, CENTRE, MUNICIPALITY as CITY,
         agreement::CORE,
         ledger::Ledger,
         party::{Problem, new_jti},
@@ -171,7 +171,23 @@ async fn who_received_a_class_is_the_same_for_the_body_the_auditor_and_a_look_at
         assert_eq!(found, by_force, "{class}: the tags and the openings agree");
         // The auditor also sees who looked at its own message.
         assert!(told(&made).keys().all(|index| found.contains(index)), "{class}");
+        let who = ["--json", "audit", "who-received", "--case", life.case(CITY), "--class", class];
+        let lines = command(&life, AUDITOR, &who, &[]).unwrap();
+        let indexes = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap());
+        assert_eq!(indexes.collect::<BTreeSet<u64>>(), by_force, "{class}");
     }
+    let who = ["--lang", "en", "audit", "who-received", "--case", life.case(CITY), "--class", "identity"];
+    let spoken = command(&life, AUDITOR, &who, &[]).unwrap();
+    assert!(spoken.contains("bodies received rows of identity") && spoken.contains(CITY) && spoken.contains(HOME), "{spoken}");
+    // Behind an erasure nobody is said to have received nothing.
+    printed(&erase(&life.sandbox, life.case(CITY), CITY, &[]));
+    let query = format!("/v1/audit/events?case={}&class=identity", life.case(CITY));
+    let page = life.story.auditor.json(&query, Purpose::AuditReview).await.unwrap();
+    assert_eq!((page["events"].as_array().unwrap().len(), page["case_erased"].as_bool()), (0, Some(true)));
+    let (code, told) = command(&life, AUDITOR, &who, &[]).unwrap_err();
+    assert!(code == 3 && told.contains("erased"), "{code} {told}");
+    let unknown = life.story.auditor.json(&format!("/v1/audit/events?case={}", new_jti()), Purpose::AuditReview).await.unwrap();
+    assert!(unknown.get("case_erased").is_none());
     life.server.stop().await;
 }
 
@@ -289,7 +305,7 @@ fn command(life: &Life, party: &str, words: &[&str], files: &[(&str, &Path)]) ->
 }
 
 /// A table as Python's `csv` module reads it, strictly.
-fn parsed(table: &Path) -> Vec<Vec<String>> {
+pub(crate) fn parsed(table: &Path) -> Vec<Vec<String>> {
     let program = "import csv, json, sys\n\
                    with open(sys.argv[1], newline='', encoding='utf-8-sig') as table:\n\
                    \x20   print(json.dumps(list(csv.reader(table, strict=True))))";

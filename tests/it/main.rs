@@ -99,6 +99,7 @@ mod sqlite_upgrade;
 mod standby;
 mod standby_behind;
 mod standby_confirms;
+mod statistics;
 mod stolen_keys;
 mod store_contract;
 mod store_erasure;
