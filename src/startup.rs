@@ -281,7 +281,8 @@ async fn open_by(
         schemas: SchemaSet::builtin()?,
         clock,
         ids,
-    });
+    })
+    .uncollected_after(config.limits.uncollected_days.get());
     Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
 }
 

@@ -27,6 +27,7 @@ mod proven;
 mod receipt;
 mod referral;
 mod statistics;
+mod tasks;
 mod tree;
 
 pub use self::{
@@ -49,5 +50,6 @@ pub use self::{
     proven::{Place, Proven},
     receipt::SignedReceipt,
     referral::{Content, Outgoing},
+    tasks::{CaseTasks, ConsentHolder, Holder, Quarantined, Question, TakenBack, ToCorrect, Uncollected},
     tree::TreeView,
 };

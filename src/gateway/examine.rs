@@ -12,6 +12,7 @@ use super::{
     known::KnownAgreement,
     reliance::Reliance,
     submit::Sent,
+    terms::check_deadlines,
 };
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
@@ -223,6 +224,7 @@ pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent:
     if !numbers.is_empty() {
         return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
     }
+    check_deadlines(schema.kind(), disclosed)?;
     let findings = schema.check_rules(&body, sent);
     if !findings.violations.is_empty() {
         return Err(invalid(findings.violations));
