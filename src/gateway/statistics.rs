@@ -288,3 +288,107 @@ const fn sender(kind: PartyKind) -> Option<RowName> {
 
 /// Seconds.
 const DAY: i64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        digest::Digest,
+        ids::{CaseId, Jti},
+    };
+
+    const CENTRE: &str = "settlement_center:13-1";
+    const CITY: &str = "municipality:131016-1";
+    const CORE: &str = "core_center:131016-2";
+    const OTHER: &str = "municipality:131024-1";
+
+    fn party(text: &str) -> PartyId {
+        text.parse().unwrap()
+    }
+
+    /// Messages one day apart, in the fiscal year 2026.
+    fn heads(sent: &[(MessageKind, &str, &str)]) -> Vec<MessageHead> {
+        let began: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+        let head = |(at, (kind, iss, aud)): (i64, &(MessageKind, &str, &str))| MessageHead {
+            iss: party(iss),
+            jti: Jti::from_uuid(uuid::Uuid::from_u128(at.unsigned_abs().into())),
+            aud: party(aud),
+            case: CaseKey::from_uuid(uuid::Uuid::nil()),
+            kind: *kind,
+            digest: Digest([0; 32]),
+            idx: at.unsigned_abs(),
+            received: began.plus_secs(at * DAY),
+        };
+        (1..).zip(sent).map(head).collect()
+    }
+
+    fn stands(who: &str, state: CaseState, relation: Relation) -> CaseRow {
+        let at = Timestamp::from_secs(0);
+        let id: CaseId = "3c9d0a3e-7f3a-4f55-9d2e-0f6b1d8c4e21".parse().unwrap();
+        let (case, kind) = (CaseKey::from_uuid(uuid::Uuid::nil()), MessageKind::Referral);
+        CaseRow { case, id, party: party(who), relation, state, revision: 1, kind, received: at, updated: at, updated_idx: 0, erased: true }
+    }
+
+    /// What is counted of a case for the units of a municipality.
+    fn counted(units: &[&str], sent: &[(MessageKind, &str, &str)], parties: &[CaseRow]) -> Vec<(Subject, Vec<RowName>, Vec<i64>)> {
+        let (units, heads) = (units.iter().map(|unit| party(unit)).collect(), heads(sent));
+        let history = History { heads: &heads, parties };
+        let mut tally = Tally::new(FiscalYear::new(2026).unwrap(), &units);
+        if let Some(arrival) = tally.arrive(&history) {
+            let taken_on = tally.decide(&history);
+            if history.leads(&units) {
+                tally.close(&history, arrival, taken_on);
+            }
+        }
+        let rows = |counted: &Counted| {
+            counted.tables.iter().flat_map(|(_, rows)| rows).filter(|(_, count)| *count > 0).map(|(row, _)| *row).collect()
+        };
+        tally.counted.iter().filter(|counted| !counted.days.is_empty()).map(|of| (of.subject, rows(of), of.days.clone())).collect()
+    }
+
+    const REFERRED: (MessageKind, &str, &str) = (MessageKind::Referral, CENTRE, CITY);
+    const DECIDED: (MessageKind, &str, &str) = (MessageKind::ReferralDecision, CITY, CENTRE);
+
+    #[test]
+    fn what_became_of_a_referral_follows_from_what_outlives_an_erasure() {
+        let outcome = |sent: &[_], state, relation| {
+            let counted = counted(&[CITY], sent, &[stands(CITY, state, relation)]);
+            counted.into_iter().find(|(subject, ..)| *subject == Subject::Decided).map(|(_, rows, days)| (rows, days))
+        };
+        let said = |row| Some((vec![row], vec![1]));
+        assert_eq!(outcome(&[REFERRED], CaseState::Open, Relation::Assigned), None);
+        let decided = &[REFERRED, DECIDED][..];
+        assert_eq!(outcome(decided, CaseState::Accepted, Relation::Assigned), said(RowName::Accepted));
+        assert_eq!(outcome(decided, CaseState::Closed, Relation::Closed), said(RowName::Accepted));
+        assert_eq!(outcome(decided, CaseState::Declined, Relation::Closed), said(RowName::Declined));
+        assert_eq!(outcome(decided, CaseState::Open, Relation::Closed), said(RowName::Redirected));
+        // The other municipality declined or accepted: for this one it was redirected all the same.
+        let (again, theirs) = ((MessageKind::Referral, CENTRE, OTHER), (MessageKind::ReferralDecision, OTHER, CENTRE));
+        for state in [CaseState::Declined, CaseState::Accepted, CaseState::Closed] {
+            assert_eq!(outcome(&[REFERRED, DECIDED, again, theirs], state, Relation::Closed), said(RowName::Redirected));
+        }
+        // A core centre that acts for it answers in its place.
+        assert_eq!(
+            outcome(&[REFERRED, (MessageKind::ReferralDecision, CORE, CENTRE)], CaseState::Accepted, Relation::Assigned),
+            said(RowName::Accepted)
+        );
+    }
+
+    #[test]
+    fn a_case_is_received_once_and_closed_by_whoever_leads_it() {
+        let closing = (MessageKind::ClosingNotice, CITY, CENTRE);
+        let all = counted(&[CITY, CORE], &[REFERRED, DECIDED, closing], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
+        let expected = vec![
+            (Subject::Received, vec![RowName::Referral, RowName::SettlementCenter], vec![0]),
+            (Subject::Decided, vec![RowName::Accepted], vec![1]),
+            (Subject::Closed, vec![RowName::TakenOn], vec![2]),
+        ];
+        assert_eq!(all, expected);
+        let (again, theirs) = ((MessageKind::Referral, CENTRE, OTHER), (MessageKind::ClosingNotice, OTHER, CENTRE));
+        let moved = counted(&[CITY], &[REFERRED, DECIDED, again, theirs], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
+        assert!(moved.iter().all(|(subject, ..)| *subject != Subject::Closed), "another municipality closed it: {moved:?}");
+        assert!(counted(&[OTHER], &[REFERRED, DECIDED, closing], &[]).is_empty());
+        let notice = (MessageKind::TrainingNotice, CENTRE, CITY);
+        assert!(counted(&[CITY], &[notice], &[]).is_empty(), "what concerns nobody is no case");
+    }
+}
