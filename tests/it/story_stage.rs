@@ -14,6 +14,7 @@ use tsunagi::{
         party::PartyId,
     },
     message::{
+        compose::Draft,
         schema::{MessageSchema, Rule, SchemaSet},
         submission::{AgreementRef, MessageRef, SchemaRef},
     },
@@ -112,7 +113,7 @@ impl Cast {
     }
 
     /// A message before it is signed; `case` is none for one that opens a case.
-    pub(crate) fn sign(&self, what: &Letter<'_>, body: &BTreeMap<FieldKey, Value>) -> Outgoing {
+    pub(crate) fn draft(&self, what: &Letter<'_>, body: &BTreeMap<FieldKey, Value>) -> Draft {
         let client = self.client(what.from);
         let published = self.schema(what.kind).published();
         let content = Content {
@@ -129,7 +130,11 @@ impl Cast {
             Some(case) => client.draft_later(&Later { kind: what.kind, case, source: what.source.clone(), content }),
             None => client.draft_opening(what.kind, &content),
         };
-        client.sign(&draft.unwrap()).unwrap()
+        draft.unwrap()
+    }
+
+    pub(crate) fn sign(&self, what: &Letter<'_>, body: &BTreeMap<FieldKey, Value>) -> Outgoing {
+        self.client(what.from).sign(&self.draft(what, body)).unwrap()
     }
 
     pub(crate) async fn post(&self, what: &Letter<'_>, message: &Outgoing) -> Result<Proven<Accepted>, ClientError> {
