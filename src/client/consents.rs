@@ -9,6 +9,7 @@ use super::{
     directory::Party,
     error::{ClientError, Doubt},
     proven::Proven,
+    tasks::ConsentHolder,
 };
 use crate::{
     domain::{
@@ -65,6 +66,9 @@ pub struct ConsentShown {
     /// The consent that took its place.
     #[serde(default)]
     pub superseded_by: Option<Jti>,
+    /// Who holds what was sent under it; told to its collector.
+    #[serde(default)]
+    pub holders: Option<Vec<ConsentHolder>>,
     /// The claims.
     pub claims: Value,
     /// The signed object.
@@ -254,8 +258,15 @@ mod tests {
         let given = ConsentGiven::from_claims(&claims()).unwrap();
         let signed = given.sign(key).unwrap();
         let (consent, state) = (JTI.parse().unwrap(), "in_force".to_owned());
-        let mut shown =
-            ConsentShown { consent, state, narrowed: Vec::new(), superseded_by: None, claims: given.to_claims().unwrap(), signed };
+        let mut shown = ConsentShown {
+            consent,
+            state,
+            narrowed: Vec::new(),
+            superseded_by: None,
+            holders: None,
+            claims: given.to_claims().unwrap(),
+            signed,
+        };
         change(&mut shown);
         let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
         shown.check(&JTI.parse().unwrap(), signed, collector)

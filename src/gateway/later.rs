@@ -43,8 +43,10 @@ impl Gateway {
         (agreement, consent): (&Agreement, Option<&StandingConsent>),
         epoch: u64,
     ) -> Result<(With, Value), Failure> {
-        let Sent { caller, sd_jwt, .. } = sent;
+        let Sent { caller, call, sd_jwt, .. } = sent;
         let (message, case) = (permitted.what(), affair.row.case);
+        // What was accepted belongs to the case; a refusal that names the consent belonged to the consent.
+        call.note(|t| t.shred = Some(affair.key));
         let claims = message.claims();
         let key = self.data_key(affair.key).await?;
         let sealed = vault::seal(&key, affair.key, &message_context(&claims.iss, &claims.jti, &claims.aud, &case), sd_jwt)?;

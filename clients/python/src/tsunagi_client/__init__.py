@@ -1,0 +1,102 @@
+"""Client for gateways that speak protocol `tsunagi/1`, for case systems written in Python.
+
+Built from the protocol document on `httpx`, `jwcrypto` and `sd-jwt`; it shares no code with the gateway.
+"""
+
+from .agreements import Agreement, AgreementHead
+from .audit import Event, EventPage
+from .cases import CaseHead, CasePage, Explanation, MessageHead, Reading
+from .certificates import Certificate, Revocation, verify_certificate
+from .client import Client
+from .codes import Acknowledged, AgreementAct, Purpose
+from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
+from .delivery import Accepted
+from .directory import Form, Party
+from .errors import (
+    BadRequest,
+    Doubt,
+    Forbidden,
+    Gone,
+    NotAuthenticated,
+    NotFound,
+    OutboxError,
+    RateLimited,
+    Refused,
+    ReplayConflict,
+    SetupError,
+    StateConflict,
+    TsunagiError,
+    Unacceptable,
+    Unavailable,
+    Unexpected,
+    Unreachable,
+    Violation,
+)
+from .identity import Identity, Pinned
+from .ledger import Entry, Receipt
+from .message import ConsentReference, Draft, Message, Reference
+from .outbox import Fate, Outbox, Parcel
+from .release import Release
+from .tlog import Checkpoint
+from .transport import Patience
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Accepted",
+    "Acknowledged",
+    "Agreement",
+    "AgreementAct",
+    "AgreementHead",
+    "BadRequest",
+    "CaseHead",
+    "CasePage",
+    "Certificate",
+    "Checkpoint",
+    "Client",
+    "Consent",
+    "ConsentDraft",
+    "ConsentReference",
+    "ConsentStanding",
+    "Doubt",
+    "Draft",
+    "Entry",
+    "Event",
+    "EventPage",
+    "Explanation",
+    "Fate",
+    "Forbidden",
+    "Form",
+    "Gone",
+    "Identity",
+    "Item",
+    "Message",
+    "MessageHead",
+    "NotAuthenticated",
+    "NotFound",
+    "Outbox",
+    "OutboxError",
+    "Parcel",
+    "Party",
+    "Patience",
+    "Pinned",
+    "Purpose",
+    "RateLimited",
+    "Reading",
+    "Receipt",
+    "Reference",
+    "Refused",
+    "Release",
+    "ReplayConflict",
+    "Revocation",
+    "SetupError",
+    "StateConflict",
+    "Taken",
+    "TsunagiError",
+    "Unacceptable",
+    "Unavailable",
+    "Unexpected",
+    "Unreachable",
+    "Violation",
+    "verify_certificate",
+]
