@@ -13,7 +13,7 @@ use tsunagi::{client::SignedConsent, domain::codes::MessageKind};
 
 use crate::{
     exchange_stage::BINARY,
-    story_stage::{CAST, Cast, every_class, item, party},
+    story_stage::{CAST, Cast, Letter, every_class, item, named_rows, party},
 };
 
 use MessageKind as M;
@@ -67,7 +67,7 @@ const WALK: &[(MessageKind, &str, &str, &str)] = &[
 const TOO_EARLY: &[(MessageKind, &str, &str, &str)] = &[
     (M::ConsentEvent, "city", "office", ""),
     (M::ErasureRequest, "city", "office", ""),
-    (M::ErasureReport, "city", "centre", ""),
+    (M::ErasureReport, "city", "office", ""),
     (M::IncidentNotice, "city", "home1", ""),
     (M::CertificateRevocation, "city", "home1", ""),
     (M::ClosingNotice, "city", "home1", ""),
@@ -93,6 +93,8 @@ struct Desk {
     folder: tempfile::TempDir,
     /// Cases that somebody stands in, by the message that opened them.
     cases: BTreeMap<(&'static str, MessageKind), String>,
+    /// The last message of each kind.
+    sent: BTreeMap<MessageKind, Value>,
     consents: BTreeMap<MessageKind, PathBuf>,
 }
 
@@ -116,7 +118,7 @@ impl Desk {
             fs::write(&file, consent.token()).unwrap();
             consents.insert(opens, file);
         }
-        Self { cast, folder, cases: BTreeMap::new(), consents }
+        Self { cast, folder, cases: BTreeMap::new(), sent: BTreeMap::new(), consents }
     }
 
     fn tsunagi(&self, name: &str, words: &[&str]) -> Result<Vec<Value>, Refused> {
@@ -148,7 +150,7 @@ impl Desk {
         let (kind_word, recipient) = (kind.to_string(), party(to).to_string());
         let purposes: Vec<String> = Cast::purposes(from, to).iter().map(ToString::to_string).collect();
         let mut words = vec!["message", "send", "--kind", &kind_word, "--to", &recipient, "--body", file.to_str().unwrap()];
-        words.extend(["--agreement", "AG-13-0010"]);
+        words.extend(["--agreement", "AG-13-0010", "--basis", "within_purpose"]);
         words.extend(purposes.iter().flat_map(|purpose| ["--for", purpose]));
         if let Some(case) = within {
             words.extend(["--case", case]);
@@ -165,6 +167,9 @@ impl Desk {
         let mut body: Map<String, Value> = self.cast.example(kind).into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         if let Some((_, row)) = DECIDES.iter().find(|(deciding, _)| *deciding == kind) {
             body.insert((*row).to_owned(), json!(word));
+        }
+        if let (M::Correction, Some(corrected)) = (kind, self.sent.get(&M::ServiceHandoff)) {
+            body.insert("corrects".to_owned(), corrected.clone());
         }
         body
     }
@@ -187,6 +192,7 @@ impl Desk {
         let case = sent[0]["case"].as_str().unwrap().to_owned();
         assert!(within.is_none_or(|within| within == case), "{kind} went astray");
         self.cases.insert((from, opened_by), case);
+        self.sent.insert(kind, sent[0]["message"].clone());
         self.arrives((kind, to), opened_by);
     }
 
@@ -276,6 +282,26 @@ async fn every_kind_is_sent_from_the_command_line_and_refused_in_a_wrong_state()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_what_a_body_provides_it_says_itself_unless_the_consent_does() {
+    let mut desk = Desk::open().await;
+    desk.goes(WALK[0]);
+    let file = desk.folder.path().join("body.json");
+    fs::write(&file, Value::Object(desk.body(M::ReferralAck, "")).to_string()).unwrap();
+    let (to, case) = (party("centre").to_string(), desk.case("city", M::Referral));
+    let mut words = vec!["message", "send", "--kind", "referral_ack", "--to", &to, "--case", &case, "--body", file.to_str().unwrap()];
+    let mut command = Command::new(BINARY);
+    command.args(&words).env("TSUNAGI_IDENTITY", desk.cast.sandbox.identity(&party("city"))).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--basis") && told.contains("consent_69_2_1"), "{told}");
+    words.extend(["--consent", desk.consents[&M::Referral].to_str().unwrap()]);
+    let sent = desk.tsunagi("city", &words);
+    assert!(sent.is_ok() || sent.as_ref().is_err_and(|refused| refused.code == "over_disclosure"), "{sent:?}");
+    desk.cast.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kind_that_opens_nothing_asks_for_its_case() {
     let desk = Desk::open().await;
     let file = desk.folder.path().join("body.json");
@@ -289,4 +315,20 @@ async fn a_kind_that_opens_nothing_asks_for_its_case() {
         assert!(told.contains(said) && told.contains("tsunagi case list"), "{told}");
     }
     desk.cast.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_opens_a_consultation_only_with_a_consent_that_names_it_and_that_no_case_rests_on() {
+    let cast = Cast::open().await;
+    let consent = cast.consent("city", &json!([item(&["city", "home1"], &every_class(), &[])]), None).await;
+    let asks = |from: &'static str| {
+        let purposes = Cast::purposes(from, "city");
+        Letter { kind: M::ProviderConsultation, from, to: "city", case: None, consent: Some(&consent), purposes, source: None }
+    };
+    let body = cast.example(M::ProviderConsultation);
+    for (from, code) in [("home2", "no_consent"), ("home1", ""), ("home1", "no_consent")] {
+        let told = cast.post(&asks(from), &cast.sign(&asks(from), &body)).await.map_err(|error| named_rows(error).0);
+        assert_eq!(told.map(|_| ()), if code.is_empty() { Ok(()) } else { Err(code.to_owned()) }, "{from}");
+    }
+    cast.server.stop().await;
 }

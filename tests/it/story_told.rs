@@ -127,6 +127,10 @@ impl<'a> Affair<'a> {
         if let Some((_, row)) = DECIDES.iter().find(|(deciding, _)| *deciding == sent.kind) {
             body.insert(row.parse().unwrap(), json!(sent.word.as_ref().unwrap()));
         }
+        if kind == MessageKind::Correction {
+            let corrected = self.messages.iter().rfind(|message| message.from == sent.from && message.to == sent.to).unwrap();
+            body.insert("corrects".parse().unwrap(), json!(corrected.jti));
+        }
         let signed = consent.as_ref().map(|name| self.consents[name].signed.clone());
         let letter = Letter {
             kind,
@@ -147,11 +151,14 @@ impl<'a> Affair<'a> {
         // As it will stand behind the message: what is too much for the recipient then is refused, row by row.
         let mut after = self.told.clone();
         after.extend(step.told.iter().cloned());
+        // But the word that ends a part is judged by how it stood.
+        let ends = kind == MessageKind::StatusNotice && after[&sent.to].relation == "closed";
+        let judged = if ends { &self.told } else { &after };
         let said = consent.as_ref().and_then(|name| self.said(name, &sent.to));
         let too_much: BTreeSet<String> = body
             .keys()
             .map(FieldKey::to_string)
-            .filter(|row| !sent.purposes.iter().any(|word| self.shows((&sent.to, word), &after, (&sent.kind, row), said.as_ref())))
+            .filter(|row| !sent.purposes.iter().any(|word| self.shows((&sent.to, word), judged, (&sent.kind, row), said.as_ref())))
             .collect();
         if !too_much.is_empty() {
             let refused = self.cast.post(&letter, &self.cast.sign(&letter, &body)).await.map(|_| place.clone()).unwrap_err();

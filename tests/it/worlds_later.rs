@@ -39,6 +39,8 @@ struct Stage<'a> {
     story: &'a Story,
     past: Past,
     wanted: i64,
+    /// The last message.
+    last: Jti,
 }
 
 type Happens = for<'a, 'b> fn(&'a mut Stage<'b>) -> Pin<Box<dyn Future<Output = Hidden> + 'a>>;
@@ -46,6 +48,9 @@ type Happens = for<'a, 'b> fn(&'a mut Stage<'b>) -> Pin<Box<dyn Future<Output = 
 impl Stage<'_> {
     async fn send(&mut self, letter: (MessageKind, &'static str, &'static str), rows: &[(&str, &str)], without: &[&str]) -> Jti {
         let mut body = self.cast.example(letter.0);
+        if letter.0 == M::Correction {
+            body.insert("corrects".parse().unwrap(), json!(self.last));
+        }
         body.extend(rows.iter().map(|(key, value)| (key.parse::<FieldKey>().unwrap(), json!(value))));
         body.retain(|key, _| !without.contains(&key.as_str()));
         let bare = letter.0.may_name_no_consent();
@@ -56,7 +61,8 @@ impl Stage<'_> {
                 Ok(accepted) => {
                     self.past.cases.insert(letter.1, accepted.subject.case.unwrap());
                     self.finds(letter.2).await;
-                    return signed.jti();
+                    self.last = signed.jti();
+                    return self.last;
                 }
                 Err(error) => {
                     let (code, rows) = crate::story_stage::named_rows(error);
@@ -118,7 +124,7 @@ async fn differing(observer: &'static str, worlds: [Happens; 2]) -> Vec<String> 
     for (twin, happens) in [(sandbox.twin(), worlds[0]), (sandbox.twin(), worlds[1])] {
         let cast = Cast::on(twin).await;
         let story = Story::open(&cast.sandbox).await;
-        let mut stage = Stage { cast: &cast, story: &story, past: past.clone(), wanted: size };
+        let mut stage = Stage { cast: &cast, story: &story, past: past.clone(), wanted: size, last: past.first };
         let hidden = happens(&mut stage).await;
         stage.even().await;
         let own = Own { at_probation: String::new(), at_core: String::new(), message: past.first, consent: past.consent.jti() };
@@ -141,7 +147,7 @@ async fn common_past() -> (Sandbox, Past, i64) {
     let everybody = ["centre", "city", "core", "office", "home1", "home2", "day"];
     let consent = cast.consent("centre", &json!([item(&everybody, &every_class(), &every_class())]), None).await;
     let past = Past { first: consent.jti(), consent, cases: BTreeMap::new() };
-    let mut stage = Stage { cast: &cast, story: &story, past, wanted: 0 };
+    let mut stage = Stage { cast: &cast, story: &story, last: past.first, past, wanted: 0 };
     stage.send((M::Referral, "centre", "city"), &[], &[]).await;
     stage.send((M::ReferralDecision, "city", "centre"), &[("decision", "accepted")], &[]).await;
     stage.past.first = stage.send((M::Enquiry, "city", "home1"), &[], &[]).await;

@@ -18,7 +18,7 @@ use crate::{
         field::FieldKey,
         ids::{AgreementId, CaseId, Jti},
         life::Standing,
-        party::PartyId,
+        party::{PartyId, PartyKind},
     },
     message::{
         disclosed::{ConsentRef, Pseudonym},
@@ -52,7 +52,7 @@ pub(super) struct SendArgs {
     /// The consent it rests on: its id, if this party may look at it, or the file of the signed consent. Not needed where nothing personal is sent: answers, notices.
     #[arg(long, value_name = "ID|FILE")]
     consent: Option<Named>,
-    /// Legal basis. Default: the first that the agreement's flow allows.
+    /// Legal basis. Default: the only one that the agreement's flow allows; under a consent, the person's consent.
     #[arg(long, value_name = "CODE")]
     basis: Option<LegalBasis>,
     /// Article that a basis other than consent rests on.
@@ -82,7 +82,10 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     let purpose = args.purposes.first().copied().unwrap_or(Purpose::PlacementCoordination);
     let body = rows(&args.body)?;
     let (agreement, flow) = agreement(&client, &args).await?;
-    let basis = args.basis.or_else(|| flow.bases.first().copied());
+    let basis = match args.basis {
+        Some(basis) => basis,
+        None => only_basis(&flow, client.party().kind(), args.consent.is_some())?,
+    };
     let consent = match &args.consent {
         Some(consent) => Some(reliance(&client, consent, purpose).await?),
         None => None,
@@ -94,7 +97,7 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
         purposes: args.purposes.clone(),
         agreement,
         schema: patient(async || client.schema(args.kind.as_str()).await).await?.reference,
-        basis: basis.unwrap_or(LegalBasis::WithinPurpose),
+        basis,
         basis_ref: args.article.clone().zip(args.reason.clone()).map(|(article, reason)| BasisRef { article, reason }),
     };
     let draft = match args.case {
@@ -139,6 +142,21 @@ fn rows(file: &Path) -> Result<Vec<(FieldKey, Value)>, CliError> {
     let bytes = config::read_file(file).map_err(|error| CliError::usage(error.to_string(), format!("ファイルを読めません: {error}")))?;
     let Ok(Value::Object(members)) = strict::parse(&bytes) else { return Err(wrong()) };
     members.into_iter().map(|(key, value)| Ok((key.parse().map_err(|_| wrong())?, value))).collect()
+}
+
+/// The basis where the flow leaves no choice, or the consent that is named makes it: on what a body provides, it has to say itself.
+fn only_basis(flow: &Flow, sender: PartyKind, consented: bool) -> Result<LegalBasis, CliError> {
+    let of_consent = if sender.is_public() { LegalBasis::Consent69_2_1 } else { LegalBasis::Consent27 };
+    match flow.bases.as_slice() {
+        [only] => Ok(*only),
+        several if consented && several.contains(&of_consent) => Ok(of_consent),
+        several => {
+            let list = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let en = format!("the agreement allows several legal bases: name the one this rests on with --basis ({list})");
+            let ja = format!("協定は複数の提供根拠を認めています。どれによるかを --basis で示してください（{list}）");
+            Err(CliError::usage(en, ja))
+        }
+    }
 }
 
 /// How a consent was named.
