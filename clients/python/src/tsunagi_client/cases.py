@@ -32,6 +32,8 @@ class CaseHead:
     updated: str
     # For whom this party acts in it, as a delegate.
     acting_for: str | None
+    # The day by which an answer is due from this party, where one is.
+    reply_by: str | None
     # Everything that the gateway said of it, with members of later versions.
     document: Object = field(repr=False)
 
@@ -246,4 +248,4 @@ def read_head(document: Object) -> CaseHead:
     case, state, relation, kind, received, updated = (
         text(document, name, "case") for name in ("case", "state", "relation", "kind", "received", "updated")
     )
-    return CaseHead(case, state, relation, kind, received, updated, document.get("for"), document)
+    return CaseHead(case, state, relation, kind, received, updated, document.get("for"), document.get("reply_by"), document)
