@@ -140,6 +140,8 @@ pub struct Limits {
     pub concurrency: NonZeroU32,
     /// Seconds that requests in work get to finish when the gateway is stopped.
     pub drain_seconds: NonZeroU32,
+    /// Days after which a sender is told that nobody collected its message. A reply wished earlier counts from its own day.
+    pub uncollected_days: NonZeroU32,
 }
 
 /// Logging, to standard error. Contents of messages are never logged at any level.
@@ -337,6 +339,7 @@ impl Default for Limits {
             per_party_concurrency: at_least_one(256),
             concurrency: at_least_one(4096),
             drain_seconds: at_least_one(30),
+            uncollected_days: at_least_one(crate::gateway::UNCOLLECTED_DAYS),
         }
     }
 }

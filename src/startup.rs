@@ -10,6 +10,7 @@ mod erase;
 mod keys;
 mod mark;
 mod witnesses;
+mod words;
 
 use std::{
     os::unix::fs::FileTypeExt as _,
@@ -49,7 +50,7 @@ use crate::{
     witness::WitnessError,
 };
 
-pub use self::{erase::erase, look::inspect, witnesses::look as look_at_witnesses};
+pub use self::{erase::erase, look::inspect, witnesses::look as look_at_witnesses, words::Told};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -280,7 +281,8 @@ async fn open_by(
         schemas: SchemaSet::builtin()?,
         clock,
         ids,
-    });
+    })
+    .uncollected_after(config.limits.uncollected_days.get());
     Ok(Opened { gateway: Arc::new(gateway), metrics, sequencer })
 }
 

@@ -9,7 +9,10 @@ use super::{CliError, Voice, serve::told};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::Config,
-    startup::keeping::{self, Copied},
+    startup::{
+        Told as _,
+        keeping::{self, Copied},
+    },
     text::Lang,
 };
 
@@ -70,7 +73,7 @@ pub(super) async fn run(args: BackupArgs, voice: Voice) -> Result<(), CliError> 
 
 /// The configuration, or what is wrong with it.
 pub(super) fn read(file: &Path) -> Result<Config, CliError> {
-    Config::load(file).map_err(|error| CliError::usage(error.to_string(), format!("設定を読めません: {error}")))
+    Config::load(file).map_err(|error| CliError::usage(error.to_string(), format!("設定を読めません: {}", error.in_japanese())))
 }
 
 /// What a copy holds.

@@ -1,8 +1,11 @@
 //! `tsunagi case`: the cases that a party stands in, without content.
 
-use clap::{Args, Subcommand};
-use serde_json::json;
+mod marks;
 
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use self::marks::marks;
 use super::{
     CliError, Voice,
     acting::{As, patient, say, unless_closed},
@@ -18,7 +21,7 @@ pub(super) struct CaseArgs {
 
 #[derive(Debug, Subcommand)]
 enum CaseCommand {
-    /// List the cases this party stands in, or acts in for another: how each stands, and how this party stands to it.
+    /// List the cases this party stands in, or acts in for another: how each stands, how this party stands to it, and what is to be done.
     List(ListArgs),
 }
 
@@ -48,15 +51,20 @@ async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
         }
         for head in &page.cases {
             if voice.json {
-                say(json!({
+                let mut told = json!({
                     "case": head.case, "state": head.state, "relation": head.relation, "kind": head.kind, "received": head.received,
                     "updated": head.updated, "for": head.acting_for,
-                }))?;
+                });
+                if let (Some(members), Value::Object(tasks)) = (told.as_object_mut(), json!(head.tasks)) {
+                    members.extend(tasks);
+                }
+                say(told)?;
             } else {
                 let acting = head.acting_for.as_ref().map_or_else(String::new, |party| {
                     voice.lang.of(&format!("  for {party}"), &format!("  （{party} のために）")).to_owned()
                 });
                 say(format!("{}  {}  {}  {}  {}{acting}", head.updated, head.case, head.state, head.relation, head.kind))?;
+                marks(&head.tasks, voice.lang).iter().try_for_each(say)?;
             }
         }
         cursor = page.cursor;

@@ -18,6 +18,7 @@ use super::{CliError, Voice};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
+    startup::Told,
     text::Lang,
 };
 
@@ -144,9 +145,9 @@ pub(super) async fn run(args: CheckArgs, voice: Voice) -> Result<(), CliError> {
     findings.verdict()
 }
 
-/// What another room says, in its own words.
-fn both(told: &dyn std::fmt::Display) -> [String; 2] {
-    [told.to_string(), told.to_string()]
+/// What another room says, in both languages.
+fn both(told: &dyn Told) -> [String; 2] {
+    [told.to_string(), told.in_japanese()]
 }
 
 #[cfg(test)]
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn the_graver_finding_decides_and_a_notice_does_not() {
         let code = |levels: &[Level]| {
-            let finding = |level: &Level| Finding { area: "x", level: *level, told: both(&"x"), remedy: None };
+            let finding = |level: &Level| Finding { area: "x", level: *level, told: ["x", "x"].map(str::to_owned), remedy: None };
             match Findings(levels.iter().map(finding).collect()).verdict() {
                 Ok(()) => 0,
                 Err(CliError::Usage { .. }) => 2,

@@ -1,5 +1,6 @@
 //! `tsunagi consent`: the paper form, the record made from a filled one, and what becomes of it (protocol section 8).
 
+mod holders;
 mod paper;
 mod record;
 
@@ -30,6 +31,8 @@ enum ConsentCommand {
     Narrow(record::NarrowArgs),
     /// Show a consent as it stands.
     Show(record::ShowArgs),
+    /// List who collected what was sent under a consent that this unit collected, and who has reported its erasure since it was taken back.
+    Holders(holders::HoldersArgs),
     /// List the consents and ends of the outbox, and what became of them.
     List(record::ListArgs),
 }
@@ -43,6 +46,7 @@ pub(super) async fn run(args: ConsentArgs, voice: Voice) -> Result<(), CliError>
         ConsentCommand::Withdraw(args) => record::withdraw(args, voice).await,
         ConsentCommand::Narrow(args) => record::narrow(args, voice).await,
         ConsentCommand::Show(args) => record::show(args, voice).await,
+        ConsentCommand::Holders(args) => holders::holders(args, voice).await,
         ConsentCommand::List(args) => record::list(&args, voice),
     })
 }

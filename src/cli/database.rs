@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{CliError, Voice};
+use super::{CliError, Voice, serve::cause};
 use crate::{
     config::{self, Config, Database},
-    startup,
+    startup::{self, Told},
     store::{self, Address, StoreError, Upgraded},
     text::Lang,
 };
@@ -126,7 +126,7 @@ fn lines(upgraded: &Upgraded, lang: Lang) -> Vec<String> {
 
 /// Why a SQLite file is as it was, and what to do.
 fn not_upgraded(error: &StoreError) -> CliError {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = cause(error);
     let (en, ja) = match error {
         StoreError::InUse => (
             "Stop every gateway of it, and start this again.",
@@ -157,7 +157,10 @@ fn not_upgraded(error: &StoreError) -> CliError {
         StoreError::CommitUnknown(_) => ("", ""),
         _ => (" The database is as it was.", "データベースは元のままです。"),
     };
-    CliError::usage(format!("database: {error}{cause}. {en}{}", state.0), format!("データベース: {error}{cause}。{ja}{}", state.1))
+    CliError::usage(
+        format!("database: {error}{cause}. {en}{}", state.0),
+        format!("データベース: {}{cause}。{ja}{}", error.in_japanese(), state.1),
+    )
 }
 
 /// The address of the owner, from a private file. What holds for the gateway's own address holds for this one.
@@ -180,7 +183,7 @@ pub(super) fn owner(file: &Path) -> Result<Address, CliError> {
 
 /// What to do about a database that cannot be made or changed.
 pub(super) fn told(error: &StoreError) -> CliError {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = cause(error);
     let (en, ja) = match error {
         StoreError::Exists => (
             "It holds a ledger already. Name an empty database; nothing was changed in this one.",
@@ -198,11 +201,11 @@ pub(super) fn told(error: &StoreError) -> CliError {
             "サーバーが動き、データベースがあり、ロールがその中に表を作れることを確かめてください。",
         ),
     };
-    CliError::usage(format!("database: {error}{cause}. {en}"), format!("データベース: {error}{cause}。{ja}"))
+    CliError::usage(format!("database: {error}{cause}. {en}"), format!("データベース: {}{cause}。{ja}", error.in_japanese()))
 }
 
-fn usage(error: &dyn std::fmt::Display) -> CliError {
-    CliError::usage(error.to_string(), error.to_string())
+fn usage(error: &dyn Told) -> CliError {
+    CliError::usage(error.to_string(), error.in_japanese())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
     gateway::{Erased, Erasure, Failure},
     ledger::LedgerError,
     message::disclosed::Pseudonym,
-    startup::{self, StartupError},
+    startup::{self, StartupError, Told},
     store::{Leftover, StoreError},
     text::Lang,
 };
@@ -46,7 +46,7 @@ pub(super) struct EraseArgs {
 
 pub(super) async fn run(args: EraseArgs, voice: Voice) -> Result<(), CliError> {
     let failed =
-        |error: &dyn std::fmt::Display| CliError::usage(format!("nothing was erased: {error}"), format!("消去していません: {error}"));
+        |error: &dyn Told| CliError::usage(format!("nothing was erased: {error}"), format!("消去していません: {}", error.in_japanese()));
     let case: CaseId = args.case.parse().map_err(|_| {
         CliError::usage("--case: expected the id of a case, as its party knows it", "--case: その機関から見た案件の ID を指定してください")
     })?;
@@ -102,7 +102,8 @@ fn not_cut(error: &StartupError) -> CliError {
             "the case is erased, but the database's log could not be cut ({error}). Run the same command again: it changes nothing else."
         ),
         format!(
-            "消去は完了しましたが、書込みログを切り詰められませんでした（{error}）。同じコマンドをもう一度実行してください（ほかは何も変わりません）。"
+            "消去は完了しましたが、書込みログを切り詰められませんでした（{}）。同じコマンドをもう一度実行してください（ほかは何も変わりません）。",
+            error.in_japanese()
         ),
     )
 }

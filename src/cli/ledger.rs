@@ -9,7 +9,7 @@ use super::{CliError, Voice, backup::read, serve::told};
 use crate::{
     clock::SystemClock,
     startup::{
-        StartupError,
+        StartupError, Told as _,
         keeping::{self, Adopted, Renamed},
     },
     text::Lang,
@@ -134,8 +134,9 @@ fn unmarked(error: &StartupError) -> CliError {
              too `tsunagi ledger adopt -c FILE`."
         ),
         format!(
-            "台帳は新しい名前で開き直しましたが、最高水位ファイルを作れませんでした（{error}）。このコマンドを繰り返さず、上の手順を進め、このゲートウェイでも \
-             `tsunagi ledger adopt -c FILE` を実行してください。"
+            "台帳は新しい名前で開き直しましたが、最高水位ファイルを作れませんでした（{}）。このコマンドを繰り返さず、上の手順を進め、このゲートウェイでも \
+             `tsunagi ledger adopt -c FILE` を実行してください。",
+            error.in_japanese()
         ),
     )
 }

@@ -12,7 +12,7 @@ use super::{CliError, Voice};
 use crate::{
     config::{Config, Database},
     ledger::TreeRecount,
-    startup,
+    startup::{self, Told},
     store::{self, Copied, Hold, StoreError},
     tlog::Hash,
 };
@@ -105,8 +105,8 @@ fn tell(copied: &Copied, to: &str, with_password: bool, voice: Voice) {
     );
 }
 
-fn unusable(error: &dyn std::fmt::Display) -> CliError {
-    CliError::usage(format!("cannot move the store: {error}"), format!("移せません: {error}"))
+fn unusable(error: &dyn Told) -> CliError {
+    CliError::usage(format!("cannot move the store: {error}"), format!("移せません: {}", error.in_japanese()))
 }
 
 /// What happened and what to do. Except where it says so, nothing was changed anywhere.
@@ -139,9 +139,9 @@ fn failed(error: &StoreError) -> CliError {
         ),
     };
     let cause = std::error::Error::source(error).map(|source| format!(" ({source})")).unwrap_or_default();
-    let text = |next: &str| format!("{error}{cause}. {next}");
+    let (en, ja) = (format!("{error}{cause}. {en}"), format!("{}{cause}。{ja}", error.in_japanese()));
     match error {
-        StoreError::Broken(_) | StoreError::Miscopied(_) => CliError::unverified(text(en), text(ja)),
-        _ => CliError::usage(text(en), text(ja)),
+        StoreError::Broken(_) | StoreError::Miscopied(_) => CliError::unverified(en, ja),
+        _ => CliError::usage(en, ja),
     }
 }

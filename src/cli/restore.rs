@@ -9,7 +9,7 @@ use super::{CliError, Voice, backup, serve::told};
 use crate::{
     ledger::HighWaterError,
     startup::{
-        StartupError,
+        StartupError, Told as _,
         keeping::{self, MarkState},
     },
     text::Lang,
@@ -94,10 +94,11 @@ fn verdict(state: &MarkState, stored: u64, lang: Lang) -> String {
         ),
         (MarkState::Unusable(error @ HighWaterError::Missing(_)), Lang::Ja) => {
             format!(
-                "{error}。最新かどうかをここでは確かめられません。ほかのゲートウェイや監査人の控えと比べてから: tsunagi ledger adopt -c FILE"
+                "{}。最新かどうかをここでは確かめられません。ほかのゲートウェイや監査人の控えと比べてから: tsunagi ledger adopt -c FILE",
+                error.in_japanese()
             )
         }
         (MarkState::Unusable(error), Lang::En) => format!("{error}: whether it is the newest could not be told."),
-        (MarkState::Unusable(error), Lang::Ja) => format!("{error}。最新かどうかを確かめられませんでした。"),
+        (MarkState::Unusable(error), Lang::Ja) => format!("{}。最新かどうかを確かめられませんでした。", error.in_japanese()),
     }
 }

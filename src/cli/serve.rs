@@ -9,7 +9,7 @@ use crate::{
     clock::SystemClock,
     config::Config,
     ledger::{HighWaterError, LedgerError},
-    startup::{self, StartupError},
+    startup::{self, StartupError, Told},
     store::StoreError,
     telemetry,
     witness::WitnessError,
@@ -24,13 +24,18 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs, _voice: Voice) -> Result<(), CliError> {
-    let usage = |error: &dyn std::fmt::Display| CliError::usage(format!("cannot serve: {error}"), format!("起動できません: {error}"));
+    let usage = |error: &dyn Told| CliError::usage(format!("cannot serve: {error}"), format!("起動できません: {}", error.in_japanese()));
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     telemetry::start_logging(config.log).map_err(|e| usage(&e))?;
     startup::serve(&config, Arc::new(SystemClock)).await.map_err(|error| match &error {
         StartupError::Policy(fault) => super::policy::unusable(fault),
         _ => told(&error, "cannot serve", "起動できません"),
     })
+}
+
+/// What a database said about it, where that is not told yet.
+pub(super) fn cause(error: &StoreError) -> String {
+    std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 /// The error with what to do about it: what is written in files is usage, what is stored does not verify.
@@ -44,8 +49,11 @@ pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
     }
     let remedy = remedy(error);
     // What a database server says is told, never what was sent to it.
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    let (en, ja) = (format!("{en}: {error}{cause}. {}", remedy.0), format!("{ja}: {error}{cause}。{}", remedy.1));
+    let cause = match error {
+        StartupError::Store(error) => cause(error),
+        _ => String::new(),
+    };
+    let (en, ja) = (format!("{en}: {error}{cause}. {}", remedy.0), format!("{ja}: {}{cause}。{}", error.in_japanese(), remedy.1));
     match error {
         StartupError::Ledger(_) | StartupError::Behind { .. } => CliError::Unverified { en, ja },
         _ => CliError::Usage { en, ja },

@@ -9,6 +9,7 @@ use super::{
     error::{ClientError, Doubt},
     proven::{LedgerPart, Proven},
     receipt::SignedReceipt,
+    tasks::CaseTasks,
 };
 use crate::{
     domain::{
@@ -56,6 +57,9 @@ pub struct CaseHead {
     pub received: Timestamp,
     /// Its last change.
     pub updated: Timestamp,
+    /// What is to be done in it.
+    #[serde(flatten)]
+    pub tasks: CaseTasks,
 }
 
 /// A release with the ledger entry that recorded it.

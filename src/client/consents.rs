@@ -9,6 +9,7 @@ use super::{
     directory::Party,
     error::{ClientError, Doubt},
     proven::Proven,
+    tasks::ConsentHolder,
 };
 use crate::{
     domain::{
@@ -65,6 +66,9 @@ pub struct ConsentShown {
     /// The consent that took its place.
     #[serde(default)]
     pub superseded_by: Option<Jti>,
+    /// Who holds what was sent under it; told to its collector.
+    #[serde(default)]
+    pub holders: Option<Vec<ConsentHolder>>,
     /// The claims.
     pub claims: Value,
     /// The signed object.

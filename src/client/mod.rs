@@ -25,6 +25,7 @@ mod problem;
 mod proven;
 mod receipt;
 mod referral;
+mod tasks;
 mod tree;
 
 pub use self::{
@@ -46,5 +47,6 @@ pub use self::{
     proven::{Place, Proven},
     receipt::SignedReceipt,
     referral::{Content, Outgoing},
+    tasks::{CaseTasks, ConsentHolder, Holder, Quarantined, Question, TakenBack, ToCorrect, Uncollected},
     tree::TreeView,
 };

@@ -6,11 +6,13 @@ use super::{
     delegates::{Delegated, standing},
     failure::Failure,
     submit::Sent,
+    terms::corrected,
 };
 use crate::{
     domain::{
         case::Relation,
-        ids::{CaseId, CaseKey},
+        codes::MessageKind,
+        ids::{CaseId, CaseKey, Jti},
         life::{Act, Change, Outcome, Sent as Passed, Standing, reads_as},
         party::PartyId,
         refusal::{Refusal, RefusalCode, Violation},
@@ -47,6 +49,8 @@ pub(super) struct Affair {
     /// As everybody in it does.
     pub parties: Vec<CaseRow>,
     pub standing: Standing,
+    /// The ids of what was sent in it, in the order of the standing.
+    pub ids: Vec<Jti>,
     /// The earliest end of the delegations that it rests on.
     pub until: Option<Timestamp>,
     pub key: DataKeyId,
@@ -59,10 +63,27 @@ pub(super) struct Step {
     pub sender: Relation,
 }
 
+impl Affair {
+    /// Whether one, or in whose place it is, sent this message to the other.
+    fn was_told(&self, from: &PartyId, to: &PartyId, message: Option<Jti>) -> bool {
+        let life = &self.standing;
+        let passed = self.ids.iter().zip(&life.sent).find(|(jti, _)| Some(**jti) == message).map(|(_, sent)| sent);
+        let seats = (life.seat(from), life.seat(to));
+        passed.is_some_and(|sent| (life.seat(&sent.from), life.seat(&sent.to)) == seats || (&sent.from, &sent.to) == (from, to))
+    }
+}
+
 impl Step {
     /// What opens a case makes all of it.
     pub(super) fn opening(opened: &Standing, claims: &Claims) -> Self {
         Self { change: Change::default(), reader: opened.relation(&claims.aud), sender: opened.relation(&claims.iss) }
+    }
+}
+
+impl Affair {
+    /// As what a party would be shown a message of this kind, as the case stands.
+    pub(super) fn reads_as(&self, party: &PartyId, kind: MessageKind) -> Relation {
+        reads_as(self.standing.state, party.kind(), self.standing.relation(party), kind)
     }
 }
 
@@ -84,6 +105,7 @@ impl Gateway {
         let parties = self.store.case_parties(&row.case).await?;
         let sent = self.store.case_heads(&row.case).await?;
         let key = self.store.case_key(&row.case).await?.ok_or(Failure::Corrupt("case"))?;
+        let ids = sent.iter().map(|head| head.jti).collect();
         let mut life = Standing {
             state: row.state,
             opened_by: sent.first().ok_or(Failure::Corrupt("case"))?.kind,
@@ -101,7 +123,7 @@ impl Gateway {
         }
         call.note(|t| (t.case, t.shred) = (Some(row.case), Some(key)));
         call.note(|t| t.acting_for = delegation.map(|delegation| delegation.by));
-        Ok(Affair { row, parties, standing: life, until, key })
+        Ok(Affair { row, parties, standing: life, ids, until, key })
     }
 
     /// What the message makes of its case.
@@ -124,6 +146,9 @@ impl Gateway {
             }
             Refusal { code: RefusalCode::StateConflict, violations, rules: Vec::new() }
         })?;
+        if claims.kind == MessageKind::Correction && !affair.was_told(sent.caller.party(), &claims.aud, corrected(disclosed)) {
+            return Err(Refusal::claim(RefusalCode::StateConflict, "corrects", "not_sent_to_recipient"));
+        }
         let state = change.state.unwrap_or(life.state);
         let seen_by = |party: &PartyId| reads_as(state, party.kind(), change.relation(life, party), claims.kind);
         Ok(Step { reader: seen_by(&claims.aud), sender: seen_by(sent.caller.party()), change })

@@ -110,6 +110,7 @@ impl Gateway {
                 EvidenceState::Accepted => ReceiptStatus::Accepted,
                 EvidenceState::Released => ReceiptStatus::Released,
                 EvidenceState::Acknowledged => ReceiptStatus::Acknowledged,
+                EvidenceState::Uncollected => ReceiptStatus::Uncollected,
             },
             code: None,
             log: LogPosition { origin: self.origin.clone(), idx: evidence.idx, leaf: evidence.leaf },

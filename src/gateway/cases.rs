@@ -8,6 +8,7 @@ use super::{
     call::{Call, Caller},
     delegates::{Delegated, standing},
     failure::Failure,
+    outlook::{Outlook, View, Viewer},
     record::{With, recorded},
 };
 use crate::{
@@ -51,12 +52,13 @@ impl Gateway {
         if !page.is_empty() {
             // What a delegate is told of rests on rights that may have moved since.
             let decide = |epoch| async move {
-                let page = self.page(caller, query, epoch).await?;
+                let mut page = self.page(caller, query, epoch).await?;
                 let mut with = With::on(caller, epoch);
                 rests_on(&mut with, page.iter().filter_map(|listed| listed.delegation.as_ref()));
                 let delegations: Vec<_> = page.iter().map(|listed| listed.delegation.as_ref()).collect();
                 call.note(|t| t.acting_for = for_one(&delegations).cloned());
                 call.note(|t| t.cases = page.iter().map(|listed| listed.case.case).collect());
+                self.look_ahead(caller, &mut page).await?;
                 Ok((self.permit(caller, &call.trail(), with).await?, page))
             };
             let (answer, decided) = self.commit(caller, call, decide).await?;
@@ -68,11 +70,22 @@ impl Gateway {
         Ok(json!({"cases": cases, "cursor": cursor.map(|c| c.to_string())}))
     }
 
+    /// Adds what is to be done in each case.
+    async fn look_ahead(&self, caller: &Caller, page: &mut [Listed]) -> Result<(), Failure> {
+        let cases: Vec<_> = page.iter().map(|listed| listed.case.case).collect();
+        let outlook = self.outlook(&cases).await?;
+        for listed in page {
+            let seat = listed.delegation.as_ref().map_or_else(|| caller.party(), |delegation| &delegation.by);
+            listed.view = outlook.view(&listed.case.case, listed.case.state, Viewer { party: caller.party(), seat });
+        }
+        Ok(())
+    }
+
     /// The caller's own cases and those of the parties it acts for, in the order of their last change.
     async fn page(&self, caller: &Caller, query: &CaseQuery, epoch: u64) -> Result<Vec<Listed>, Failure> {
         let rows = self.own_page(caller, query).await?;
         let own = rows.into_iter().filter(|row| row.relation != Relation::None);
-        let mut page: Vec<Listed> = own.map(|case| Listed { case, delegation: None }).collect();
+        let mut page: Vec<Listed> = own.map(|case| Listed { case, delegation: None, view: View::default() }).collect();
         if caller.kind() == PartyKind::CoreCenter {
             page.extend(self.delegated_page(caller, query, epoch).await?);
             page.sort_by_key(|listed| listed.case.updated_idx);
@@ -108,7 +121,7 @@ impl Gateway {
             after = Some(last);
             for row in rows {
                 if let Some((case, delegation)) = self.delegated_case(caller.party(), epoch, row).await? {
-                    page.push(Listed { case, delegation: Some(delegation) });
+                    page.push(Listed { case, delegation: Some(delegation), view: View::default() });
                 }
             }
             if u32::try_from(page.len()).is_ok_and(|found| found >= query.limit) {
@@ -138,13 +151,9 @@ impl Gateway {
             rows = decided;
         }
         let cursor = rows.last().map(|(row, _)| row.idx).or(after);
-        let messages: Vec<Value> = rows
-            .iter()
-            .map(|(row, _)| {
-                let direction = if row.iss == *caller.party() { "out" } else { "in" };
-                json!({"message": row.jti, "kind": row.kind, "received": row.received, "direction": direction})
-            })
-            .collect();
+        let cases: Vec<_> = rows.first().map(|(row, _)| row.case).into_iter().collect();
+        let outlook = self.outlook(&cases).await?;
+        let messages: Vec<Value> = rows.iter().map(|(row, _)| message(caller.party(), row, &outlook)).collect();
         Ok(json!({"messages": messages, "cursor": cursor.map(|c| c.to_string())}))
     }
 
@@ -179,6 +188,25 @@ impl Gateway {
     }
 }
 
+/// A message in a list. What became of it is told to its sender.
+fn message(caller: &PartyId, row: &MessageHead, outlook: &Outlook) -> Value {
+    let out = row.iss == *caller;
+    let direction = if out { "out" } else { "in" };
+    let mut told = json!({"message": row.jti, "kind": row.kind, "received": row.received, "direction": direction});
+    let passage = outlook.passages(&row.case).iter().find(|passage| passage.head.jti == row.jti);
+    if let (Some(passage), Some(members)) = (passage, told.as_object_mut()) {
+        let mut tell = |member: &str, value: Option<Value>| members.extend(value.map(|value| (member.to_owned(), value)));
+        tell("reply_by", passage.term.reply_by.map(|by| json!(by)));
+        if out {
+            tell("to", Some(json!(row.aud)));
+            tell("collected", passage.pulled.map(|(_, at)| json!(at)));
+            tell("uncollected", outlook.uncollected(passage).map(|since| json!(since)));
+            tell("quarantined", outlook.quarantined(passage).map(|since| json!(since)));
+        }
+    }
+    told
+}
+
 /// A page rests on each delegation under which something stands in it.
 fn rests_on<'a>(with: &mut With, delegations: impl Iterator<Item = &'a Delegated>) {
     if let (Some(ground), Some(first)) = (&mut with.ground, delegations.map(|delegation| delegation.until).min()) {
@@ -196,11 +224,12 @@ fn for_one<'a>(page: &[Option<&'a Delegated>]) -> Option<&'a PartyId> {
 struct Listed {
     case: CaseRow,
     delegation: Option<Delegated>,
+    view: View,
 }
 
 impl Listed {
     fn to_json(&self) -> Value {
-        let Self { case, delegation } = self;
+        let Self { case, delegation, view } = self;
         let mut listed = json!({
             "case": case.id,
             "state": told(case.state, case.party.kind(), case.relation),
@@ -209,8 +238,13 @@ impl Listed {
             "received": case.received,
             "updated": case.updated,
         });
-        if let (Some(Delegated { by, .. }), Some(members)) = (delegation, listed.as_object_mut()) {
-            members.insert("for".to_owned(), json!(by));
+        if let Some(members) = listed.as_object_mut() {
+            if let Some(Delegated { by, .. }) = delegation {
+                members.insert("for".to_owned(), json!(by));
+            }
+            if let Value::Object(more) = json!(view) {
+                members.extend(more);
+            }
         }
         listed
     }

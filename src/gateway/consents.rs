@@ -7,6 +7,7 @@ use super::{
     actor::Allowed,
     answer::Accepted,
     call::{Call, Caller},
+    delegates::Delegated,
     failure::Failure,
     record::{With, recorded},
     rights::{StandingConsent, consent_context},
@@ -15,11 +16,12 @@ use crate::{
     domain::{
         case::Relation,
         codes::Purpose,
-        consent::{ConsentState, Exception},
+        consent::{ConsentHistory, ConsentState, Exception},
         day::Day,
         entry::Act,
         ids::{CaseKey, Jti},
         life::reads_as,
+        party::{PartyId, PartyKind},
         refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
@@ -51,9 +53,13 @@ impl Gateway {
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
             let sealed = vault::seal(&key, key_id, &consent_context(&object.jti), object.compact.as_bytes())?;
-            let mut writes = vec![Write::DataKey(key_id, wrapped)];
+            let (mut writes, mut told) = (vec![Write::DataKey(key_id, wrapped)], Vec::new());
             if let Some(jti) = claims.sup {
-                self.may_supersede(caller, claims, &jti, subject).await?;
+                let before = self.may_supersede(caller, claims, &jti, subject).await?;
+                let case = self.unless_erased(self.case_of(&before).await?).await?;
+                let (had, scope) = (|party: &PartyId| before.covered(party), claims.scope());
+                let loses = |party: &PartyId| !had(party).is_subset(&scope.covered(&ConsentHistory::default(), party));
+                told = self.told_of_change(&jti, case, loses).await?;
             } else if !self.store.person_keys(&subject).await?.is_empty() {
                 // Two consents of one person side by side would leave open which of them says what the person wants.
                 return Err(Refusal::claim(RefusalCode::StateConflict, "sub", "in_use").into());
@@ -64,6 +70,7 @@ impl Gateway {
             writes.push(Write::PersonKey(subject, key_id));
             writes.push(Write::Consent { jti: object.jti, collector: caller.party().clone(), sha256: object.sha256, subject, sealed });
             writes.extend(claims.sup.map(|consent| Write::ConsentSuperseded { consent, by: object.jti }));
+            writes.extend(told);
             // Only now: a refusal before could not be sealed under a key that is not stored.
             call.note(|t| t.shred = Some(key_id));
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
@@ -73,7 +80,8 @@ impl Gateway {
         .await
     }
 
-    /// `POST /v1/consents/{jti}/end`: by its collector, or by a party that stands in the case it is bound to. Effective from its entry.
+    /// `POST /v1/consents/{jti}/end`: by its collector, or by a party that stands in the case it is bound to, or acts there for one that does. Effective from
+    /// its entry; everybody whom it concerns is shown it in its list of cases.
     pub async fn end_consent(&self, caller: &Caller, call: &Call, jti: &Jti, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
         let object = self.read_object::<ConsentEnd>(caller, call, body).await?;
@@ -83,8 +91,9 @@ impl Gateway {
         }
         call.note(|t| t.act = Some(if claims.narrow.is_none() { Act::End } else { Act::Narrow }));
         self.register(caller, call, object.identity(), |epoch| async move {
-            let consent = self.visible_consent(caller, jti).await?;
+            let (consent, delegation) = self.consent_to_end(caller, jti, epoch).await?;
             self.may(caller, Deed::WithdrawConsent)?;
+            call.note(|t| t.acting_for = delegation.as_ref().map(|delegation| delegation.by.clone()));
             call.note(|t| t.consent = Some(*jti));
             let case = self.unless_erased(self.case_of(&consent).await?).await?;
             call.note(|t| t.case = case);
@@ -99,8 +108,11 @@ impl Gateway {
             let key = self.data_key(shred).await?;
             let sealed = vault::seal(&key, shred, &consent_context(jti), object.compact.as_bytes())?;
             let whole = claims.narrow.is_none();
-            let writes = vec![Write::ConsentEnd { consent: *jti, whole, sealed }];
-            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            let mut writes = vec![Write::ConsentEnd { consent: *jti, whole, sealed }];
+            let taken = |party: &PartyId| claims.narrow.as_ref().is_none_or(|taken| taken.iter().any(|x| x.concerns(party)));
+            writes.extend(self.told_of_change(jti, case, taken).await?);
+            let ends = delegation.map_or(caller.not_after, |delegation| caller.not_after.min(delegation.until));
+            let ground = Ground { rights_epoch: epoch, valid_until: ends.min(object.key_ends), case: None, consent: None };
             Ok((With { writes, ground: Some(ground), narrows: true, ..With::default() }, json!({"consent": jti})))
         })
         .await
@@ -140,6 +152,8 @@ impl Gateway {
             until
         };
         let case = self.unless_erased(case).await?;
+        // Who collected it knows whom it names; nobody else learns here who holds what.
+        let holders = if consent.row.collector == *caller.party() { Some(self.holders(jti, case).await?) } else { None };
         call.note(|t| t.consent = Some(*jti));
         call.note(|t| t.case = case);
         call.note(|t| t.shred = Some(consent.row.sealed.key));
@@ -157,19 +171,22 @@ impl Gateway {
         if let (Some(by), Some(members)) = (consent.row.superseded_by, shown.as_object_mut()) {
             members.insert("superseded_by".to_owned(), json!(by));
         }
+        if let (Some(holders), Some(members)) = (holders, shown.as_object_mut()) {
+            members.insert("holders".to_owned(), json!(holders));
+        }
         Ok((shown, until))
     }
 
     /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since. What a
     /// representative must leave out is what was taken out or refused since the person last said anything, however many records ago that was.
-    async fn may_supersede(&self, caller: &Caller, claims: &ConsentGiven, jti: &Jti, subject: Tag) -> Result<(), Failure> {
+    async fn may_supersede(&self, caller: &Caller, claims: &ConsentGiven, jti: &Jti, subject: Tag) -> Result<StandingConsent, Failure> {
         let before = self.consent(jti).await?.filter(|c| c.row.collector == *caller.party() && c.row.subject == subject);
         let before = before.ok_or_else(|| Refusal::claim(RefusalCode::NoConsent, "sup", "registered"))?;
         if let Some(rule) = over(&before) {
             // What was withdrawn is not brought back by replacing it: that takes a consent of its own.
             return Err(Refusal::claim(RefusalCode::StateConflict, "sup", rule).into());
         }
-        let (taken, last_end) = self.taken_since_the_person_spoke(before).await?;
+        let (taken, last_end) = self.taken_since_the_person_spoke(&before).await?;
         // The day on the paper counts too: a record signed today of an old paper does not bring back what was taken out since.
         let older = |end: Timestamp| end > claims.issued.iat || Day::in_japan(claims.nbf) < Day::in_japan(end);
         if last_end.is_some_and(older) {
@@ -179,21 +196,22 @@ impl Gateway {
             // The old one ends with this entry: between the two there would be none.
             return Err(Refusal::claim(RefusalCode::BadToken, "nbf", "supersedes_at_once").into());
         }
-        Ok(claims.restores_nothing(&taken)?)
+        claims.restores_nothing(&taken)?;
+        Ok(before)
     }
 
     /// What was refused in or taken out of a consent and those before it, back to the last that the person gave itself, that one included; and when
     /// something was last taken out.
-    async fn taken_since_the_person_spoke(&self, last: StandingConsent) -> Result<(Vec<Exception>, Option<Timestamp>), Failure> {
-        let (mut taken, mut last_end) = (Vec::new(), None);
-        let mut next = Some(last);
-        while let Some(consent) = next {
-            taken.extend(consent.open.scope.refused.iter().chain(&consent.history.narrowed).cloned());
+    async fn taken_since_the_person_spoke(&self, last: &StandingConsent) -> Result<(Vec<Exception>, Option<Timestamp>), Failure> {
+        let of =
+            |consent: &StandingConsent| consent.open.scope.refused.iter().chain(&consent.history.narrowed).cloned().collect::<Vec<_>>();
+        let (mut taken, mut last_end) = (of(last), last.last_end);
+        let mut next = last.open.before_representative();
+        while let Some(jti) = next {
+            let consent = self.consent(&jti).await?.ok_or(Failure::Corrupt("consent"))?;
+            taken.extend(of(&consent));
             last_end = last_end.max(consent.last_end);
-            next = match consent.open.before_representative() {
-                Some(jti) => Some(self.consent(&jti).await?.ok_or(Failure::Corrupt("consent"))?),
-                None => None,
-            };
+            next = consent.open.before_representative();
         }
         Ok((taken, last_end))
     }
@@ -213,6 +231,22 @@ impl Gateway {
         let relation = row.map_or(Relation::None, |row| reads_as(row.state, caller.kind(), row.relation, message.kind));
         let in_place = self.consent_in_place(&consent.row.jti).await?.ok_or(Failure::Corrupt("consent"))?;
         self.shows_consent_detail(caller, call, &message, &in_place, (relation, purpose), epoch).await
+    }
+
+    /// The consent, if the caller may end it, by itself or for the one in whose place it is; otherwise it is not there.
+    async fn consent_to_end(&self, caller: &Caller, jti: &Jti, epoch: u64) -> Result<(StandingConsent, Option<Delegated>), Failure> {
+        let refused = match self.visible_consent(caller, jti).await {
+            Err(Failure::Refused(refusal)) if refusal.code == RefusalCode::NotFound && caller.kind() == PartyKind::CoreCenter => refusal,
+            consent => return Ok((consent?, None)),
+        };
+        let Some(consent) = self.consent(jti).await? else { return Err(refused.into()) };
+        let Some(case) = self.unless_erased(self.case_of(&consent).await?).await? else { return Err(refused.into()) };
+        let rows = self.store.case_parties(&case).await?;
+        let Some(row) = rows.into_iter().find(|row| row.party == *caller.party()) else { return Err(refused.into()) };
+        match self.delegated_case(caller.party(), epoch, row).await? {
+            Some((row, delegation)) if row.relation.may_end_consent() => Ok((consent, Some(delegation))),
+            _ => Err(refused.into()),
+        }
     }
 
     /// The consent, if the caller may act on it; otherwise it is not there.

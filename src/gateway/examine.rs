@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Gateway,
-    affair::{Place, Step},
+    affair::{Affair, Place, Step},
     agreements::may_see,
     call::{Call, Caller},
     failure::Failure,
@@ -12,6 +12,7 @@ use super::{
     known::KnownAgreement,
     reliance::Reliance,
     submit::Sent,
+    terms::check_deadlines,
 };
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
@@ -120,7 +121,13 @@ impl Gateway {
             (Place::Within(_), None) => None,
         };
         let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
-        let reader = examined.step.as_ref().map(|step| step.reader);
+        // A step that cannot be taken leaves the recipient where it stands; what else is wrong is told beside that.
+        let stands = |affair: &Affair| Some(affair.reads_as(&message.claims().aud, kind)).filter(|relation| *relation != Relation::None);
+        let reader = match (&examined.step, place) {
+            (Some(step), _) => Some(step.reader),
+            (None, Place::Within(affair)) => stands(affair),
+            (None, Place::Opens) => None,
+        };
         if let (Some(recipient), Some(question)) =
             (&examined.recipient, reader.and_then(|reader| examined.question(sent, &self.policy, reader, ends, now)))
         {
@@ -217,6 +224,7 @@ pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent:
     if !numbers.is_empty() {
         return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
     }
+    check_deadlines(schema.kind(), disclosed)?;
     let findings = schema.check_rules(&body, sent);
     if !findings.violations.is_empty() {
         return Err(invalid(findings.violations));

@@ -21,12 +21,15 @@ mod erase;
 mod examine;
 mod explain;
 mod failure;
+mod fates;
 mod findings;
+mod holders;
 mod inspect;
 mod keys;
 mod known;
 mod later;
 mod ledger_read;
+mod outlook;
 mod policies;
 mod read_case;
 mod receipts;
@@ -37,6 +40,7 @@ mod rights;
 mod standing;
 mod submit;
 mod tags;
+mod terms;
 mod together;
 
 use std::sync::Arc;
@@ -131,6 +135,8 @@ pub struct Gateway {
     /// The newest rights epoch for which opened consents and unwrapped keys are kept.
     kept_in: std::sync::atomic::AtomicU64,
     heads: together::Together<Seen>,
+    /// Days after which a message that nobody collected is late.
+    uncollected_days: u32,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -182,7 +188,15 @@ impl Gateway {
             known: known::Known::default(),
             kept_in: std::sync::atomic::AtomicU64::default(),
             heads: together::Together::default(),
+            uncollected_days: UNCOLLECTED_DAYS,
         }
+    }
+
+    /// The same, which tells a sender after so many days that nobody collected its message.
+    #[must_use]
+    pub const fn uncollected_after(mut self, days: u32) -> Self {
+        self.uncollected_days = days;
+        self
     }
 
     /// The registered, active party behind a certificate.
@@ -285,3 +299,6 @@ impl Gateway {
         Ok(self.vault.unwrap(id, &wrapped)?)
     }
 }
+
+/// Two weeks, unless the configuration says otherwise.
+pub const UNCOLLECTED_DAYS: u32 = 14;

@@ -62,14 +62,6 @@ impl Gateway {
         Ok(draft)
     }
 
-    /// Records a permitted call that changes nothing. What is shown must not depend on rights that can move while this waits; what does is decided
-    /// within [`Gateway::commit`].
-    pub(super) async fn record(&self, caller: &Caller, call: &Call) -> Result<Committed, Failure> {
-        let decide = |epoch| async move { Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, ())) };
-        let (answer, ()) = self.commit(caller, call, decide).await?;
-        recorded(answer)
-    }
-
     /// Records a refusal. Beyond the party's budget it is counted and summarised instead (`ledger.md` section 1, promise 2).
     ///
     /// # Errors

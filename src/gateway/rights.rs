@@ -4,7 +4,7 @@
 //! was ended or narrowed is read every time.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,9 +12,12 @@ use std::{
 use super::{Gateway, failure::Failure};
 use crate::{
     domain::{
-        consent::{Consent, ConsentHistory},
+        codes::Purpose,
+        consent::{Consent, ConsentHistory, Exception},
         digest::Digest,
+        field::FieldClass,
         ids::{CaseKey, Jti},
+        party::PartyId,
         refusal::RefusalCode,
         time::Timestamp,
     },
@@ -55,6 +58,15 @@ pub(super) struct StandingConsent {
     pub history: ConsentHistory,
     /// When the last of its ends or narrowings was signed.
     pub last_end: Option<Timestamp>,
+    /// What each of its ends took out, in their order; none: everything.
+    pub narrowings: Vec<Option<Vec<Exception>>>,
+}
+
+impl StandingConsent {
+    /// What it covers for a party, whatever its time and its end.
+    pub(super) fn covered(&self, party: &PartyId) -> BTreeSet<(Purpose, FieldClass)> {
+        self.open.scope.covered(&self.history, party)
+    }
 }
 
 impl OpenConsent {
@@ -105,7 +117,7 @@ impl Gateway {
         };
         let providers_until = open.given.providers_until(self.policy.consent_terms());
         let mut history = ConsentHistory { ended: row.ended, narrowed: Vec::new(), providers_until };
-        let mut last_end = None;
+        let (mut last_end, mut narrowings) = (None, Vec::new());
         for sealed in &row.ends {
             let key = self.data_key(sealed.key).await?;
             let compact = vault::open(&key, &consent_context(jti), sealed)?;
@@ -113,8 +125,9 @@ impl Gateway {
             let end = end.unproven();
             history.narrowed.extend(end.narrow.iter().flatten().cloned());
             last_end = last_end.max(Some(end.issued.iat));
+            narrowings.push(end.narrow.clone());
         }
-        Ok(Some(StandingConsent { row, open, history, last_end }))
+        Ok(Some(StandingConsent { row, open, history, last_end, narrowings }))
     }
 
     /// That something was not signed with a stolen key: what was entered after the time its owner named is void (protocol section 1). The time of the

@@ -16,6 +16,7 @@ use super::{
     record::With,
     register::Identity,
     rights::StandingConsent,
+    terms::term,
 };
 use crate::{
     decision::Permitted,
@@ -204,8 +205,8 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// A message with the evidence that it was accepted.
-    pub(super) fn stored(&self, message: &Verified<Message>, case: CaseKey, sealed: Sealed) -> Result<[Write; 2], Failure> {
+    /// A message with what is kept beside it, and the evidence that it was accepted.
+    pub(super) fn stored(&self, message: &Verified<Message>, case: CaseKey, sealed: Sealed) -> Result<[Write; 3], Failure> {
         let Claims { iss, jti, aud, kind, .. } = message.claims();
         let row = MessageRow {
             iss: iss.clone(),
@@ -229,7 +230,7 @@ impl Gateway {
             leaf: message.digest(),
             time: Timestamp::default(),
         };
-        Ok([Write::Message(row), Write::Evidence(evidence)])
+        Ok([Write::Message(row), Write::Term(case, *jti, term(&message.disclose()?)), Write::Evidence(evidence)])
     }
 }
 

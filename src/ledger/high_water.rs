@@ -10,7 +10,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -135,11 +135,16 @@ impl HighWater {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".new");
         let unfinished = PathBuf::from(unfinished);
+        // Emptied only when it is held: until then it may be another's, or by now its mark.
         let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&unfinished).map_err(failed)?;
+        hold(path, &file)?;
+        if !is_still(&file, &unfinished).map_err(failed)? {
+            return Err(HighWaterError::Held(path.to_owned()));
+        }
+        file.set_len(0).map_err(failed)?;
         let whole = [slot_of(note).ok_or_else(|| HighWaterError::Spoilt(path.to_owned()))?, vec![0; SLOT]].concat();
         file.write_all(&whole).and_then(|()| file.sync_all()).map_err(failed)?;
-        hold(path, &file)?;
         // A link, because a name that is there already must stay what it is. A crash before it leaves a file that the next attempt takes over.
         let linked = std::fs::hard_link(&unfinished, path);
         std::fs::remove_file(&unfinished).map_err(failed)?;
@@ -300,6 +305,16 @@ fn hold(path: &Path, file: &File) -> Result<(), HighWaterError> {
     })
 }
 
+/// Whether a name still belongs to an open file.
+fn is_still(file: &File, name: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(name) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes the name of a new file durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
@@ -353,6 +368,23 @@ mod tests {
 
     fn spoil(path: &Path, at: u64) {
         OpenOptions::new().write(true).open(path).unwrap().write_all_at(b"#", at).unwrap();
+    }
+
+    #[test]
+    fn a_mark_that_another_makes_meanwhile_is_neither_emptied_nor_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gw.high-water");
+        let unfinished = folder.path().join("gw.high-water.new");
+        let other = OpenOptions::new().create_new(true).write(true).open(&unfinished).unwrap();
+        other.try_lock().unwrap();
+        other.write_all_at(b"theirs", 0).unwrap();
+        let made = HighWater::create(&path, &note(1), signer(ORIGIN, 5).verifier());
+        assert!(matches!(made, Err(HighWaterError::Held(_))), "{made:?}");
+        assert_eq!(std::fs::read(&unfinished).unwrap(), b"theirs");
+        // It crashed: what it left is taken over.
+        drop(other);
+        HighWater::create(&path, &note(1), signer(ORIGIN, 5).verifier()).unwrap();
+        assert_eq!((reads(&path).unwrap(), unfinished.exists()), (1, false));
     }
 
     #[test]

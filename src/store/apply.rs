@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use super::{
     StoreError, Write,
     decode::integer,
-    rows::{EvidenceRow, KeyRow, MessageRow, Tag},
+    rows::{EvidenceRow, KeyRow, MessageRow, Tag, Term},
     sql,
     statement::Statement,
 };
-use crate::domain::{case::CaseState, party::PartyState, time::Timestamp};
+use crate::domain::{
+    case::CaseState,
+    ids::{CaseKey, Jti},
+    party::PartyState,
+    time::Timestamp,
+};
 
 /// The entry that the rows belong to.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +68,7 @@ fn apply(script: &mut Vec<Statement>, row: &Write, at: At) -> Result<(), StoreEr
         }
         Write::Case { .. } | Write::CaseState(..) | Write::CaseParty { .. } | Write::CaseTouched(..) => case(script, row, at),
         Write::Message(message) => insert_message(script, message, at),
+        Write::Term(case, jti, term) => insert_term(script, (case, jti), term, at),
         Write::EraseCase(_)
         | Write::EraseKey(_)
         | Write::EraseMessage(..)
@@ -70,7 +76,8 @@ fn apply(script: &mut Vec<Statement>, row: &Write, at: At) -> Result<(), StoreEr
         | Write::ErasePerson(..)
         | Write::EraseOpening(_)
         | Write::EraseTag(..) => erase(script, row),
-        Write::Evidence(evidence) => insert_evidence(script, evidence, at),
+        Write::Evidence(evidence) => insert_evidence(script, (sql::INSERT_EVIDENCE, evidence), at),
+        Write::Uncollected(evidence) => insert_evidence(script, (sql::INSERT_UNCOLLECTED, evidence), at),
     }
     Ok(())
 }
@@ -187,8 +194,17 @@ fn insert_message(script: &mut Vec<Statement>, message: &MessageRow, at: At) {
     script.push(statement.int(at.idx).int(at.time).sealed(&message.sealed));
 }
 
-fn insert_evidence(script: &mut Vec<Statement>, evidence: &EvidenceRow, at: At) {
-    let statement = Statement::new(sql::INSERT_EVIDENCE);
+fn insert_term(script: &mut Vec<Statement>, (case, jti): (&CaseKey, &Jti), term: &Term, at: At) {
+    let id = |jti: &Option<Jti>| jti.map(|jti| jti.uuid().as_bytes().to_vec());
+    let (consent, corrects, source) = (id(&term.consent), id(&term.corrects), id(&term.source));
+    let by = term.reply_by.map(|day| day.to_string());
+    let statement = Statement::new(sql::INSERT_TERM).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes()).int(at.idx);
+    let statement = statement.some_blob(consent.as_deref()).some_text(by.as_deref());
+    script.push(statement.some_blob(corrects.as_deref()).some_blob(source.as_deref()));
+}
+
+fn insert_evidence(script: &mut Vec<Statement>, (sql, evidence): (&'static str, &EvidenceRow), at: At) {
+    let statement = Statement::new(sql);
     let statement = statement.blob(evidence.case.uuid().as_bytes()).text(evidence.iss.to_string());
     let statement = statement.blob(evidence.jti.uuid().as_bytes()).blob(&evidence.digest.0).text(evidence.state.as_str());
     script.push(statement.blob(evidence.receipt.uuid().as_bytes()).int(at.time).int(at.idx));

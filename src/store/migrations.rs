@@ -14,6 +14,7 @@ pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
         (1, "init", include_str!("migrations/sqlite/0001_init.sql")),
         (2, "witnesses", include_str!("migrations/sqlite/0002_witnesses.sql")),
         (3, "origin", include_str!("migrations/sqlite/0003_origin.sql")),
+        (4, "terms", include_str!("migrations/sqlite/0004_terms.sql")),
     ])
 });
 pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
@@ -21,6 +22,7 @@ pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
         (1, "init", include_str!("migrations/postgres/0001_init.sql")),
         (2, "witnesses", include_str!("migrations/postgres/0002_witnesses.sql")),
         (3, "origin", include_str!("migrations/postgres/0003_origin.sql")),
+        (4, "terms", include_str!("migrations/postgres/0004_terms.sql")),
     ])
 });
 /// Version and checksum of what was applied.
@@ -70,9 +72,11 @@ mod tests {
             ("sqlite", 1, "2bcaf5a41fcee47ba2cf7215665f486c"),
             ("sqlite", 2, "ff73a7b294288fde41a4f8794af4ef89"),
             ("sqlite", 3, "03328b29d12373e65dd268f3214f5b5c"),
+            ("sqlite", 4, "27e162fd1bacd13875d03f7da139189d"),
             ("postgres", 1, "9fc01c0b54ef3b38ed7e062c841c19fa"),
             ("postgres", 2, "d4371e0deb212f8c776e83722dded1f7"),
             ("postgres", 3, "1d5b66c5168858120a3b18c89bbd3716"),
+            ("postgres", 4, "1beae6f172ab1ce0ea562247da36ae74"),
         ] {
             let migrator = if database == "sqlite" { &SQLITE } else { &POSTGRES };
             let step = migrator.iter().find(|step| step.version == version).unwrap();

@@ -47,16 +47,16 @@ pub use self::{
     inspect::{CheckpointColumns, EntryColumns, IndexColumns, Inspect, TileColumns},
     postgres::GrantFault,
     rows::{
-        Addressed, AgreementActRow, AgreementRow, CaseContent, CaseRow, ConsentRow, DataKeyId, EvidenceRow, EvidenceState, Found, HeadRow,
-        KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow, PartyKeyUse,
-        PartyRow, Sealed, Tag,
+        Addressed, AgreementActRow, AgreementRow, CaseContent, CaseRow, ConsentFate, ConsentRow, DataKeyId, EvidenceRow, EvidenceState,
+        Found, HeadRow, KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow,
+        PartyKeyUse, PartyRow, Passage, Sealed, Tag, Term,
     },
     sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     sqlite_migrate::{Upgraded, upgrade, upgrade_copy},
     write::Write,
 };
 use crate::domain::{
-    case::CaseState,
+    case::{CaseState, Relation},
     digest::Digest,
     ids::{AgreementId, CaseId, CaseKey, Jti},
     party::PartyId,
@@ -210,6 +210,8 @@ pub trait Agreements: Send + Sync {
 pub trait Consents: Send + Sync {
     /// A consent.
     async fn consent(&self, jti: &Jti) -> Result<Option<ConsentRow>, StoreError>;
+    /// What became of each of these consents, in no order. Those that are not there are left out.
+    async fn consent_fates(&self, consents: &[Jti]) -> Result<Vec<ConsentFate>, StoreError>;
     /// The data keys of a person: one for each consent.
     async fn person_keys(&self, subject: &Tag) -> Result<Vec<DataKeyId>, StoreError>;
 }
@@ -249,6 +251,12 @@ pub trait Cases: Send + Sync {
     async fn messages(&self, case: &CaseKey, party: &PartyId, after: Option<u64>, limit: u32) -> Result<Vec<MessageHead>, StoreError>;
     /// All messages of a case without content, whoever sent them: what its life rests on.
     async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError>;
+    /// The messages of these cases and what became of them, case by case, ascending by index.
+    async fn passages(&self, cases: &[CaseKey]) -> Result<Vec<Passage>, StoreError>;
+    /// Who stands in each of these cases, and how.
+    async fn relations(&self, cases: &[CaseKey]) -> Result<Vec<(CaseKey, PartyId, Relation)>, StoreError>;
+    /// Cases that were declined or closed and not erased, in the order of their keys, behind one of them.
+    async fn cases_over(&self, after: Option<&CaseKey>, limit: u32) -> Result<Vec<CaseKey>, StoreError>;
     /// Evidence about messages that the party sent in the case, ascending by index.
     async fn evidence(&self, case: &CaseKey, iss: &PartyId) -> Result<Vec<EvidenceRow>, StoreError>;
 }

@@ -4,6 +4,7 @@ use crate::domain::{
     agreement::AgreementAct,
     case::{CaseState, Relation},
     codes::{MessageKind, closed_list},
+    day::Day,
     digest::Digest,
     ids::{AgreementId, CaseId, CaseKey, Jti},
     party::{PartyId, PartyState, Registration},
@@ -258,12 +259,57 @@ pub struct MessageHead {
     pub received: Timestamp,
 }
 
+/// What is known of a message without opening it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Term {
+    /// The consent that it names.
+    pub consent: Option<Jti>,
+    /// The day by which its sender wishes a reply.
+    pub reply_by: Option<Day>,
+    /// The message that it corrects.
+    pub corrects: Option<Jti>,
+    /// The message that it passes on.
+    pub source: Option<Jti>,
+}
+
+/// A message without its content, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// The message.
+    pub head: MessageHead,
+    /// What is known of it without opening it.
+    pub term: Term,
+    /// When it was released first: entry and time.
+    pub pulled: Option<(u64, Timestamp)>,
+    /// Whether a reader acknowledged it.
+    pub acknowledged: bool,
+    /// The entry that says that nobody had collected it in time.
+    pub uncollected: Option<u64>,
+}
+
+/// What became of a consent, as far as it can be told without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentFate {
+    /// The consent.
+    pub jti: Jti,
+    /// Ledger entry that registered it, and its time.
+    pub registered: (u64, Timestamp),
+    /// Whether it was ended as a whole or superseded.
+    pub ended: bool,
+    /// The consent that took its place.
+    pub superseded_by: Option<Jti>,
+    /// Entries and times of its ends and narrowings, in the order of [`ConsentRow::ends`].
+    pub ends: Vec<(u64, Timestamp)>,
+}
+
 closed_list! {
     /// What a receipt says happened to a message.
     EvidenceState {
         Accepted = "accepted",
         Released = "released",
         Acknowledged = "acknowledged",
+        /// Nobody had collected it when its time was over.
+        Uncollected = "uncollected",
     }
 }
 

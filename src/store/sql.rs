@@ -142,6 +142,29 @@ pub(super) const EVIDENCE: &str = "SELECT v.jti, v.digest, v.state, v.receipt, v
 pub(super) const INSERT_EVIDENCE: &str = "INSERT INTO evidence (case_, iss, jti, digest, state, receipt, time, idx) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
+/// Only while nobody has collected the message, and once.
+pub(super) const INSERT_UNCOLLECTED: &str = "INSERT INTO evidence (case_, iss, jti, digest, state, receipt, time, idx) \
+     SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT) WHERE NOT EXISTS \
+     (SELECT 1 FROM evidence v WHERE v.case_ = $1 AND v.iss = $2 AND v.jti = $3 AND v.state IN ('released', 'uncollected'))";
+pub(super) const INSERT_TERM: &str =
+    "INSERT INTO message_term (case_, jti, idx, consent, reply_by, corrects, source) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// Goes on with a list of cases and [`PASSAGES_ORDER`].
+pub(super) const PASSAGES: &str = "SELECT m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, t.consent, t.reply_by, t.corrects, t.source, \
+     (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'released'), \
+     (SELECT min(v.time) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'released'), \
+     (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'acknowledged'), \
+     (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'uncollected') \
+     FROM message m LEFT JOIN message_term t ON t.case_ = m.case_ AND t.jti = m.jti WHERE m.case_ IN ";
+pub(super) const PASSAGES_ORDER: &str = " ORDER BY m.case_, m.idx";
+/// Goes on with a list of cases.
+pub(super) const RELATIONS: &str = "SELECT case_, party, relation FROM case_party WHERE case_ IN ";
+pub(super) const CASES_OVER: &str = "SELECT c.id FROM case_ c JOIN data_key k ON k.id = c.key \
+     WHERE c.state IN ('closed', 'declined') AND k.wrapped IS NOT NULL AND c.id > $1 ORDER BY c.id LIMIT $2";
+/// Goes on with a list of consents and [`CONSENT_FATES_ORDER`]: one row for each end, at least one.
+pub(super) const CONSENT_FATES: &str = "SELECT c.jti, c.idx, r.time, c.ended, c.superseded_by, e.idx, l.time FROM consent c \
+     JOIN ledger_entry r ON r.idx = c.idx LEFT JOIN consent_end e ON e.consent = c.jti LEFT JOIN ledger_entry l ON l.idx = e.idx WHERE c.jti IN ";
+pub(super) const CONSENT_FATES_ORDER: &str = " ORDER BY c.jti, e.idx, e.seq";
+
 /// SHA-256 of nothing: the root of the empty tree (RFC 6962 section 2.1).
 pub(super) const EMPTY_ROOT: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,

@@ -113,14 +113,16 @@ impl Staged {
                 return Err(StoreError::Exists);
             }
         }
-        let staged = Self { file: with(place, ".unfinished"), place: place.to_owned() };
-        // What an earlier attempt left behind is of no use to anybody.
-        for beside in BESIDE {
-            remove(&with(&staged.file, beside)).await?;
+        // A name that nobody else has: another copy to the same place may be under way, and what a crash left behind is not told from it.
+        for number in 1..=MOST_UNFINISHED {
+            let staged = Self { file: with(place, &format!(".{number}.unfinished")), place: place.to_owned() };
+            match new_file(&staged.file).await {
+                Err(StoreError::Exists) => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(staged),
+            }
         }
-        remove(&staged.file).await?;
-        new_file(&staged.file).await?;
-        Ok(staged)
+        Err(StoreError::Exists)
     }
 
     /// Copies the file that a connection has, which may hold it alone.
@@ -243,3 +245,6 @@ fn missing(error: sqlx::Error) -> StoreError {
 
 /// What SQLite keeps beside a database in use.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// So many copies to one place can be under way, or left behind by a crash.
+const MOST_UNFINISHED: u32 = 64;

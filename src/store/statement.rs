@@ -45,6 +45,16 @@ impl Statement {
         self.push(&number)
     }
 
+    /// Goes on with a list of values in brackets. An empty one holds nothing.
+    pub(super) fn among<'b>(self, values: impl IntoIterator<Item = &'b [u8]>) -> Self {
+        let listed = |statement: Self, (n, value): (usize, &[u8])| {
+            let statement = if n == 0 { statement } else { statement.push(", ") };
+            statement.next().blob(value)
+        };
+        let listed = values.into_iter().enumerate().fold(self.push("("), listed);
+        if listed.values.is_empty() { listed.push("NULL)") } else { listed.push(")") }
+    }
+
     /// How many rows it must change, if that is not one.
     pub(super) const fn changing(mut self, rows: usize) -> Self {
         self.rows = rows;

@@ -1,6 +1,6 @@
 //! Business rows that go with a ledger entry, in the same transaction. The append fills in the entry's index and time.
 
-use super::rows::{DataKeyId, EvidenceRow, KeyRow, KeyState, MessageRow, Sealed, Tag};
+use super::rows::{DataKeyId, EvidenceRow, KeyRow, KeyState, MessageRow, Sealed, Tag, Term};
 use crate::domain::{
     agreement::AgreementAct,
     case::{CaseState, Relation},
@@ -124,8 +124,12 @@ pub enum Write {
     CaseTouched(CaseKey, PartyId),
     /// Stores a message.
     Message(MessageRow),
+    /// Stores what is to be known of a message without opening it.
+    Term(CaseKey, Jti, Term),
     /// Stores evidence about a message.
     Evidence(EvidenceRow),
+    /// Stores evidence that nobody had collected a message, once, and only while nobody has.
+    Uncollected(EvidenceRow),
     /// Moves the revision of a case that is erased: what was decided about it before is decided again.
     EraseCase(CaseKey),
     /// Destroys a data key, once.

@@ -295,6 +295,7 @@ lines! {
     RECEIPT_ACCEPTED: "accepted", "受け付けた";
     RECEIPT_RELEASED: "released", "開示した";
     RECEIPT_ACKNOWLEDGED: "acknowledged", "受領の知らせ";
+    RECEIPT_UNCOLLECTED: "not collected in time", "期限までに受け取りなし";
     RECEIPT_REFUSED: "refused", "断った";
 }
 

@@ -227,6 +227,36 @@ async fn a_break_on_record_is_told_even_when_no_mark_can_be_made_behind_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_backups_to_one_file_one_is_made_and_it_is_whole() {
+    let sandbox = quiet();
+    let config = sandbox.config();
+    let backup = sandbox.path().join("one.sqlite");
+    // What a crash left behind is in nobody's way and is not written over.
+    let left = sandbox.path().join("one.sqlite.1.unfinished");
+    fs::write(&left, b"half").unwrap();
+    let runs: Vec<_> = (0..4)
+        .map(|_| {
+            let (config, backup) = (config.clone(), backup.clone());
+            tokio::task::spawn_blocking(move || tsunagi(["--json", "backup", "-c", text(&config), text(&backup)]))
+        })
+        .collect();
+    let mut made = Vec::new();
+    for run in runs {
+        let done = run.await.unwrap();
+        match done.code {
+            0 => made.push(done.json()["backup"]["size"].as_u64().unwrap()),
+            2 => {}
+            code => panic!("{code}: {}", done.err),
+        }
+    }
+    let [size] = made.as_slice() else { panic!("one is made: {made:?}") };
+    assert_eq!(u64::try_from(Stored::read(&backup).await.leaves.len()).unwrap(), *size);
+    assert_eq!(fs::read(&left).unwrap(), b"half");
+    let names = fs::read_dir(sandbox.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.contains("unfinished")).count(), 1, "nothing else unfinished is left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_newest_backup_serves_again_and_a_mark_says_what_it_can() {
     let sandbox = quiet();
     let config = sandbox.config();

@@ -107,7 +107,11 @@ impl Life {
 
     /// A referral; perhaps the core centre acts for the city.
     pub(crate) async fn referred_with(delegated: bool) -> Self {
-        let sandbox = Sandbox::new(Settings::default());
+        Self::referred_on(Sandbox::new(Settings::default()), delegated).await
+    }
+
+    /// The same in a sandbox on either database.
+    pub(crate) async fn referred_on(sandbox: Sandbox, delegated: bool) -> Self {
         let server = sandbox.serve().await;
         let story = Story::open(&sandbox).await;
         let agreement = settle(&sandbox, delegated);
@@ -130,7 +134,12 @@ impl Life {
 
     /// A referral that the city took on.
     pub(crate) async fn accepted() -> Self {
-        let mut life = Self::referred().await;
+        Self::accepted_on(Sandbox::new(Settings::default())).await
+    }
+
+    /// The same in a sandbox on either database.
+    pub(crate) async fn accepted_on(sandbox: Sandbox) -> Self {
+        let mut life = Self::referred_on(sandbox, false).await;
         life.goes(letter(MessageKind::ReferralDecision, CITY, CENTRE).with("decision", "accepted")).await;
         life
     }
@@ -171,7 +180,8 @@ impl Life {
         let day = json!(Day::in_japan(now().plus_secs(14 * 86_400)).to_string());
         let coming = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending);
         let rows = rows.into_iter().map(|(key, value)| (key.parse::<FieldKey>().unwrap(), value));
-        rows.map(|(key, value)| if coming(&key) { (key, day.clone()) } else { (key, value) }).collect()
+        let said = |key: &FieldKey| letter.rows.iter().any(|(row, _)| *row == key.as_str());
+        rows.map(|(key, value)| if coming(&key) && !said(&key) { (key, day.clone()) } else { (key, value) }).collect()
     }
 
     pub(crate) fn draft(&self, letter: &Letter) -> Draft {
@@ -366,5 +376,34 @@ fn settle(sandbox: &Sandbox, delegated: bool) -> AgreementRef {
         id: made["id"].as_str().unwrap().parse().unwrap(),
         ver: made["ver"].as_u64().unwrap().try_into().unwrap(),
         sha256: serde_json::from_value(made["sha256"].clone()).unwrap(),
+    }
+}
+
+/// What a party is told, and what it does with the command line.
+impl Life {
+    /// The one case in a party's list.
+    pub(crate) async fn entry(&self, party: &str) -> Value {
+        let listed = self.listed(party).await;
+        listed.into_iter().find(|case| case["case"] == self.case(party)).unwrap()
+    }
+
+    /// The first message of the case as a party lists it.
+    pub(crate) async fn first(&self, party: &str) -> Jti {
+        let page = self.party(party).json(&format!("/v1/cases/{}/messages", self.case(party)), purposes(party)[0]).await.unwrap();
+        page["messages"][0]["message"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The command line as a party; gives what it printed, or what it complained of.
+    pub(crate) fn tool(&self, party: &str, words: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(BINARY);
+        command.args(["--lang", "en"]).args(words).stdin(Stdio::null());
+        let output = command.env("TSUNAGI_IDENTITY", self.sandbox.identity(&party.parse().unwrap())).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// What `tsunagi case list` prints.
+    pub(crate) fn case_command(&self, party: &str) -> String {
+        self.tool(party, &["case", "list"]).unwrap()
     }
 }

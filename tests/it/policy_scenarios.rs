@@ -231,8 +231,8 @@ fn any_one_policy_taken_away_turns_a_scenario_red() {
 }
 
 /// The rules by which a kind is sent by anybody to anybody, or by which anybody opens with it.
-fn rules_of(policies: &PolicySet, deeds: impl Iterator<Item = Deed> + Clone) -> BTreeSet<RuleId> {
-    let rulings = PartyKind::ALL.iter().flat_map(|actor| deeds.clone().map(|deed| policies.may(*actor, deed)));
+fn rules_of(policies: &PolicySet, deeds: &[Deed]) -> BTreeSet<RuleId> {
+    let rulings = PartyKind::ALL.iter().flat_map(|actor| deeds.iter().map(|deed| policies.may(*actor, *deed)));
     rulings.filter(|ruling| ruling.allow).flat_map(|ruling| ruling.permits.to_vec()).collect()
 }
 
@@ -249,8 +249,8 @@ fn every_kind_of_message_hangs_on_policies_whose_loss_its_own_scenarios_notice()
         let of_kind = |deed: AskedDeed| matches!(deed, AskedDeed::Submit { kind: own, .. } if own == kind);
         let sending: Vec<&Operation> = SCENARIOS.operation.iter().filter(|operation| of_kind(operation.deed)).collect();
         assert!(sending.iter().any(|operation| !operation.allow), "{kind}: nobody is refused");
-        let everybody = PartyKind::ALL.iter().map(|recipient| Deed::Submit { kind, recipient: *recipient });
-        let rules = rules_of(&policies, everybody);
+        let to_anybody: Vec<Deed> = PartyKind::ALL.iter().map(|recipient| Deed::Submit { kind, recipient: *recipient }).collect();
+        let rules = rules_of(&policies, &to_anybody);
         assert!(!rules.is_empty(), "{kind}: nobody may send it");
         for rule in &rules {
             assert!(noticed(&sending, rule), "{kind}: no scenario of sending it hangs on {rule}");
@@ -260,7 +260,7 @@ fn every_kind_of_message_hangs_on_policies_whose_loss_its_own_scenarios_notice()
             .iter()
             .filter(|operation| matches!(operation.deed, AskedDeed::OpenCase { kind: own } if own == kind))
             .collect();
-        for rule in &rules_of(&policies, std::iter::once(Deed::OpenCase(kind))) {
+        for rule in &rules_of(&policies, &[Deed::OpenCase(kind)]) {
             assert!(noticed(&opening, rule), "{kind}: no scenario of opening with it hangs on {rule}");
         }
         let reading = SCENARIOS.scenario.iter().filter(|scenario| scenario.request.kind == kind && scenario.assume.is_none());

@@ -8,7 +8,7 @@ use super::verify::{About, read_text, show, verdict};
 use crate::{
     cli::{CliError, Voice, serve::told},
     config::Config,
-    startup::{self, StartupError},
+    startup::{self, StartupError, Told},
 };
 
 /// What to inspect.
@@ -23,8 +23,11 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) async fn run(args: InspectArgs, voice: Voice) -> Result<(), CliError> {
-    let usage = |error: &dyn std::fmt::Display| {
-        CliError::usage(format!("the database cannot be inspected: {error}"), format!("データベースを検査できません: {error}"))
+    let usage = |error: &dyn Told| {
+        CliError::usage(
+            format!("the database cannot be inspected: {error}"),
+            format!("データベースを検査できません: {}", error.in_japanese()),
+        )
     };
     let config = Config::load(&args.config).map_err(|error| usage(&error))?;
     let kept = args.since.as_deref().map(read_text).transpose()?;

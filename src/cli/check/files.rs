@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     domain::{digest::Digest, time::Timestamp},
     message::schema::SchemaSet,
-    startup::{self, StartupError, look},
+    startup::{self, StartupError, Told as _, look},
     tls::TlsState,
 };
 
@@ -25,7 +25,11 @@ pub(super) fn configuration(config: &Config, file: &Path, findings: &mut Finding
             ],
         ),
         Ok(_) => findings.fine("configuration", [format!("{name}: every key is known"), format!("{name}: すべてのキーを確認しました")]),
-        Err(error) => findings.wrong("configuration", both(&error), ["Check the path.", "パスを確かめてください。"]),
+        Err(error) => findings.wrong(
+            "configuration",
+            [error.to_string(), format!("{name}: 調べられません（{error}）")],
+            ["Check the path.", "パスを確かめてください。"],
+        ),
     }
     if config.sandbox {
         findings.notice(
@@ -41,7 +45,9 @@ pub(super) fn keys(config: &Config, findings: &mut Findings) {
         let file = file.display();
         match fault {
             None => findings.fine("keys", [format!("{key}: {file}"), format!("{key}: {file}")]),
-            Some(error) => findings.wrong("keys", [format!("{key}: {error}"), format!("{key}: {error}")], remedy(&error).into()),
+            Some(error) => {
+                findings.wrong("keys", [format!("{key}: {error}"), format!("{key}: {}", error.in_japanese())], remedy(&error).into());
+            }
         }
     }
 }

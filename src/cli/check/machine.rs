@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Findings, both};
+use super::Findings;
 use crate::{config::Config, domain::time::Timestamp, startup, store};
 
 /// Looks at the disk of the database and at that of the high-water mark.
@@ -26,7 +26,11 @@ pub(super) fn disk(config: &Config, findings: &mut Findings) {
                     _ => findings.fine("disk", told),
                 }
             }
-            Err(error) => findings.broken("disk", both(&format!("{place}: {error}")), ["Check the path.", "パスを確かめてください。"]),
+            Err(error) => findings.broken(
+                "disk",
+                [format!("{place}: {error}"), format!("{place}: 調べられません（{error}）")],
+                ["Check the path.", "パスを確かめてください。"],
+            ),
         }
     }
 }

@@ -96,11 +96,12 @@ pub(super) struct ListArgs {
     who: As,
 }
 
+/// Under which purpose.
 #[derive(Debug, Args)]
-struct Acting {
+pub(super) struct Acting {
     /// Purpose of the unit under which it acts.
     #[arg(long, value_name = "PURPOSE", default_value = "placement_coordination")]
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
 }
 
 #[derive(Debug, Args)]

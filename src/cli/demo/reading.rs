@@ -177,6 +177,7 @@ const fn in_a_word(status: ReceiptStatus) -> text::Line {
         ReceiptStatus::Accepted => text::RECEIPT_ACCEPTED,
         ReceiptStatus::Released => text::RECEIPT_RELEASED,
         ReceiptStatus::Acknowledged => text::RECEIPT_ACKNOWLEDGED,
+        ReceiptStatus::Uncollected => text::RECEIPT_UNCOLLECTED,
         ReceiptStatus::Refused => text::RECEIPT_REFUSED,
     }
 }

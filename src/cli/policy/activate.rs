@@ -10,7 +10,7 @@ use crate::{
     clock::SystemClock,
     config::Config,
     message::disclosed::Pseudonym,
-    startup::{self, Activation, StartupError},
+    startup::{self, Activation, StartupError, Told},
     text::Lang,
 };
 
@@ -27,8 +27,11 @@ pub(super) struct ActivateArgs {
 }
 
 pub(super) async fn run(args: ActivateArgs, voice: Voice) -> Result<(), CliError> {
-    let usage = |error: &dyn std::fmt::Display| {
-        CliError::usage(format!("the policies were not put in force: {error}"), format!("方針を切り替えられません: {error}"))
+    let usage = |error: &dyn Told| {
+        CliError::usage(
+            format!("the policies were not put in force: {error}"),
+            format!("方針を切り替えられません: {}", error.in_japanese()),
+        )
     };
     let config = Config::load(&args.config).map_err(|e| usage(&e))?;
     let by = args.by.as_deref().map(str::parse::<Pseudonym>).transpose().map_err(|_| {

@@ -73,9 +73,13 @@ impl AgreementRecord {
         self.is_accepted() && others.iter().all(|party| self.has_said(party, super::AgreementAct::Accept))
     }
 
-    /// Until when a party may read what is addressed to another, as its delegate, under this version and the one in its place.
+    /// Until when a party may act for another, as its delegate, under this version and the one in its place. A version that is not in force delegates
+    /// nothing: what else may be in force between the two does not bring its delegation back.
     #[must_use]
     pub fn delegated_until(&self, from: &PartyId, to: &PartyId, now: Timestamp) -> Option<Timestamp> {
+        if self.standing_for_readers(now) != AgreementStanding::InForce {
+            return None;
+        }
         let named = self.delegated_alone(from, to, now)?;
         let current = self.in_place(now).delegated_alone(from, to, now)?;
         Some(named.min(current))

@@ -1,8 +1,14 @@
 //! Consent of the person (本人同意): what it covers and whether it still stands (protocol section 2, `domain.md` section 10).
 
+mod taken;
 mod terms;
 
-pub use self::terms::{ConsentTerms, CustodyTerms, OralTerms, RepresentativeTerms};
+use std::collections::BTreeSet;
+
+pub use self::{
+    taken::{ErasureDue, Taking},
+    terms::{ConsentTerms, CustodyTerms, OralTerms, RepresentativeTerms},
+};
 use super::{
     agreement::Side,
     codes::{Purpose, closed_list},
@@ -119,6 +125,12 @@ impl Exception {
         self.rcp.iter().any(|side| side.holds(recipient))
             && self.pur.as_ref().is_none_or(|list| list.contains(&purpose))
             && self.cls.as_ref().is_none_or(|list| list.contains(&class))
+    }
+
+    /// Whether it takes anything from a party.
+    #[must_use]
+    pub fn concerns(&self, party: &PartyId) -> bool {
+        self.rcp.iter().any(|side| side.holds(party))
     }
 
     /// Whether it touches anything that an item covers.
@@ -292,6 +304,14 @@ impl Consent {
             state = state.max(if open { ConsentState::Covers } else { ConsentState::PurposeOutside });
         }
         state
+    }
+
+    /// What the consent covers for a party, whatever its time and its end.
+    #[must_use]
+    pub fn covered(&self, history: &ConsentHistory, party: &PartyId) -> BTreeSet<(Purpose, FieldClass)> {
+        let items = self.items.iter().filter(|item| item.rcp.iter().any(|r| r.holds(party)));
+        let products = items.flat_map(|item| item.pur.iter().flat_map(|p| item.cls.iter().chain(&item.tick).map(|c| (*p, *c))));
+        products.filter(|(purpose, class)| !self.taken(history, party, *purpose, *class)).collect()
     }
 
     /// Whether an item names the party itself, not only its kind.

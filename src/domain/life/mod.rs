@@ -4,11 +4,13 @@
 //! leads out of it. A service learns nothing about parties that it has not dealt with: whoever it names, it is told the same.
 //! Not here: which kinds of bodies may send a kind at all (`policies/50_operation.cedar`), what a message may hold, and consents.
 
+mod due;
 mod outcome;
 mod rules;
 
 use std::collections::BTreeMap;
 
+pub use due::{needs_reply, unanswered};
 pub use outcome::Outcome;
 
 use self::rules::Meeting;

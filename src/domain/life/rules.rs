@@ -141,8 +141,8 @@ impl<'a> Meeting<'a> {
     fn is_afterwards(&self, kind: MessageKind) -> bool {
         let both = self.recipient != Relation::None && self.dealt_with();
         match kind {
-            MessageKind::ConsentEvent | MessageKind::ErasureRequest | MessageKind::IncidentNotice => both,
-            MessageKind::ErasureReport => both && self.was_sent(MessageKind::ErasureRequest, self.to, self.from),
+            // A report comes unasked too: behind a withdrawal, and when the provider's own period is over (`domain.md` sections 10.3 and 12).
+            MessageKind::ConsentEvent | MessageKind::ErasureRequest | MessageKind::ErasureReport | MessageKind::IncidentNotice => both,
             MessageKind::CertificateRevocation => self.was_sent(MessageKind::CoordinationCertificate, self.from, self.to),
             _ => false,
         }

@@ -24,6 +24,8 @@ closed_list! {
         Released = "released",
         /// Its reader acknowledged a release.
         Acknowledged = "acknowledged",
+        /// Nobody had collected it when its time was over.
+        Uncollected = "uncollected",
         /// It was refused.
         Refused = "refused",
     }

@@ -22,6 +22,7 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "case_", key: &["id"] },
     Table { name: "case_party", key: &["case_", "party"] },
     Table { name: "message", key: &["seq"] },
+    Table { name: "message_term", key: &["case_", "jti"] },
     Table { name: "evidence", key: &["seq"] },
     Table { name: "used_once", key: &["kind", "iss", "jti"] },
     Table { name: "ledger_leaf", key: &["idx"] },

@@ -101,7 +101,9 @@ impl PostgresAppend {
                 | Write::ConsentSuperseded { .. }
                 | Write::CaseTouched(..)
                 | Write::Message(_)
+                | Write::Term(..)
                 | Write::Evidence(_)
+                | Write::Uncollected(_)
                 | Write::EraseKey(_)
                 | Write::EraseMessage(..)
                 | Write::ErasePerson(..)

@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 
+use super::passages::{passages, relations};
 use crate::{
     domain::{
-        case::CaseState,
+        case::{CaseState, Relation},
         ids::{CaseId, CaseKey, Jti},
         party::PartyId,
     },
     store::{
-        Addressed, CaseContent, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, StoreError, decode,
+        Addressed, CaseContent, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, Passage, StoreError, decode,
         reads::{Database, SqlStore},
         sql,
         statement::Statement,
@@ -103,6 +104,20 @@ impl<D: Database> Cases for SqlStore<D> {
         rows.into_iter().map(message_head).collect()
     }
 
+    async fn passages(&self, cases: &[CaseKey]) -> Result<Vec<Passage>, StoreError> {
+        passages(self, cases).await
+    }
+
+    async fn relations(&self, cases: &[CaseKey]) -> Result<Vec<(CaseKey, PartyId, Relation)>, StoreError> {
+        relations(self, cases).await
+    }
+
+    async fn cases_over(&self, after: Option<&CaseKey>, limit: u32) -> Result<Vec<CaseKey>, StoreError> {
+        let after = after.map_or(&[][..], |case| case.uuid().as_bytes());
+        let keys: Vec<Vec<u8>> = self.column(Statement::new(sql::CASES_OVER).blob(after).int(i64::from(limit))).await?;
+        keys.iter().map(|key| decode::case_key("case_.id", key)).collect()
+    }
+
     async fn evidence(&self, case: &CaseKey, iss: &PartyId) -> Result<Vec<EvidenceRow>, StoreError> {
         let query = Statement::new(sql::EVIDENCE).blob(case.uuid().as_bytes()).text(iss.to_string());
         let rows: Vec<EvidenceColumns> = self.all(query).await?;
@@ -148,9 +163,9 @@ fn case(
     })
 }
 
-type HeadColumns = (String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64);
+pub(super) type HeadColumns = (String, Vec<u8>, String, Vec<u8>, String, Vec<u8>, i64, i64);
 
-fn message_head((iss, jti, aud, case, kind, digest, idx, received): HeadColumns) -> Result<MessageHead, StoreError> {
+pub(super) fn message_head((iss, jti, aud, case, kind, digest, idx, received): HeadColumns) -> Result<MessageHead, StoreError> {
     Ok(MessageHead {
         iss: decode::parse("message.iss", &iss)?,
         jti: decode::jti("message.jti", &jti)?,

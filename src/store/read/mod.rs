@@ -6,6 +6,7 @@ mod checkpoints;
 mod consents;
 mod directory;
 mod ledger;
+mod passages;
 
 use super::{HeadRow, StoreError, decode};
 

@@ -1,0 +1,81 @@
+//! Who holds what was sent under a consent: whom a change of it concerns, and who has said what became of it (`domain.md` section 10.3, rule 3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{Gateway, failure::Failure, fates::Loss, outlook::Outlook};
+use crate::{
+    domain::{
+        case::Relation,
+        consent::ErasureDue,
+        ids::{CaseKey, Jti},
+        party::PartyId,
+        time::Timestamp,
+    },
+    store::{Passage, Write},
+};
+
+/// A party that collected something that was sent under a consent.
+#[derive(Debug, Serialize)]
+pub(super) struct HolderOf {
+    pub party: PartyId,
+    /// When it collected the first of it.
+    pub collected: Timestamp,
+    /// Since when something of it is taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Whether it has said what became of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<ErasureDue>,
+    /// When it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Timestamp>,
+}
+
+impl Gateway {
+    /// Shows a change of a consent to everybody whom it concerns: who got something under it, who sent that, and who acts for one of them.
+    pub(super) async fn told_of_change(
+        &self,
+        consent: &Jti,
+        case: Option<CaseKey>,
+        concerns: impl Fn(&PartyId) -> bool,
+    ) -> Result<Vec<Write>, Failure> {
+        let Some(case) = case else { return Ok(Vec::new()) };
+        let outlook = self.outlook(&[case]).await?;
+        let passed = of_chain(&outlook, &case, consent).into_iter().filter(|passage| concerns(&passage.head.aud));
+        let dealt: BTreeSet<&PartyId> = passed.flat_map(|passage| [&passage.head.iss, &passage.head.aud]).collect();
+        if dealt.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stand = self.store.relations(&[case]).await?.into_iter();
+        let told = stand.filter(|(_, party, relation)| *relation == Relation::None || dealt.contains(party));
+        Ok(told.map(|(case, party, _)| Write::CaseTouched(case, party)).collect())
+    }
+
+    /// Who holds what was sent under a consent, and under those in whose place it is or that took its own.
+    pub(super) async fn holders(&self, consent: &Jti, case: Option<CaseKey>) -> Result<Vec<HolderOf>, Failure> {
+        let Some(case) = case else { return Ok(Vec::new()) };
+        let outlook = self.outlook(&[case]).await?;
+        let mut found: BTreeMap<&PartyId, (Timestamp, Option<Loss>)> = BTreeMap::new();
+        for passage in of_chain(&outlook, &case, consent) {
+            let Some((_, at)) = passage.pulled else { continue };
+            let lost = outlook.lost(passage);
+            let held = found.entry(&passage.head.aud).or_insert((at, None));
+            *held = (held.0.min(at), held.1.max(lost));
+        }
+        let told = |(party, (collected, lost)): (&PartyId, (Timestamp, Option<Loss>))| {
+            let reported = lost.and_then(|loss| outlook.reported(&case, party, loss.idx));
+            let report = lost.map(|_| if reported.is_some() { ErasureDue::Done } else { ErasureDue::Due });
+            HolderOf { party: party.clone(), collected, since: lost.map(|loss| loss.at), report, reported }
+        };
+        Ok(found.into_iter().map(told).collect())
+    }
+}
+
+/// The messages of a case that rest on a consent or on another of its chain.
+fn of_chain<'a>(outlook: &'a Outlook, case: &CaseKey, consent: &Jti) -> Vec<&'a Passage> {
+    let last = outlook.in_place(consent);
+    let same = |named: &Jti| named == consent || (last.is_some() && outlook.in_place(named) == last);
+    outlook.passages(case).iter().filter(|passage| passage.term.consent.as_ref().is_some_and(same)).collect()
+}
