@@ -186,6 +186,13 @@ class Case:
     def _listed(self, party: str) -> set[str]:
         return {head.case for head in self.stage[party].cases.all(self.stage.purposes[party][0])}
 
+    def learn(self, delegate: str) -> None:
+        """Finds the case in the list of a party that acts for another: its first message is one of this case."""
+        cases, purpose = self.stage[delegate].cases, self.stage.purposes[delegate][0]
+        for head in cases.all(purpose):
+            if head.acting_for and head.state == "accepted" and cases.read_first(head.case, purpose).release.jti in self.sent:
+                self.ids[delegate] = head.case
+
     def message(self, kind: str, sender: str, to: str, *, as_: str | None = None, **rows: Any) -> Message:
         """A signed message of this case: what its form demands, or all that its example holds and a recipient that stands so may see."""
         client = self.stage[sender]

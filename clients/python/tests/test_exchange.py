@@ -85,9 +85,9 @@ def test_an_agreement_is_proposed_signed_suspended_and_taken_up_again(stage: Sta
         return next(one.state for one in centre.all() if one.reference == head.reference)
 
     assert state() == "in_force" and len(centre.show(head.reference).signatures) >= 1
-    consent = stage.consent(CENTRE, CENTRE, CITY).reference
+    case = Case(stage, stage.consent(CENTRE, CENTRE, CITY).reference)
     body = stage.body("referral", frozenset())
-    draft = stage[CENTRE].cases.draft("referral", CITY, [PLACEMENT], body, consent=consent, agreement=head.reference)
+    draft = stage[CENTRE].cases.draft("referral", CITY, [PLACEMENT], body, consent=case.consent, agreement=head.reference)
     city.sign(head.reference, AgreementAct.SUSPEND)
     assert state() == "suspended"
     with pytest.raises(Forbidden) as refused:
@@ -95,7 +95,9 @@ def test_an_agreement_is_proposed_signed_suspended_and_taken_up_again(stage: Sta
     assert refused.value.code == "agreement_not_in_force"
     for agreements in (centre, city):
         agreements.sign(head.reference, AgreementAct.RESUME)
-    assert state() == "in_force" and stage[CENTRE].cases.send(draft).case
+    assert state() == "in_force"
+    case.post(stage[CENTRE].cases.sign(draft), CENTRE)
+    no(case)
     centre.sign(head.reference, AgreementAct.REVOKE)
     assert state() == "revoked"
     with pytest.raises(NotFound):

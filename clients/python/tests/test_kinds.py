@@ -65,7 +65,7 @@ def exit_support(walk: Walk) -> None:
     hand_off = step(case, "service_handoff", CITY, HOME, "accepted")
     step(case, "status_notice", HOME, CITY, "assigned", whole=False, status="started")
     step(case, "visit_record", CITY, HOME, "accepted")
-    case.ids[CORE] = next(head.case for head in stage[CORE].cases.all(Purpose.PLACEMENT) if own(case, head.case))
+    case.learn(CORE)
     step(case, "meeting_notice", CORE, HOME, "accepted")
     step(case, "meeting_record", CORE, CENTRE, "origin")
     step(case, "coordination_certificate", CENTRE, CITY, "assigned")
@@ -81,12 +81,6 @@ def exit_support(walk: Walk) -> None:
     step(case, "erasure_report", HOME, CITY, "assigned")
     step(case, "incident_notice", HOME, CITY, "assigned")
     step(case, "closing_notice", CITY, HOME, "closed")
-
-
-def own(case: Case, listed: str) -> bool:
-    """Whether a case of the core centre's list is this one: its first message is the same."""
-    reading = case.stage[CORE].cases.read_first(listed, Purpose.PLACEMENT)
-    return reading.release.jti in case.sent
 
 
 def direct_referral(walk: Walk) -> None:

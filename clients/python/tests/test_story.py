@@ -127,8 +127,7 @@ def it_is_placed_and_used(case: Case) -> tuple[str, str]:
 
 def a_meeting_is_held(case: Case) -> None:
     """The core centre acts for its municipality; both stand in the ledger."""
-    fresh = {head.case: head for head in case.stage[CORE].cases.all(PLACEMENT) if head.acting_for == CITY}
-    case.ids[CORE] = next(head.case for head in fresh.values() if head.state == "accepted")
+    case.learn(CORE)
     for to in (CENTRE, HOME, OFFICE):
         notice = case.send("meeting_notice", CORE, to)
         purpose = case.stage.purposes[to][0]

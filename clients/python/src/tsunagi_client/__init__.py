@@ -10,7 +10,7 @@ from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
 from .codes import Acknowledged, AgreementAct, Purpose
 from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
-from .delivery import Accepted
+from .delivery import Accepted, Delivered
 from .directory import Form, Party
 from .errors import (
     BadRequest,
@@ -58,6 +58,7 @@ __all__ = [
     "ConsentDraft",
     "ConsentReference",
     "ConsentStanding",
+    "Delivered",
     "Doubt",
     "Draft",
     "Entry",

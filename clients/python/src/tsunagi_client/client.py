@@ -8,7 +8,7 @@ from .audit import Audit
 from .cases import Cases
 from .certificates import Certificate, verify_certificate
 from .consents import Consents
-from .delivery import Accepted, Delivery
+from .delivery import Accepted, Delivered, Delivery
 from .directory import Directory
 from .errors import SetupError
 from .identity import Identity, Pinned
@@ -77,7 +77,7 @@ class Client:
         """Sends something of the outbox again: the same bytes, the same id, the same answer."""
         return self._delivery.deliver(jti)
 
-    def deliver_waiting(self) -> list[Accepted]:
+    def deliver_waiting(self) -> Delivered:
         """Sends everything that waits in the outbox: what a program does when it starts."""
         return self._delivery.deliver_waiting()
 
