@@ -164,7 +164,9 @@ class Stage:
         example: dict[str, Any] = json.loads((EXAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
         body = {row: value for row, value in example.items() if row in form.required or form.classes[row] in classes} | rows
         ahead = [row for row in body if "not_before_sending" in form.rows[row].get("x-tsunagi-rules", [])]
-        return body | {row: coming_day() for row in ahead}
+        # An answer is due before the detention ends.
+        ahead += [row for row in ("detention_deadline",) if row in body]
+        return body | {row: coming_day() for row in ahead if row not in rows}
 
 
 def coming_day() -> str:
