@@ -23,6 +23,7 @@ mod erasure_killed;
 mod erasure_seen;
 mod erasure_shared;
 mod erasure_stage;
+mod every_kind;
 mod exchange_content;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
@@ -105,6 +106,11 @@ mod store_contract;
 mod store_erasure;
 mod store_postgres;
 mod store_roles;
+mod story_matrix;
+mod story_script;
+#[allow(dead_code, reason = "the stage offers more than each test uses")]
+mod story_stage;
+mod story_told;
 mod tamper_matrix;
 mod tamper_stage;
 mod tlog_oracles;

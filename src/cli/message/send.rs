@@ -22,7 +22,9 @@ use crate::{
     },
     message::{
         disclosed::{ConsentRef, Pseudonym},
-        json as strict, sha256,
+        json as strict,
+        objects::{ConsentGiven, Signed},
+        sha256,
         submission::{AgreementRef, BasisRef, MessageRef},
     },
 };
@@ -47,9 +49,9 @@ pub(super) struct SendArgs {
     /// What it is sent for; more than once. This party acts for the first.
     #[arg(long = "for", value_name = "PURPOSE", default_value = "placement_coordination")]
     purposes: Vec<Purpose>,
-    /// The consent it rests on. Not needed where nothing personal is sent: answers, notices.
-    #[arg(long, value_name = "ID")]
-    consent: Option<Jti>,
+    /// The consent it rests on: its id, if this party may look at it, or the file of the signed consent. Not needed where nothing personal is sent: answers, notices.
+    #[arg(long, value_name = "ID|FILE")]
+    consent: Option<Named>,
     /// Legal basis. Default: the first that the agreement's flow allows.
     #[arg(long, value_name = "CODE")]
     basis: Option<LegalBasis>,
@@ -139,12 +141,46 @@ fn rows(file: &Path) -> Result<Vec<(FieldKey, Value)>, CliError> {
     members.into_iter().map(|(key, value)| Ok((key.parse().map_err(|_| wrong())?, value))).collect()
 }
 
-/// A consent as a message names it. Read from the gateway: who may name it may see it.
-async fn reliance(client: &Client, consent: &Jti, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
-    let shown = patient(async || client.read_consent(consent, purpose).await).await?;
+/// How a consent was named.
+#[derive(Debug, Clone)]
+enum Named {
+    Registered(Jti),
+    /// Signed, in a file that its collector handed on.
+    Signed(PathBuf),
+}
+
+impl std::str::FromStr for Named {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Signed(text.into()), Self::Registered))
+    }
+}
+
+/// A consent as a message names it.
+async fn reliance(client: &Client, consent: &Named, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
+    let jti = match consent {
+        Named::Registered(jti) => jti,
+        Named::Signed(file) => return signed(file),
+    };
+    let shown = patient(async || client.read_consent(jti, purpose).await).await?;
     let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
     let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
-    Ok((sub, ConsentRef { jti: *consent, sha256: sha256(shown.signed.as_bytes()) }))
+    Ok((sub, ConsentRef { jti: *jti, sha256: sha256(shown.signed.as_bytes()) }))
+}
+
+/// A consent from a file. The gateway compares it with the one that is registered; nothing here believes its signature.
+fn signed(file: &Path) -> Result<(Pseudonym, ConsentRef), CliError> {
+    let wrong = || {
+        CliError::usage(
+            format!("{} is neither the id of a consent nor a file with a signed one", file.display()),
+            format!("{} は同意の番号でも、署名済みの同意のファイルでもありません", file.display()),
+        )
+    };
+    let bytes = config::read_file(file).map_err(|_| wrong())?;
+    let token = bytes.trim_ascii();
+    let given = Signed::<ConsentGiven>::read(token).map_err(|_| wrong())?;
+    let given = given.unproven();
+    Ok((given.sub.clone(), ConsentRef { jti: given.issued.jti, sha256: sha256(token) }))
 }
 
 /// An agreement in force with a flow that lets the message pass.
