@@ -2,15 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
 
 from stage import BAR, CENTRE, CITY, CORE, DAY, EXAMPLES, HOME, NO_MESSAGES, OFFICE, OTHER_CENTRE, PROBATION, Case, Stage, coming_day
-from tsunagi_client import Purpose, Refused
+from tsunagi_client import CertificateDraft, Person, Purpose, Refused
 from tsunagi_client.encoding import digest
 
 KINDS = sorted(path.stem for path in EXAMPLES.glob("*.json") if path.stem not in NO_MESSAGES)
+CERTIFICATE = CertificateDraft(
+    number="TC13-000001",
+    person=Person("小波", "健太", "1984-05-17"),
+    provider=HOME.partition(":")[2],
+    addons=("community_life_transition",),
+    eligibility="correctional_release",
+    statement="coordinated_by_center",
+    first_day=date(2026, 9, 1),
+    last_day=date(2029, 8, 31),
+)
 
 
 @dataclass
@@ -68,8 +79,10 @@ def exit_support(walk: Walk) -> None:
     case.learn(CORE)
     step(case, "meeting_notice", CORE, HOME, "accepted")
     step(case, "meeting_record", CORE, CENTRE, "origin")
-    step(case, "coordination_certificate", CENTRE, CITY, "assigned")
-    step(case, "certificate_revocation", CENTRE, CITY, "assigned")
+    certificate = stage[CENTRE].certificates.sign(CERTIFICATE)
+    step(case, "coordination_certificate", CENTRE, CITY, "assigned", whole=False, **certificate.rows)
+    revocation = stage[CENTRE].certificates.revoke(certificate.token, "facts_changed", date(2027, 4, 1))
+    step(case, "certificate_revocation", CENTRE, CITY, "assigned", whole=False, **revocation.rows)
     step(case, "consultation_request", HOME, CITY, "assigned")
     step(case, "consultation_reply", CITY, HOME, "accepted")
     step(case, "municipal_advice_request", CITY, CENTRE, "origin")

@@ -10,6 +10,7 @@ from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
 from .codes import Acknowledged, AgreementAct, Purpose
 from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
+from .coordination import CertificateDraft, Person, SignedCertificate, SignedRevocation
 from .delivery import Accepted, Delivered
 from .directory import Form, Party
 from .errors import (
@@ -52,6 +53,7 @@ __all__ = [
     "CaseHead",
     "CasePage",
     "Certificate",
+    "CertificateDraft",
     "Checkpoint",
     "Client",
     "Consent",
@@ -80,6 +82,7 @@ __all__ = [
     "Parcel",
     "Party",
     "Patience",
+    "Person",
     "Pinned",
     "Purpose",
     "RateLimited",
@@ -91,6 +94,8 @@ __all__ = [
     "ReplayConflict",
     "Revocation",
     "SetupError",
+    "SignedCertificate",
+    "SignedRevocation",
     "StateConflict",
     "Taken",
     "TsunagiError",
