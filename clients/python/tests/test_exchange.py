@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forge import Forge
-from stage import CENTRE, CITY, HOME, PROBATION, WITHOUT_CONSENT, Case, Stage
+from stage import CENTRE, CITY, HOME, PROBATION, WITHOUT_CONSENT, Case, Stage, coming_day
 from tsunagi_client import (
     AgreementAct,
     Client,
@@ -37,9 +37,10 @@ def test_a_list_beyond_its_cursor_waits_and_then_tells_what_came(stage: Stage) -
     began = time.monotonic()
     assert me.page(PLACEMENT, cursor, wait=1).cases == () and 0.5 < time.monotonic() - began < 20
     case = Case(stage, stage.consent(CENTRE, CENTRE, CITY).reference)
-    case.send("referral", CENTRE, CITY)
+    case.send("referral", CENTRE, CITY, desired_reply_by=coming_day())
     [head] = me.page(PLACEMENT, cursor, wait=20).cases
     assert (head.case, head.state, head.relation) == (case.ids[CITY], "open", "assigned")
+    assert (head.reply_by, head.overdue, head.uncollected, head.quarantined) == (coming_day(), False, (), ())
     assert head.case in {one.case for one in me.page(PLACEMENT, state="open", limit=200).cases}
     no(case)
 

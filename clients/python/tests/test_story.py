@@ -46,6 +46,7 @@ def a_referral_gives_two_views(case: Case) -> str:
     for stranger in (HOME, OFFICE, PROBATION):
         with pytest.raises(NotFound):
             case.stage[stranger].cases.read_first(case.ids[CITY], case.stage.purposes[stranger][0])
+    assert first.retention_months == 60
     evidence = case.stage[CITY].cases.acknowledge(case.ids[CITY], first, Acknowledged.ACCEPTED, PLACEMENT)
     receipts = case.stage[CENTRE].cases.receipts(case.ids[CENTRE], PLACEMENT)
     assert {first.entry.index, evidence.entry.index} <= {receipt.index for receipt in receipts}
