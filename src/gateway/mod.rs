@@ -36,6 +36,7 @@ mod receipts;
 mod record;
 mod register;
 mod reliance;
+mod retention;
 mod rights;
 mod standing;
 mod submit;
@@ -57,6 +58,7 @@ pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, Reader
 pub use failure::Failure;
 pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
+pub use retention::{KeepFor, Keeping, RetentionRun};
 
 use crate::{
     clock::{Clock, Ids},
