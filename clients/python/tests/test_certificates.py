@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from forge import GATEWAY, Forge
-from tsunagi_client import CertificateDraft, Client, Doubt, Person, Pinned, verify_certificate
+from forge import CITY, GATEWAY, Forge
+from tsunagi_client import CertificateDraft, Client, Doubt, HeldCertificate, Person, Pinned, verify_certificate
+from tsunagi_client.coordination import CERTIFICATE_CTY
 from tsunagi_client.encoding import canonical, digest
+from tsunagi_client.envelope import seal
 from tsunagi_client.keys import PrivateKey, new_id, now, parts, sign, signed_digest
 
 SAMPLE = Path(__file__).resolve().parents[3] / "tests" / "data" / "coordination"
@@ -179,6 +181,27 @@ def test_what_this_client_signs_is_verified_once_a_gateway_countersigned_it(offi
     later = [{"revocation": revocation.token, "countersignature": countersignature, "issuer_key": forge.sender.public.members}]
     revoked = issuer.certificates.verify(json.dumps(file).encode(), json.dumps(later).encode())
     assert revoked.holds_on(date(2027, 3, 31)) and not revoked.holds_on(date(2027, 4, 1))
+
+
+def test_a_certificate_of_a_case_is_what_its_entry_says(office: Office, tmp_path: Path) -> None:
+    forge = office.forge
+    reader = Client(forge.folder(tmp_path / "city", CITY))
+    file = json.dumps(office.file(), ensure_ascii=False)
+    case = "0b0e5f6a-5c7e-4f0e-8d57-2f6f0ac1b1a4"
+
+    def fetched(**change: Any) -> list[HeldCertificate]:
+        entry = {"type": "release", "operation": "certificate.list", "sd_hash": digest(file)} | change
+        page = forge.answer(CITY, new_id(), digest("request"), **entry)
+        page |= {"certificates": [seal(file, forge.reader.public, CERTIFICATE_CTY)] * change.get("shown", 1), "cursor": None}
+        line = httpx.MockTransport(lambda _request: httpx.Response(200, json=page))
+        reader._transport._http = httpx.Client(base_url=GATEWAY, transport=line)
+        return reader.certificates.in_case(case)
+
+    [held] = fetched()
+    assert held.certificate.number == "PO13-0042" and held.file == file.encode() and "髙" not in repr(held)
+    for change in ({"sd_hash": digest("other")}, {"operation": "case.read"}, {"decision": "deny"}, {"actor": {"party": "x"}}, {"shown": 2}):
+        with pytest.raises(Doubt):
+            fetched(**change)
 
 
 def test_the_package_says_that_it_has_types() -> None:

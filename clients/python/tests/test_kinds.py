@@ -145,6 +145,32 @@ def test_a_message_of_each_kind_is_sent_and_read_as_the_table_says(walk: Walk, k
     assert (again.release.kind, again.release.aud) == (kind, sent.reader)
 
 
+def test_a_certificate_is_passed_on_fetched_by_its_provider_and_revoked(stage: Stage) -> None:
+    case = Case(stage, stage.consent(CENTRE, CENTRE, CITY, HOME).reference)
+    case.send("referral", CENTRE, CITY)
+    case.send("referral_decision", CITY, CENTRE, decision="accepted")
+    case.send("placement_request", CITY, HOME)
+    case.send("placement_decision", HOME, CITY, decision="accepted")
+    signed = stage[CENTRE].certificates.sign(CERTIFICATE)
+    case.send("coordination_certificate", CENTRE, CITY, **signed.rows)
+    assert stage[HOME].certificates.in_case(case.ids[HOME]) == [], "what is addressed to others is not there"
+    case.send("coordination_certificate", CITY, HOME, **signed.rows)
+    [held] = stage[HOME].certificates.in_case(case.ids[HOME])
+    assert (held.certificate.jti, held.certificate.issuer, held.certificate.about_person) == (signed.jti, CENTRE, True)
+    assert held.certificate.holds_on(date(2027, 4, 1)) and held.entry.type == "release"
+    assert "小波" not in repr(held)
+    revocation = stage[CENTRE].certificates.revoke(signed.token, "facts_changed", date(2027, 4, 1))
+    case.send("certificate_revocation", CENTRE, CITY, **revocation.rows)
+    [held] = stage[HOME].certificates.in_case(case.ids[HOME])
+    assert held.certificate.holds_on(date(2027, 3, 31)) and not held.certificate.holds_on(date(2027, 4, 1))
+    # What was kept is verified without the gateway.
+    assert stage[CITY].certificates.verify(held.file).code == held.certificate.code
+    other = CertificateDraft(**{**vars(CERTIFICATE), "person": Person("大波", "健太", "1984-05-17")})
+    with pytest.raises(Refused) as refused:
+        case.send("coordination_certificate", CENTRE, CITY, **(stage[CENTRE].certificates.sign(other).rows | {"family_name": "小波"}))
+    assert refused.value.code == "schema_invalid" and [(one.field, one.rule) for one in refused.value.violations] == [("certificate", "person")]
+
+
 def test_the_published_kinds_are_those_that_have_an_example(stage: Stage) -> None:
     assert sorted(stage.kinds) == KINDS
 

@@ -10,7 +10,7 @@ from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
 from .codes import Acknowledged, AgreementAct, Purpose
 from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
-from .coordination import CertificateDraft, Person, SignedCertificate, SignedRevocation
+from .coordination import CertificateDraft, HeldCertificate, Person, SignedCertificate, SignedRevocation
 from .delivery import Accepted, Delivered
 from .directory import Form, Party
 from .errors import (
@@ -71,6 +71,7 @@ __all__ = [
     "Forbidden",
     "Form",
     "Gone",
+    "HeldCertificate",
     "Identity",
     "Item",
     "Message",

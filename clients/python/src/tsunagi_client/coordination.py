@@ -1,14 +1,21 @@
-"""Issuing coordination certificates: signed here, sent as messages of the case, countersigned by the gateway (docs/certificates.md section 3)."""
+"""Coordination certificates over a gateway: signed here, sent as messages of the case, countersigned there, fetched (docs/certificates.md section 3)."""
 
 import secrets
 from dataclasses import dataclass, field
 from datetime import date
 
+from .cases import checked_id
 from .certificates import CERTIFICATE_TYP, REVOCATION_TYP, Certificate, verify_certificate
+from .codes import Purpose
 from .delivery import Delivery
-from .directory import Directory
-from .encoding import Object, canonical, digest
+from .directory import Directory, query
+from .encoding import Object, canonical, digest, member
+from .envelope import unseal
+from .errors import Doubt
 from .keys import parts, signed_digest
+from .ledger import Entry, entry_of_answer
+
+CERTIFICATE_CTY = "application/tsunagi-certificate+json"
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,44 @@ class SignedRevocation:
     rows: Object = field(repr=False)
 
 
+@dataclass(frozen=True)
+class HeldCertificate:
+    """A certificate of a case as this party may have it now, with the entry that recorded its release. Keep `file`: it proves for years."""
+
+    certificate: Certificate
+    entry: Entry
+    file: bytes = field(repr=False)
+
+
 class Certificates:
-    """Certificates that this party issues, or has in a file."""
+    """Certificates that this party issues, gets in its cases, or has in a file."""
 
     def __init__(self, delivery: Delivery, directory: Directory) -> None:
         self._delivery, self._directory = delivery, directory
+
+    def in_case(self, case: str) -> list[HeldCertificate]:
+        """The certificates of a case that this party may have now, each with its countersignature and revocations, verified."""
+        found: list[HeldCertificate] = []
+        cursor: str | None = None
+        while True:
+            target = f"/v1/cases/{checked_id(case)}/certificates{query(cursor=cursor)}"
+            document = self._delivery.transport.read(target, Purpose.ADDON).document("certificates")
+            sealed = member(document, "certificates", list, "certificates")
+            if len(sealed) > 1:
+                raise Doubt("certificates: more than one an entry")
+            found += [self._held(str(one), document) for one in sealed]
+            if document.get("cursor") in (None, cursor):
+                return found
+            cursor = str(document["cursor"])
+
+    def _held(self, sealed: str, document: Object) -> HeldCertificate:
+        me = self._delivery.identity
+        file = unseal(sealed, me.encryption, CERTIFICATE_CTY).encode()
+        entry = entry_of_answer(document, me.pinned)
+        recorded = (entry.operation, entry.content.get("decision"), entry.actor, entry.content.get("sd_hash"))
+        if recorded != ("certificate.list", "permit", me.party, digest(file)):
+            raise Doubt("entry: about another certificate")
+        return HeldCertificate(verify_certificate(file, me.pinned), entry, file)
 
     def sign(self, draft: CertificateDraft) -> SignedCertificate:
         """Signs a certificate under the policies in force. Send its rows as `coordination_certificate`, for add-on certification."""
