@@ -11,10 +11,12 @@ mod refusing;
 mod sandbox;
 mod sending;
 mod story;
+mod work;
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use clap::Args;
+use tokio::time::timeout;
 
 use self::{
     page::Page,
@@ -26,6 +28,9 @@ use crate::text::demo as text;
 /// Everything in one go: what each role sees, what is refused and why, how the proof is checked.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
+    /// Tell a whole case instead, from the referral to the closing: after each step, what every party is told of it and may read.
+    #[arg(long)]
+    story: bool,
     /// Leave the gateway serving at the end, and say how to stop it and what to try next.
     #[arg(long)]
     keep: bool,
@@ -47,7 +52,7 @@ pub(super) async fn run(args: DemoArgs, voice: Voice) -> Result<(), CliError> {
     }
     let sandbox = Sandbox::make(&args, voice).await?;
     let mut page = Page::new(voice);
-    page.headline(text::HEADLINE);
+    page.headline(if args.story { text::work::HEADLINE } else { text::HEADLINE });
     let outcome = perform(&args, &sandbox, &mut page).await;
     page.end();
     match &outcome {
@@ -68,8 +73,12 @@ pub(super) async fn run(args: DemoArgs, voice: Voice) -> Result<(), CliError> {
 /// Starts the gateway, tells the story, and ends the gateway by its own process id: also when the story fails or is interrupted.
 async fn perform(args: &DemoArgs, sandbox: &Sandbox, page: &mut Page) -> Result<(), CliError> {
     let mut server = sandbox.serve()?;
+    let telling = async {
+        let (server, page) = (&mut server, &mut *page);
+        if args.story { Box::pin(work::tell(sandbox, server, page)).await } else { Box::pin(story::tell(sandbox, server, page)).await }
+    };
     let told = tokio::select! {
-        told = Box::pin(story::tell(sandbox, &mut server, page)) => told,
+        told = timeout(LONGEST, telling) => told.unwrap_or_else(|_| Err(CliError::Io("demo".to_owned(), io::ErrorKind::TimedOut.into()))),
         _ = tokio::signal::ctrl_c() => Err(CliError::Io("demo".to_owned(), io::ErrorKind::Interrupted.into())),
     };
     match told {
@@ -98,3 +107,6 @@ fn what_next(sandbox: &Sandbox, server: &Server, gateway: &str, page: &mut Page)
     page.gap();
     Ok(())
 }
+
+/// Nobody waits longer for a demo.
+const LONGEST: Duration = Duration::from_mins(10);

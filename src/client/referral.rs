@@ -123,8 +123,8 @@ impl Client {
             cnf: self.identity.pinned.document().kb.clone(),
         };
         let (sub, con) = content.consent.clone().unzip();
-        let padding = if content.aud.kind().is_provider() { Padding::Ladder } else { Padding::None };
-        Ok(Draft { claims, hidden: Hidden { sub, con, ..hidden }, body: content.body.clone(), padding })
+        // Towards providers it is demanded. Whoever else is shown some of the rows does not learn either how many there are besides.
+        Ok(Draft { claims, hidden: Hidden { sub, con, ..hidden }, body: content.body.clone(), padding: Padding::Ladder })
     }
 
     /// Signs a draft with this party's key.

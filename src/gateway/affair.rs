@@ -153,7 +153,12 @@ impl Gateway {
             return Err(Refusal::claim(RefusalCode::StateConflict, "corrects", "not_sent_to_recipient"));
         }
         let state = change.state.unwrap_or(life.state);
-        let seen_by = |party: &PartyId| reads_as(state, party.kind(), change.relation(life, party), claims.kind);
+        let seen_by = |party: &PartyId| {
+            let behind = change.relation(life, party);
+            // The word that ends the recipient's part says so in a row that it loses with it: whether it is too much is judged by how it stood.
+            let ended = claims.kind == MessageKind::StatusNotice && behind == Relation::Closed;
+            reads_as(state, party.kind(), if ended { life.relation(party) } else { behind }, claims.kind)
+        };
         Ok(Step { reader: seen_by(&claims.aud), sender: seen_by(sent.caller.party()), change, vouched: None })
     }
 }

@@ -94,7 +94,8 @@ impl Gateway {
             let Some(message) = self.store.first_message(&case.case, &other.party).await? else { continue };
             if let Some(until) = self.delegated_until(delegate, epoch, &message).await? {
                 let delegation = Delegated { by: other.party, until };
-                return Ok(Some((CaseRow { relation: other.relation, state: other.state, ..case }, delegation)));
+                // As the one it acts for is told of it: what it sent itself since is not how the case began.
+                return Ok(Some((CaseRow { relation: other.relation, state: other.state, kind: other.kind, ..case }, delegation)));
             }
         }
         Ok(None)

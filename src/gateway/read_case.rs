@@ -20,7 +20,7 @@ use crate::{
     clock::Stopwatch,
     decision::{self, Exchange, Question, Rights, Row, View, Viewing},
     domain::{
-        case::Relation,
+        case::{CaseState, Relation},
         codes::{BasisGroup, Purpose},
         field::FieldKey,
         ids::{CaseId, CaseKey, Jti},
@@ -55,6 +55,8 @@ struct Prepared {
 /// A message as its reader may see it now.
 pub(super) struct Showing {
     pub case: CaseKey,
+    /// State of the case.
+    pub state: CaseState,
     pub row: MessageRow,
     /// Its data key.
     pub key: DataKey,
@@ -123,7 +125,6 @@ impl Gateway {
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
         let seat = self.seat(caller, epoch, id, jti).await?;
-        let state = seat.state;
         let showing = self.showing(caller, call, acting, seat, epoch).await?;
         let reader_key = self.encryption_key(caller, epoch, now).await?;
         let shown: HashSet<&FieldKey> = showing.view.shown().iter().collect();
@@ -132,11 +133,11 @@ impl Gateway {
         call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
         call.note(|t| t.rel = Some(kb));
         call.note(|t| showing.note(t, showing.view.shown()));
-        let keep = self.keep_for(&showing.case, state, showing.agreement.record.retention_months(now)).await?;
         let (writes, ground) = (self.released(caller, &showing)?, showing.ground(epoch, reader_key.naf));
-        let Showing { key, agreement, consent, view, delegation, .. } = showing;
+        let Showing { case, state, key, agreement, consent, view, delegation, .. } = showing;
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
         let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
+        let keep = self.keep_for(&case, state, agreement.record.retention_months(now)).await?;
         let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
         Ok((with, prepared))
     }
@@ -144,7 +145,7 @@ impl Gateway {
     /// Decides what the caller may see of a message now, and notes what was decided on.
     pub(super) async fn showing(&self, caller: &Caller, call: &Call, acting: &Acting, seat: Seat, epoch: u64) -> Result<Showing, Failure> {
         let now = self.clock.now();
-        let Seat { case, message: row, wrapped, relation, delegation, .. } = seat;
+        let Seat { case, state, message: row, wrapped, relation, delegation } = seat;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
@@ -196,7 +197,7 @@ impl Gateway {
             None if own => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
             None => decision::decide_read(&question, &viewing)?,
         };
-        Ok(Showing { case, row, key, message, disclosed, rows, view, agreement, consent, delegation })
+        Ok(Showing { case, state, row, key, message, disclosed, rows, view, agreement, consent, delegation })
     }
 
     /// The evidence that a message was released. A sender's look at its own message is no release to a reader.

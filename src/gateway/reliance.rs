@@ -3,7 +3,7 @@
 use super::{Gateway, affair::Place, failure::Failure, rights::StandingConsent, submit::Sent};
 use crate::{
     domain::{
-        codes::BasisGroup,
+        codes::{BasisGroup, MessageKind},
         consent::ConsentState,
         refusal::{Refusal, RefusalCode},
     },
@@ -33,8 +33,11 @@ impl Gateway {
         let consent = self.consent(&reference.jti).await?.ok_or_else(|| none("registered"))?;
         let bound = self.case_of(&consent).await?;
         let of_this_case = bound.is_some() && bound == place.case();
-        // First of all: what is another's is told like what is not there. In its case, every party that stands in it may rely on it.
-        if consent.row.collector != *caller.party() && !of_this_case {
+        // First of all: what is another's is told like what is not there. In its case, every party that stands in it may rely on it. A provider collects
+        // none: it opens a consultation about a person whom it serves with one that names it and that no case rests on yet.
+        let consults = matches!(place, Place::Opens) && message.claims().kind == MessageKind::ProviderConsultation;
+        let handed_on = consults && bound.is_none() && consent.open.scope.names(caller.party());
+        if consent.row.collector != *caller.party() && !of_this_case && !handed_on {
             return Err(none("registered").into());
         }
         self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;

@@ -39,6 +39,8 @@ macro_rules! lines {
     };
 }
 
+pub(crate) mod work;
+
 lines! {
     HEADLINE:
         "One referral, end to end. Everything below was received over TLS and verified; the people are invented.",

@@ -11,6 +11,7 @@ use tsunagi::{
         codes::{BasisGroup, MessageKind, Purpose},
         consent::ConsentState,
         field::FieldClass,
+        life::Outcome,
         party::PartyKind,
         refusal::Violation,
         time::Timestamp,
@@ -348,5 +349,33 @@ fn an_enquiry_tells_three_classes_and_not_too_much_of_them() {
     assert_eq!(told(&body), ["desired_area: welfare_area_only"], "a municipality may be too small");
     for kind in M::ALL.iter().filter(|kind| **kind != M::Enquiry) {
         assert_eq!(of(&schemas, *kind).anonymity(), [], "{kind}");
+    }
+}
+
+/// What each word about the use of a service ends, by hand.
+const ENDS: &[(&str, bool)] = &[
+    ("started", false),
+    ("ended", true),
+    ("suspended", false),
+    ("resumed", false),
+    ("moved", false),
+    ("cancelled", true),
+    ("closing_proposed", false),
+];
+
+#[test]
+fn every_word_about_the_use_of_a_service_either_ends_a_part_or_does_not() {
+    let schemas = SchemaSet::builtin().unwrap();
+    let notice: Value = serde_json::from_slice(schemas.bytes("status_notice", "1.0.0").unwrap()).unwrap();
+    let codes: Value = serde_json::from_slice(schemas.bytes("codes", "1.0.0").unwrap()).unwrap();
+    let catalogue: Value = serde_json::from_slice(schemas.bytes("catalogue", "1.0.0").unwrap()).unwrap();
+    assert!(notice["properties"]["status"].is_object());
+    let list = catalogue["$defs"]["status"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+    let words: BTreeSet<&str> =
+        codes["$defs"][list]["oneOf"].as_array().unwrap().iter().map(|code| code["const"].as_str().unwrap()).collect();
+    assert_eq!(words, ENDS.iter().map(|(word, _)| *word).collect());
+    for (word, ends) in ENDS {
+        let outcome = Outcome::read(M::StatusNotice, word);
+        assert_eq!(matches!(outcome, Some(Outcome::Ended | Outcome::Cancelled)), *ends, "{word}");
     }
 }

@@ -4,7 +4,7 @@
 //! entries of somebody else, so that both ledgers have the same size: how large it is, everybody may know.
 
 mod normal;
-mod probes;
+pub(crate) mod probes;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -41,6 +41,12 @@ pub(crate) struct Hidden {
     pub(crate) agreement: Option<AgreementRef>,
     /// The observer has a part in it, so each world has names of its own.
     pub(crate) shared: bool,
+    /// Further messages, as the observer may have heard of them.
+    pub(crate) messages: Vec<Jti>,
+    /// What the observer reads for, if not what it usually does.
+    pub(crate) purpose: Option<Purpose>,
+    /// What the observer tries to send: what it is, into which case, and the signed message.
+    pub(crate) tries: Vec<(String, String, String)>,
 }
 
 /// One of the two worlds.
@@ -155,19 +161,23 @@ async fn refer(by: &Party, mut draft: Draft) -> (Message, String) {
 
 /// Entries of the auditor, until both worlds' ledgers have the same size.
 async fn fill_up(world: &World) {
-    let mut connection = connect(&world.sandbox.database()).await;
+    fill_up_to(&world.sandbox, &world.story, SIZE).await;
+}
+
+pub(crate) async fn fill_up_to(sandbox: &Sandbox, story: &Story, wanted: i64) {
+    let mut connection = connect(&sandbox.database()).await;
     loop {
         let (size,): (i64,) = sqlx::query_as("SELECT size FROM ledger_head").fetch_one(&mut connection).await.unwrap();
-        assert!(size <= SIZE, "more happened than is made up for: {size}");
-        if size == SIZE {
+        assert!(size <= wanted, "more happened than is made up for: {size}");
+        if size == wanted {
             return;
         }
-        world.story.auditor.json("/v1/audit/events/0", Purpose::AuditReview).await.unwrap();
+        story.auditor.json("/v1/audit/events/0", Purpose::AuditReview).await.unwrap();
     }
 }
 
 /// Entries of both ledgers when the observers begin to ask.
-const SIZE: i64 = 80;
+const SIZE: i64 = 120;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whether_others_have_a_case_shows_nowhere() {

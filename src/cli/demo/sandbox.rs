@@ -23,7 +23,7 @@ use super::DemoArgs;
 use crate::{
     cli::{CliError, Voice},
     client::{Client, ClientError, Identity},
-    domain::party::PartyKind,
+    domain::party::{PartyId, PartyKind},
     text::Lang,
 };
 
@@ -146,9 +146,17 @@ impl Sandbox {
 
     /// A client that acts as the first party of a kind.
     pub(super) fn client(&self, kind: PartyKind, staff: &str) -> Result<Client, CliError> {
-        let folder = self.folder_of(kind)?;
+        self.client_in(&self.folder_of(kind)?, staff)
+    }
+
+    /// A client that acts as a party.
+    pub(super) fn client_of(&self, party: &PartyId, staff: &str) -> Result<Client, CliError> {
+        self.client_in(&self.dir.join("parties").join(format!("{}-{}", party.kind(), party.code())), staff)
+    }
+
+    fn client_in(&self, folder: &Path, staff: &str) -> Result<Client, CliError> {
         let unusable = |error: &dyn std::fmt::Display| CliError::usage(format!("{error}"), format!("身元フォルダーを使えません: {error}"));
-        let identity = Identity::load(&folder).map_err(|e| unusable(&e))?;
+        let identity = Identity::load(folder).map_err(|e| unusable(&e))?;
         let client = Client::new(identity).map_err(|e| unusable(&e))?;
         Ok(client.with_staff(staff.parse().map_err(|e| unusable(&e))?).with_lang(self.lang))
     }

@@ -18,11 +18,13 @@ use crate::{
         field::FieldKey,
         ids::{AgreementId, CaseId, Jti},
         life::Standing,
-        party::PartyId,
+        party::{PartyId, PartyKind},
     },
     message::{
         disclosed::{ConsentRef, Pseudonym},
-        json as strict, sha256,
+        json as strict,
+        objects::{ConsentGiven, Signed},
+        sha256,
         submission::{AgreementRef, BasisRef, MessageRef},
     },
 };
@@ -47,10 +49,10 @@ pub(super) struct SendArgs {
     /// What it is sent for; more than once. This party acts for the first.
     #[arg(long = "for", value_name = "PURPOSE", default_value = "placement_coordination")]
     purposes: Vec<Purpose>,
-    /// The consent it rests on. Not needed where nothing personal is sent: answers, notices.
-    #[arg(long, value_name = "ID")]
-    consent: Option<Jti>,
-    /// Legal basis. Default: the first that the agreement's flow allows.
+    /// The consent it rests on: its id, if this party may look at it, or the file of the signed consent. Not needed where nothing personal is sent: answers, notices.
+    #[arg(long, value_name = "ID|FILE")]
+    consent: Option<Named>,
+    /// Legal basis. Default: the only one that the agreement's flow allows; under a consent, the person's consent.
     #[arg(long, value_name = "CODE")]
     basis: Option<LegalBasis>,
     /// Article that a basis other than consent rests on.
@@ -82,7 +84,10 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     let passage =
         Passage { kind: args.kind, to: &args.to, purposes: &args.purposes, basis: args.basis, agreement: args.agreement.as_ref() };
     let (agreement, flow) = passage.agreement(&client).await?;
-    let basis = args.basis.or_else(|| flow.bases.first().copied());
+    let basis = match args.basis {
+        Some(basis) => basis,
+        None => only_basis(&flow, client.party().kind(), args.consent.is_some())?,
+    };
     let consent = match &args.consent {
         Some(consent) => Some(reliance(&client, consent, purpose).await?),
         None => None,
@@ -94,7 +99,7 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
         purposes: args.purposes.clone(),
         agreement,
         schema: patient(async || client.schema(args.kind.as_str()).await).await?.reference,
-        basis: basis.unwrap_or(LegalBasis::WithinPurpose),
+        basis,
         basis_ref: args.article.clone().zip(args.reason.clone()).map(|(article, reason)| BasisRef { article, reason }),
     };
     let draft = match args.case {
@@ -141,12 +146,61 @@ fn rows(file: &Path) -> Result<Vec<(FieldKey, Value)>, CliError> {
     members.into_iter().map(|(key, value)| Ok((key.parse().map_err(|_| wrong())?, value))).collect()
 }
 
-/// A consent as a message names it. Read from the gateway: who may name it may see it.
-pub(in crate::cli) async fn reliance(client: &Client, consent: &Jti, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
-    let shown = patient(async || client.read_consent(consent, purpose).await).await?;
+/// The basis where the flow leaves no choice, or the consent that is named makes it: on what a body provides, it has to say itself.
+pub(in crate::cli) fn only_basis(flow: &Flow, sender: PartyKind, consented: bool) -> Result<LegalBasis, CliError> {
+    let of_consent = if sender.is_public() { LegalBasis::Consent69_2_1 } else { LegalBasis::Consent27 };
+    match flow.bases.as_slice() {
+        [only] => Ok(*only),
+        several if consented && several.contains(&of_consent) => Ok(of_consent),
+        several => {
+            let list = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let en = format!("the agreement allows several legal bases: name the one this rests on with --basis ({list})");
+            let ja = format!("協定は複数の提供根拠を認めています。どれによるかを --basis で示してください（{list}）");
+            Err(CliError::usage(en, ja))
+        }
+    }
+}
+
+/// How a consent was named.
+#[derive(Debug, Clone)]
+pub(in crate::cli) enum Named {
+    Registered(Jti),
+    /// Signed, in a file that its collector handed on.
+    Signed(PathBuf),
+}
+
+impl std::str::FromStr for Named {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Signed(text.into()), Self::Registered))
+    }
+}
+
+/// A consent as a message names it.
+pub(in crate::cli) async fn reliance(client: &Client, consent: &Named, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
+    let jti = match consent {
+        Named::Registered(jti) => jti,
+        Named::Signed(file) => return signed(file),
+    };
+    let shown = patient(async || client.read_consent(jti, purpose).await).await?;
     let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
     let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
-    Ok((sub, ConsentRef { jti: *consent, sha256: sha256(shown.signed.as_bytes()) }))
+    Ok((sub, ConsentRef { jti: *jti, sha256: sha256(shown.signed.as_bytes()) }))
+}
+
+/// A consent from a file. The gateway compares it with the one that is registered; nothing here believes its signature.
+fn signed(file: &Path) -> Result<(Pseudonym, ConsentRef), CliError> {
+    let wrong = || {
+        CliError::usage(
+            format!("{} is neither the id of a consent nor a file with a signed one", file.display()),
+            format!("{} は同意の番号でも、署名済みの同意のファイルでもありません", file.display()),
+        )
+    };
+    let bytes = config::read_file(file).map_err(|_| wrong())?;
+    let token = bytes.trim_ascii();
+    let given = Signed::<ConsentGiven>::read(token).map_err(|_| wrong())?;
+    let given = given.unproven();
+    Ok((given.sub.clone(), ConsentRef { jti: given.issued.jti, sha256: sha256(token) }))
 }
 
 /// What an agreement must let pass.

@@ -14,6 +14,7 @@ closed_list! {
         Agreed = "agreed",
         Started = "started",
         Ended = "ended",
+        Cancelled = "cancelled",
     }
 }
 
@@ -44,7 +45,7 @@ impl Outcome {
             MessageKind::PlacementDecision => &[Self::Accepted, Self::Declined],
             MessageKind::EnquiryReply => &[Self::Possible, Self::Impossible, Self::Question],
             MessageKind::HandoverAgreed => &[Self::Agreed, Self::Declined],
-            MessageKind::StatusNotice => &[Self::Started, Self::Ended],
+            MessageKind::StatusNotice => &[Self::Started, Self::Ended, Self::Cancelled],
             _ => &[],
         }
     }

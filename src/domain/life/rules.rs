@@ -32,11 +32,11 @@ impl<'a> Meeting<'a> {
         }
         match self.standing.state {
             CaseState::Closed => return self.is_allowed_when_closed(kind),
-            CaseState::Declined => return self.is_afterwards(kind),
+            CaseState::Declined => return self.is_afterwards(kind) || (kind == MessageKind::ClosingNotice && self.gave_it_up()),
             CaseState::Open | CaseState::Accepted | CaseState::HandedOver => {}
         }
         if self.sender == Relation::Closed || self.recipient == Relation::Closed {
-            return self.is_afterwards(kind);
+            return self.is_afterwards(kind) || (kind == MessageKind::ClosingNotice && self.gave_it_up());
         }
         self.takes_part(kind) || self.asks(kind) || self.answers(kind) || self.informs(kind) || self.is_afterwards(kind)
     }
@@ -119,13 +119,18 @@ impl<'a> Meeting<'a> {
             }
             MessageKind::Correction => self.recipient != Relation::None && self.told_something(),
             MessageKind::ResourceInfo => self.is_lead() && self.is_to_backing(),
-            MessageKind::PlanNotice => running && self.is_office() && (self.knows_lead() || (self.is_to_service(&[Relation::Accepted]))),
+            MessageKind::PlanNotice => {
+                let to_service = self.is_to_service(&[Relation::Accepted]) && (self.dealt_with() || self.met());
+                running && self.is_office() && (self.knows_lead() || to_service)
+            }
             MessageKind::BenefitNotice => {
                 running && self.is_lead() && (self.is_to_service(&[Relation::Accepted]) || self.is_to_serving_office())
             }
             MessageKind::ServiceHandoff => running && self.is_lead() && self.is_to_service(&[Relation::Accepted]),
             MessageKind::MeetingNotice | MessageKind::MeetingRecord => running && self.is_lead() && self.takes_part_too(),
-            MessageKind::StatusNotice => running && self.is_active() && self.takes_part_too() && self.may_address(),
+            MessageKind::StatusNotice => {
+                self.takes_back() || (running && self.is_active() && self.may_address() && self.is_told_the_status())
+            }
             MessageKind::VisitRecord => running && ((self.is_lead() && self.takes_part_too()) || (self.is_serving() && self.knows_lead())),
             MessageKind::InterviewEvidence => {
                 running && ((self.is_office() && self.knows_lead()) || (self.is_lead() && self.is_to_serving_office()))
@@ -185,28 +190,42 @@ impl<'a> Meeting<'a> {
                 _,
             ) if self.recipient == Relation::None => set(recipient, Relation::Assigned),
             (MessageKind::ReferralDecision, Some(Outcome::Accepted)) => change.state = Some(CaseState::Accepted),
-            (MessageKind::ReferralDecision, Some(Outcome::Redirected)) => set(sender, Relation::Closed),
-            (MessageKind::ReferralDecision, _) => {
+            (MessageKind::ReferralDecision, Some(Outcome::Redirected)) => {
+                for party in self.let_in_by(sender) {
+                    set(party, Relation::Closed);
+                }
                 set(sender, Relation::Closed);
+            }
+            // Whoever was let in while it was being considered has no more to do with it than who declined.
+            (MessageKind::ReferralDecision, _) => {
+                for (party, relation) in &self.standing.parties {
+                    if !matches!(relation, Relation::None | Relation::Origin) {
+                        set(party, Relation::Closed);
+                    }
+                }
                 change.state = Some(CaseState::Declined);
             }
             (MessageKind::Enquiry, _) => set(recipient, Relation::Prospective),
             (MessageKind::PlacementRequest, _) => set(recipient, Relation::Considering),
             (MessageKind::PlacementDecision, Some(Outcome::Accepted)) => set(sender, Relation::Accepted),
             (MessageKind::PlacementDecision, _) | (MessageKind::EnquiryReply, Some(Outcome::Impossible)) => set(sender, Relation::Closed),
-            (MessageKind::StatusNotice, Some(Outcome::Ended)) => {
-                for (party, relation) in [(sender, self.sender), (recipient, self.recipient)] {
-                    if relation == Relation::Accepted {
-                        set(party, Relation::Closed);
-                    }
+            (MessageKind::StatusNotice, Some(Outcome::Cancelled)) if self.takes_back() => {
+                for party in self.everybody() {
+                    set(party, Relation::Closed);
                 }
+                change.state = Some(CaseState::Closed);
+            }
+            // A provider ends what it does itself; of others only the lead says so.
+            (MessageKind::StatusNotice, Some(Outcome::Ended | Outcome::Cancelled)) if self.from.kind().is_provider() => {
+                set(sender, Relation::Closed);
+            }
+            (MessageKind::StatusNotice, Some(Outcome::Ended | Outcome::Cancelled)) if self.is_lead() && self.to.kind().is_provider() => {
+                set(recipient, Relation::Closed);
             }
             (MessageKind::HandoverAgreed, Some(Outcome::Agreed)) => change.state = Some(CaseState::HandedOver),
             (MessageKind::ClosingNotice, _) if self.standing.state != CaseState::Closed => {
-                for (party, relation) in &self.standing.parties {
-                    if *relation != Relation::None {
-                        set(party, Relation::Closed);
-                    }
+                for party in self.everybody() {
+                    set(party, Relation::Closed);
                 }
                 change.state = Some(CaseState::Closed);
             }
@@ -302,6 +321,45 @@ impl Meeting<'_> {
 
     const fn is_active(&self) -> bool {
         is_active(self.sender)
+    }
+
+    /// Who takes part is; and the lead tells a service that it is asked no more.
+    fn is_told_the_status(&self) -> bool {
+        self.takes_part_too() || (self.is_lead() && self.is_to_service(&[Relation::Prospective, Relation::Considering]))
+    }
+
+    /// Whether the sender brought an open case to the recipient, which has not answered yet.
+    fn takes_back(&self) -> bool {
+        let asked = is_lead_kind(self.to.kind()) && self.recipient == Relation::Assigned;
+        self.standing.state == CaseState::Open && self.sender == Relation::Origin && asked
+    }
+
+    /// Whether the sender would not take on what the recipient brought, and nobody else is asked: then it may close it.
+    fn gave_it_up(&self) -> bool {
+        let refused = is_lead_kind(self.from.kind()) && self.was_sent(MessageKind::ReferralDecision, self.from, self.to);
+        matches!(self.standing.state, CaseState::Open | CaseState::Declined)
+            && refused
+            && self.recipient == Relation::Origin
+            && self.is_with_nobody()
+    }
+
+    /// Whether a lead called both to a meeting: they know of each other.
+    fn met(&self) -> bool {
+        let seat = |party| self.standing.seat(party);
+        let called = |sent: &&Sent| sent.kind == MessageKind::MeetingNotice && is_lead_kind(sent.from.kind());
+        let was = |party| self.standing.sent.iter().filter(called).any(|sent| seat(&sent.to) == seat(party));
+        was(self.from) && was(self.to)
+    }
+
+    /// Everybody who has to do with the case.
+    fn everybody(&self) -> impl Iterator<Item = &PartyId> {
+        self.standing.parties.iter().filter(|(_, relation)| **relation != Relation::None).map(|(party, _)| party)
+    }
+
+    /// Those to whom a party sent the first that they got.
+    fn let_in_by(&self, party: &PartyId) -> impl Iterator<Item = &PartyId> {
+        let first = |of: &PartyId| self.standing.sent.iter().find(|sent| sent.to == *of).map(|sent| self.standing.seat(&sent.from));
+        self.everybody().filter(move |other| self.standing.parties.get(*other) != Some(&Relation::Origin) && first(other) == Some(party))
     }
 
     /// Whether the recipient knows who the person is.

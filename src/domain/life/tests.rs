@@ -89,6 +89,10 @@ fn a_case_goes_its_way_from_the_referral_to_the_end() {
     assert_eq!(story.relation(HOME), Relation::Accepted);
     story.goes(MessageKind::PlanRequest, CITY, OFFICE, None);
     assert_eq!(story.relation(OFFICE), Relation::Assigned);
+    story.refuses(MessageKind::PlanNotice, OFFICE, HOME, None);
+    for invited in [OFFICE, HOME] {
+        story.goes(MessageKind::MeetingNotice, CITY, invited, None);
+    }
     story.goes(MessageKind::PlanNotice, OFFICE, HOME, None);
     story.goes(MessageKind::BenefitNotice, CITY, OFFICE, None);
     story.goes(MessageKind::ServiceHandoff, CITY, HOME, None);
@@ -188,10 +192,10 @@ fn only_the_lead_enquires_and_only_services_are_asked() {
 }
 
 #[test]
-fn a_home_learns_nothing_about_parties_it_has_not_dealt_with() {
+fn a_provider_learns_nothing_about_parties_it_has_not_dealt_with() {
     let mut story = Story::in_use();
     story.goes(MessageKind::Enquiry, CITY, OTHER_HOME, None);
-    for from in [HOME, OTHER_HOME] {
+    for from in [HOME, OTHER_HOME, OFFICE] {
         for kind in MessageKind::ALL {
             let stranger = story.0.step(&Act { kind: *kind, from: &party(from), to: &party("day_service:1312345678"), outcome: None });
             for other in [HOME, OTHER_HOME, CENTRE, OFFICE, BAR].into_iter().filter(|other| *other != from) {
@@ -241,6 +245,70 @@ fn the_end_of_use_ends_the_relation_of_the_service() {
             (Relation::Closed, Relation::Assigned, CaseState::Accepted)
         );
     }
+}
+
+#[test]
+fn what_never_began_ends_like_what_did() {
+    for outcome in [Outcome::Ended, Outcome::Cancelled] {
+        for (asking, to) in
+            [(MessageKind::Enquiry, OTHER_HOME), (MessageKind::PlacementRequest, OTHER_HOME), (MessageKind::PlanRequest, OFFICE)]
+        {
+            let mut story = Story::running();
+            story.goes(asking, CITY, to, None);
+            story.goes(MessageKind::StatusNotice, CITY, to, Some(outcome));
+            assert_eq!((story.relation(to), story.relation(CITY)), (Relation::Closed, Relation::Assigned), "{asking}");
+        }
+        let mut story = Story::in_use();
+        story.goes(MessageKind::StatusNotice, HOME, CITY, Some(outcome));
+        assert_eq!(story.relation(HOME), Relation::Closed);
+    }
+}
+
+#[test]
+fn a_provider_ends_nobody_elses_part() {
+    let mut story = Story::in_use();
+    for invited in [OFFICE, HOME] {
+        story.goes(MessageKind::MeetingNotice, CITY, invited, None);
+    }
+    story.goes(MessageKind::PlanNotice, OFFICE, HOME, None);
+    story.goes(MessageKind::StatusNotice, OFFICE, HOME, Some(Outcome::Ended));
+    assert_eq!((story.relation(HOME), story.relation(OFFICE)), (Relation::Accepted, Relation::Closed));
+    let mut story = Story::in_use();
+    story.goes(MessageKind::StatusNotice, CITY, CENTRE, Some(Outcome::Ended));
+    assert_eq!((story.relation(CENTRE), story.relation(HOME)), (Relation::Origin, Relation::Accepted));
+}
+
+#[test]
+fn who_brought_a_case_takes_it_back_as_long_as_nobody_answered() {
+    let mut story = Story::opened(MessageKind::ThirdPartyReferral, BAR, CITY);
+    story.goes(MessageKind::CenterShare, CITY, CENTRE, None);
+    story.refuses(MessageKind::StatusNotice, CITY, BAR, Some(Outcome::Cancelled));
+    story.goes(MessageKind::StatusNotice, BAR, CITY, Some(Outcome::Cancelled));
+    assert_eq!(story.0.state, CaseState::Closed);
+    for party in [BAR, CITY, CENTRE] {
+        assert_eq!(story.relation(party), Relation::Closed, "{party}");
+    }
+    let mut story = Story::running();
+    story.goes(MessageKind::StatusNotice, CENTRE, CITY, Some(Outcome::Cancelled));
+    assert_eq!((story.0.state, story.relation(CITY)), (CaseState::Accepted, Relation::Assigned), "what runs is closed by the lead");
+}
+
+#[test]
+fn whom_the_decliner_let_in_is_out_with_it_and_the_case_can_be_closed() {
+    for (outcome, state) in [(Outcome::Declined, CaseState::Declined), (Outcome::Redirected, CaseState::Open)] {
+        let mut story = Story::opened(MessageKind::ThirdPartyReferral, BAR, CITY);
+        story.goes(MessageKind::CenterShare, CITY, CENTRE, None);
+        story.goes(MessageKind::ReferralDecision, CITY, BAR, Some(outcome));
+        assert_eq!((story.0.state, story.relation(CENTRE), story.relation(CITY)), (state, Relation::Closed, Relation::Closed));
+        assert_eq!(story.relation(BAR), Relation::Origin);
+        story.refuses(MessageKind::ClosingNotice, CENTRE, BAR, None);
+        story.goes(MessageKind::ClosingNotice, CITY, BAR, None);
+        assert_eq!((story.0.state, story.relation(BAR)), (CaseState::Closed, Relation::Closed));
+    }
+    let mut story = Story::opened(MessageKind::Referral, CENTRE, CITY);
+    story.goes(MessageKind::ReferralDecision, CITY, CENTRE, Some(Outcome::Redirected));
+    story.goes(MessageKind::Referral, CENTRE, OTHER_CITY, None);
+    story.refuses(MessageKind::ClosingNotice, CITY, CENTRE, None);
 }
 
 #[test]

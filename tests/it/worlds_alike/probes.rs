@@ -38,7 +38,7 @@ pub(crate) struct Seen {
 /// Asks everything, in the same order in both worlds.
 pub(crate) async fn ask_everything(world: &World, observer: &Arc<Party>, hidden: &Hidden) -> Vec<Seen> {
     let mut seen = Vec::new();
-    let purpose = purpose_of(observer);
+    let purpose = hidden.purpose.unwrap_or_else(|| purpose_of(observer));
     let mut questions = Vec::new();
     for route in Route::all().iter().filter(|route| route.method == "GET") {
         for target in targets(route, world, observer, hidden) {
@@ -90,7 +90,10 @@ fn targets(route: &Route, world: &World, observer: &Party, hidden: &Hidden) -> V
             ("jti", path) if path.starts_with("/v1/consents") => {
                 [Some(world.own.consent), hidden.consent].into_iter().flatten().map(|jti: Jti| jti.to_string()).collect()
             }
-            ("jti", _) => [Some(world.own.message), hidden.message].into_iter().flatten().map(|jti: Jti| jti.to_string()).collect(),
+            ("jti", _) => {
+                let known = [Some(world.own.message), hidden.message].into_iter().flatten();
+                known.chain(hidden.messages.iter().copied()).map(|jti: Jti| jti.to_string()).collect()
+            }
             ("kind", _) => vec!["referral".to_owned()],
             ("ver", _) => vec![world.story.schema.ver.clone()],
             ("party", _) => vec![CENTRE.to_owned(), HOME.to_owned(), "auditor:nobody".to_owned()],
@@ -111,7 +114,13 @@ fn targets(route: &Route, world: &World, observer: &Party, hidden: &Hidden) -> V
 /// What an observer could send to find out.
 fn sent(world: &World, observer: &Arc<Party>, hidden: &Hidden) -> Vec<(String, Ask)> {
     let mut asks = Vec::new();
-    let purpose = purpose_of(observer);
+    let purpose = hidden.purpose.unwrap_or_else(|| purpose_of(observer));
+    for (what, case, sd_jwt) in &hidden.tries {
+        for target in [format!("/v1/cases/{case}/messages"), "/v1/explain".to_owned()] {
+            let ask = Ask::post(observer, &target, purpose, "application/jose", observer.seal(sd_jwt));
+            asks.push((format!("{what} {}", target.matches('/').count()), ask));
+        }
+    }
     if let Some(jti) = hidden.consent.filter(|_| hidden.reference.is_some()) {
         let object =
             ConsentEnd { issued: observer.issued(), con: jti, by: EndedBy::Self_, why: "heard of".to_owned(), narrow: None, from: None };
