@@ -203,13 +203,16 @@ async fn the_command_line_issues_passes_on_fetches_revokes_and_verifies() {
     life.tsunagi(HOME, &["certificate", "print", &file, "--keys", &keys, "--out", &page]).unwrap();
     assert_eq!(verify(&page).unwrap()[0]["code"], listed[0]["code"]);
 
-    life.tsunagi(CENTRE, &["certificate", "revoke", "--case", at_centre, "--to", CITY, "--why", "facts_changed"]).unwrap();
+    life.tsunagi(CENTRE, &["certificate", "revoke", "--case", at_centre, "--to", CITY, "--why", "facts_changed", "--basis", "consent_27"])
+        .unwrap();
     let revoked = at("revoked.json");
     assert_eq!(fetch(&revoked).unwrap()[0]["revoked"], json!(true));
     let (code, told) = verify(&revoked).unwrap_err();
     assert!(code == 3 && told.contains("revoked"), "{told}");
     assert!(verify(&file).is_ok(), "a file cannot show that a revocation was left out");
-    let (code, told) = life.tsunagi(CITY, &["certificate", "revoke", "--case", at_city, "--to", HOME, "--why", "replaced"]).unwrap_err();
+    let (code, told) = life
+        .tsunagi(CITY, &["certificate", "revoke", "--case", at_city, "--to", HOME, "--why", "replaced", "--basis", "consent_27"])
+        .unwrap_err();
     assert!(code == 1 && told.contains("not_issued"), "{told}");
     life.server.stop().await;
 }
