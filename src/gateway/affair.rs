@@ -83,13 +83,6 @@ impl Step {
     }
 }
 
-impl Affair {
-    /// As what a party would be shown a message of this kind, as the case stands.
-    pub(super) fn reads_as(&self, party: &PartyId, kind: MessageKind) -> Relation {
-        reads_as(self.standing.state, party.kind(), self.standing.relation(party), kind)
-    }
-}
-
 impl Gateway {
     /// The case as the caller, or the one it acts for, stands to it; not found for everybody else.
     pub(super) async fn place_in(&self, caller: &Caller, epoch: u64, id: &CaseId) -> Result<(CaseRow, Option<Delegated>), Failure> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Gateway,
-    affair::{Affair, Place, Step},
+    affair::{Place, Step},
     agreements::may_see,
     call::{Call, Caller},
     failure::Failure,
@@ -128,11 +128,12 @@ impl Gateway {
             (step, ..) => step,
         };
         let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
-        // A step that cannot be taken leaves the recipient where it stands; what else is wrong is told beside that.
-        let stands = |affair: &Affair| Some(affair.reads_as(&message.claims().aud, kind)).filter(|relation| *relation != Relation::None);
+        // Where the step cannot be taken, what else is wrong is told as for a recipient that is asked or serves: how it stands in truth is not the
+        // sender's to learn from that.
         let reader = match (&examined.step, place) {
             (Some(step), _) => Some(step.reader),
-            (None, Place::Within(affair)) => stands(affair),
+            (None, Place::Within(_)) if aud.is_provider() => Some(Relation::Accepted),
+            (None, Place::Within(_)) => Some(Relation::Assigned),
             (None, Place::Opens) => None,
         };
         if let (Some(recipient), Some(question)) =
