@@ -24,6 +24,8 @@ use crate::{
     message::{
         certificate::{Anchor, CertificateFile, ProvenCertificate},
         objects::{Certificate, CertificateNumber, CertificateRef, Revocation, Signed, SignedObject as _},
+        profile::CERTIFICATE_CTY,
+        sha256,
     },
 };
 
@@ -96,31 +98,34 @@ impl Client {
         let Page { certificates, cursor, ledger } = read_json(&response.body, "certificates")?;
         let certificate = match (certificates.as_slice(), ledger) {
             ([], None) => None,
-            ([file], Some(ledger)) => Some(self.held(file, &ledger)?),
+            ([sealed], Some(ledger)) => Some(self.held(sealed, &ledger)?),
             _ => return Err(Doubt::Form("certificates").into()),
         };
         Ok(CertificatePage { certificate, cursor })
     }
 
-    fn held(&self, file: &CertificateFile, ledger: &LedgerPart) -> Result<Proven<HeldCertificate>, Doubt> {
+    fn held(&self, sealed: &str, ledger: &LedgerPart) -> Result<Proven<HeldCertificate>, Doubt> {
         let pinned = &self.identity.pinned;
         let (entry, place) = ledger.verify(pinned)?;
-        about_a_certificate(&entry, self.party())?;
+        let bytes = self.identity.opener.open(sealed.as_bytes(), CERTIFICATE_CTY).map_err(Doubt::Envelope)?;
+        about_a_certificate(&entry, self.party(), sha256(&bytes))?;
+        let file = CertificateFile::read(&bytes).map_err(Doubt::Coordination)?;
         let anchor = Anchor { gateway: &pinned.document().gateway, receipt_key: &|kid| pinned.receipt_key(kid).cloned() };
         let proven = file.verify(&anchor).map_err(Doubt::Coordination)?;
         let signed = Signed::<Certificate>::read(file.certificate.as_bytes()).map_err(|_| Doubt::Form("certificate"))?;
         let reference = CertificateRef { jti: signed.unproven().issued.jti, sha256: signed.signed_digest() };
-        Ok(Proven::new(HeldCertificate { file: file.clone(), proven, reference }, place))
+        Ok(Proven::new(HeldCertificate { file, proven, reference }, place))
     }
 }
 
-/// That an entry records that this party read certificates.
-fn about_a_certificate(entry: &Entry, reader: &PartyId) -> Result<(), Doubt> {
+/// That an entry records that this party was given exactly these bytes.
+fn about_a_certificate(entry: &Entry, reader: &PartyId, given: Digest) -> Result<(), Doubt> {
     for (same, what) in [
         (entry.operation == Operation::CertificateList, "operation"),
         (entry.decision == Outcome::Permit, "decision"),
         (entry.party() == Some(reader), "party"),
         (entry.purpose == Some(Purpose::AddonCertification), "purpose"),
+        (entry.sd_hash == Some(given), "sd_hash"),
     ] {
         if !same {
             return Err(Doubt::Entry(what));
@@ -131,7 +136,7 @@ fn about_a_certificate(entry: &Entry, reader: &PartyId) -> Result<(), Doubt> {
 
 #[derive(Deserialize)]
 struct Page {
-    certificates: Vec<CertificateFile>,
+    certificates: Vec<String>,
     cursor: Option<String>,
     ledger: Option<LedgerPart>,
 }
@@ -147,12 +152,12 @@ mod tests {
     fn an_entry_about_something_else_is_refused_by_name() {
         let reader = "group_home:1320100017".parse().unwrap();
         let entry = |change: serde_json::Value| {
-            let mut members = json!({"type": "release", "operation": "certificate.list", "purpose": "addon_certification",
+            let mut members = json!({"type": "release", "operation": "certificate.list", "purpose": "addon_certification", "sd_hash": Digest([6; 32]),
                                      "actor": {"party": reader, "cert": Digest([5; 32])}});
             for (name, value) in change.as_object().unwrap() {
                 members[name] = value.clone();
             }
-            about_a_certificate(&Entry::read(&leaf(&members)).unwrap(), &reader)
+            about_a_certificate(&Entry::read(&leaf(&members)).unwrap(), &reader, Digest([6; 32]))
         };
         assert!(entry(json!({})).is_ok());
         for (change, what) in [
@@ -160,6 +165,7 @@ mod tests {
             (json!({"decision": "deny"}), "decision"),
             (json!({"actor": {"party": "day_service:1310100019", "cert": Digest([5; 32])}}), "party"),
             (json!({"purpose": "service_provision"}), "purpose"),
+            (json!({"sd_hash": Digest([7; 32])}), "sd_hash"),
         ] {
             assert!(matches!(entry(change), Err(Doubt::Entry(name)) if name == what), "{what}");
         }

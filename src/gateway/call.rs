@@ -127,6 +127,8 @@ pub(super) struct Trail {
     pub(super) request: Option<Digest>,
     pub(super) recipient: Option<PartyId>,
     pub(super) message: Option<MessageRef>,
+    /// Messages of which something was disclosed besides that one.
+    pub(super) further: Vec<MessageRef>,
     pub(super) consent: Option<Jti>,
     pub(super) case: Option<CaseKey>,
     /// Data key the opening is sealed under: the case's, the person's, or for neither the gateway's own.
@@ -167,6 +169,7 @@ impl Trail {
             request: None,
             recipient: None,
             message: None,
+            further: Vec::new(),
             consent: None,
             case: None,
             shred: None,

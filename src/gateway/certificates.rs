@@ -1,13 +1,14 @@
 //! `GET /v1/cases/{id}/certificates`: certificates as they are kept and verified, countersigned, with what was revoked (`docs/certificates.md` section 3).
 //!
-//! Promises: a page holds one certificate at most, so each is a disclosure of its own: decided like the read of the message that brought it, and an entry
-//! of its own. Rows of the message that are no part of a certificate's file are not given. The person stands in it only where all that its digest was made
-//! of is shown.
+//! Promises: a page holds one certificate at most, so each is a disclosure of its own: decided like the read of the message that brought it, an entry
+//! of its own with the digest of what is given, and sealed to the reader's key. Rows of the message that are no part of a certificate's file are not given.
+//! The person stands in it only where all that its digest was made of is shown.
 
 use std::collections::HashSet;
 
 use serde::Serialize;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::{
     Gateway,
@@ -28,11 +29,12 @@ use crate::{
         field::FieldKey,
         ids::{CaseId, CaseKey},
         refusal::{Refusal, RefusalCode},
-        time::Timestamp,
     },
+    ledger::MessageRef,
     message::{
         certificate::{CertificateFile, RevocationFile},
         objects::{Certificate, Countersigned, Revocation, Signed},
+        profile::CERTIFICATE_CTY,
     },
     store::MessageHead,
 };
@@ -40,7 +42,8 @@ use crate::{
 /// A page of certificates.
 #[derive(Debug, Serialize)]
 pub struct CertificatePage {
-    certificates: Vec<CertificateFile>,
+    /// The file, sealed to the reader's key.
+    certificates: Vec<String>,
     /// Where the next page begins; none: this was the last.
     cursor: Option<String>,
     /// The entry of this page; an empty one has none.
@@ -60,10 +63,17 @@ impl CertificatePage {
 
 /// A certificate that may be shown now.
 struct Shown {
+    given: Given,
+    cursor: Option<String>,
+}
+
+/// What is given of a message that brought a certificate.
+struct Given {
     file: CertificateFile,
     showing: Showing,
     disclosed: Vec<FieldKey>,
-    cursor: Option<String>,
+    /// The messages that brought what was revoked.
+    further: Vec<MessageRef>,
 }
 
 impl Gateway {
@@ -80,17 +90,26 @@ impl Gateway {
             async move {
                 // It was there just now: what took it away since refuses it.
                 let shown = self.next_certificate(caller, call, acting, (id, after), epoch).await?.ok_or(RefusalCode::NotFound)?;
-                call.note(|t| shown.showing.note(t, &shown.disclosed));
-                let (writes, ground) = (self.released(caller, &shown.showing)?, shown.showing.ground(epoch, Timestamp::MAX));
-                let with = With { writes, ground: Some(ground), key: Some(shown.showing.key), ..With::default() };
-                Ok((self.permit(caller, &call.trail(), with).await?, (shown.file, shown.cursor)))
+                let Shown { given: Given { file, showing, disclosed, further }, cursor } = shown;
+                let reader_key = self.encryption_key(caller, epoch, self.clock.now()).await?;
+                let bytes = Zeroizing::new(serde_json::to_vec(&file).map_err(|_| Failure::Corrupt("certificate"))?);
+                let rel = self.ids.jti()?;
+                call.note(|t| showing.note(t, &disclosed));
+                call.note(|t| (t.sd_hash, t.rel, t.further) = (Some(Digest::of(&bytes)), Some(rel), further));
+                let (writes, ground) = (self.released(caller, &showing)?, showing.ground(epoch, reader_key.naf));
+                let with = With { writes, ground: Some(ground), key: Some(showing.key), ..With::default() };
+                Ok((self.permit(caller, &call.trail(), with).await?, (bytes, reader_key, cursor)))
             }
         };
-        let (answer, (file, cursor)) = self.commit(caller, call, decide).await?;
+        let (answer, (bytes, reader_key, cursor)) = self.commit(caller, call, decide).await?;
         let committed = recorded(answer)?;
         let since = Stopwatch::start();
+        if committed.sd_hash() != Some(Digest::of(&bytes)) {
+            return Err(Failure::Corrupt("entry"));
+        }
+        let sealed = self.rights.sealer(&reader_key)?.seal(CERTIFICATE_CTY, &bytes).map_err(|_| Failure::Corrupt("key"))?;
         let ledger = Some(self.proof(&committed)?.proof);
-        Ok(CertificatePage { certificates: vec![file], cursor, ledger, committed: Some(since) })
+        Ok(CertificatePage { certificates: vec![sealed], cursor, ledger, committed: Some(since) })
     }
 
     /// Passes over what the caller may not see; where it may see nothing of what there is, the first refusal says why.
@@ -110,9 +129,9 @@ impl Gateway {
         let (began, mut refused) = (call.trail(), None);
         for head in heads {
             match self.certificate_in(caller, call, acting, (id, &head), epoch).await {
-                Ok(Some((file, showing, disclosed))) => {
+                Ok(Some(given)) => {
                     let cursor = (last != Some(head.idx)).then(|| head.idx.to_string());
-                    return Ok(Some(Shown { file, showing, disclosed, cursor }));
+                    return Ok(Some(Shown { given, cursor }));
                 }
                 Ok(None) | Err(Failure::Refused(Refusal { code: RefusalCode::NotFound, .. })) => {}
                 Err(Failure::Refused(refusal)) => {
@@ -139,7 +158,7 @@ impl Gateway {
         acting: &Acting,
         (id, head): (&CaseId, &MessageHead),
         epoch: u64,
-    ) -> Result<Option<(CertificateFile, Showing, Vec<FieldKey>)>, Failure> {
+    ) -> Result<Option<Given>, Failure> {
         let seat = self.seat(caller, epoch, id, Some(&head.jti)).await?;
         let showing = self.showing(caller, call, acting, seat, epoch).await?;
         let shown: HashSet<&FieldKey> = showing.view.shown().iter().collect();
@@ -153,21 +172,25 @@ impl Gateway {
         let Some(first) = brought.iter().find(|brought| brought.vouched.sha256 == named.sha256) else { return Ok(None) };
         self.not_void(epoch, &signed.kid(), first.first()).await?;
         let person = person_of(row).filter(|person| person.digest() == Ok(signed.unproven().person));
+        let (revocations, further) = self.revocations(&showing.case, first.first(), epoch).await?.into_iter().unzip();
         let file = CertificateFile {
             certificate: token.to_owned(),
             countersignature: self.countersign(&first.vouched, first.first()).await?,
             issuer_key: self.jwk(epoch, &signed.kid()).await?,
-            revocations: self.revocations(&showing.case, first.first(), epoch).await?,
+            revocations,
             person,
         };
         let of_file = |key: &FieldKey| key.as_str() == "certificate" || (file.person.is_some() && PERSON.contains(&key.as_str()));
-        let disclosed = showing.view.shown().iter().filter(|key| of_file(key)).cloned().collect();
-        Ok(Some((file, showing, disclosed)))
+        let mut disclosed: Vec<FieldKey> = showing.view.shown().iter().filter(|key| of_file(key)).cloned().collect();
+        if !file.revocations.is_empty() {
+            disclosed.push(REVOCATION.parse().map_err(|_| Failure::Corrupt("catalogue"))?);
+        }
+        Ok(Some(Given { file, showing, disclosed, further }))
     }
 
-    /// What was revoked of a certificate that stands at an entry, each once. Whoever may see the certificate may see that: without it the certificate
+    /// What was revoked of a certificate that stands at an entry, each once, and the message that brought it. Whoever may see the certificate may see that: without it the certificate
     /// would say what is no longer so.
-    async fn revocations(&self, case: &CaseKey, certificate: u64, epoch: u64) -> Result<Vec<RevocationFile>, Failure> {
+    async fn revocations(&self, case: &CaseKey, certificate: u64, epoch: u64) -> Result<Vec<(RevocationFile, MessageRef)>, Failure> {
         let mut files = Vec::new();
         for revocation in self.brought(case, Countersigned::Revocation).await? {
             if revocation.vouched.idx.is_some() || !revocation.vouched.ent.contains(&certificate) {
@@ -175,7 +198,7 @@ impl Gateway {
             }
             let row = self.store.message(case, &revocation.head.jti).await?.ok_or(Failure::Corrupt("message"))?;
             let (_, disclosed) = open_message(&self.data_key(row.sealed.key).await?, &row)?;
-            let token = disclosed.rows.iter().find(|row| row.key.as_str() == "revocation_token").and_then(|row| row.value.as_str());
+            let token = disclosed.rows.iter().find(|row| row.key.as_str() == REVOCATION).and_then(|row| row.value.as_str());
             let token = token.ok_or(Failure::Corrupt("revocation"))?;
             let kid = Signed::<Revocation>::read(token.as_bytes()).map_err(|_| Failure::Corrupt("revocation"))?.kid();
             match self.not_void(epoch, &kid, row.idx).await {
@@ -184,11 +207,12 @@ impl Gateway {
                 Err(Failure::Refused(_)) => continue,
                 Err(failure) => return Err(failure),
             }
-            files.push(RevocationFile {
+            let file = RevocationFile {
                 revocation: token.to_owned(),
                 countersignature: self.countersign(&revocation.vouched, revocation.head.idx).await?,
                 issuer_key: self.jwk(epoch, &kid).await?,
-            });
+            };
+            files.push((file, MessageRef { iss: row.iss, jti: row.jti }));
         }
         Ok(files)
     }
@@ -202,3 +226,5 @@ impl Gateway {
 
 /// The rows of which a certificate's digest of the person is made.
 const PERSON: &[&str] = &["certificate_salt", "family_name", "given_name", "birth_date", "recipient_cert_number"];
+/// The row that brings what was revoked.
+const REVOCATION: &str = "revocation_token";

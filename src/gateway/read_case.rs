@@ -256,7 +256,7 @@ impl Gateway {
     }
 
     /// The caller's newest encryption key that is usable now.
-    async fn encryption_key(&self, caller: &Caller, epoch: u64, now: Timestamp) -> Result<KeyRow, Failure> {
+    pub(super) async fn encryption_key(&self, caller: &Caller, epoch: u64, now: Timestamp) -> Result<KeyRow, Failure> {
         let keys = self.keys_in(epoch, caller.party()).await?;
         let usable = |key: &KeyRow| key.usage == PartyKeyUse::Enc && key.state == KeyState::Active && now >= key.nbf && now < key.naf;
         Ok(keys.iter().rfind(|key| usable(key)).cloned().ok_or(RefusalCode::KeyNotAllowed)?)

@@ -42,7 +42,7 @@ impl Gateway {
             let (answer, late) = self.commit(caller, call, decide).await?;
             let committed = recorded(answer)?;
             let (idx, time, leaf) = (committed.idx(), committed.time(), committed.leaf_hash());
-            rows.extend(late.into_iter().map(|row| EvidenceRow { idx, time, leaf, ..row }));
+            rows.extend(late.into_iter().map(|row| EvidenceRow { idx, leaf, time, ..row }));
         }
         let receipts: Result<Vec<String>, Failure> = rows
             .iter()

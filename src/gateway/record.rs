@@ -205,6 +205,7 @@ impl Gateway {
             cases: trail.cases.clone(),
             staff: trail.staff.clone(),
             message: trail.message.clone(),
+            further: trail.further.clone(),
             disclosed: trail.disclosed.clone(),
             withheld: trail.withheld.clone(),
             violations,

@@ -22,7 +22,7 @@ pub(super) async fn end(Extension(exchange): Extension<Exchange>, path: Segments
     let (call, bytes) = exchange.call_with_body(Operation::ConsentEnd, "application/jwt", body).await?;
     let accepted = exchange
         .recorded(&call, Operation::ConsentEnd, "application/json", async {
-            exchange.gateway().end_consent(&exchange.caller, &call, &path.get("jti")?, &bytes).await
+            Box::pin(exchange.gateway().end_consent(&exchange.caller, &call, &path.get("jti")?, &bytes)).await
         })
         .await?;
     reply::json(&exchange, StatusCode::OK, &accepted)

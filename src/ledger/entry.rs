@@ -223,6 +223,9 @@ pub struct Opening {
     /// The message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageRef>,
+    /// Messages of which something was shown besides that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<MessageRef>,
     /// Catalogue keys shown.
     #[serde(default)]
     pub disclosed: Vec<FieldKey>,

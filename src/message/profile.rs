@@ -6,6 +6,8 @@ pub const ENVELOPE_TYP: &str = "tsunagi-envelope+jwe";
 pub const MESSAGE_TYP: &str = "tsunagi-message+sd-jwt";
 /// `cty` of the envelope around a release.
 pub const RELEASE_CTY: &str = "application/sd-jwt";
+/// `cty` of the envelope around the file of a certificate.
+pub const CERTIFICATE_CTY: &str = "application/tsunagi-certificate+json";
 /// `typ` of the key binding of a release (RFC 9901 section 4.3).
 pub const KEY_BINDING_TYP: &str = "kb+jwt";
 

@@ -1,6 +1,7 @@
 //! Certificates of a coordination over a gateway: issued by who coordinated, judged by the case's own ledger, passed on, read with what was revoked, and
 //! verified from the file alone.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tsunagi::{
     domain::{
@@ -14,6 +15,7 @@ use tsunagi::{
         jws,
         keys::{KeyUse, PublicKey},
         objects::{Certificate, CertificateRef, Revocation, Signed, SignedObject as _},
+        profile::CERTIFICATE_CTY,
     },
 };
 
@@ -286,7 +288,13 @@ async fn certificates(life: &Life, party: &str) -> Result<Vec<CertificateFile>, 
         let page = life.party(party).json(&target, ADDON).await.map_err(crate::exchange_stage::party::Setback::problem)?;
         let shown = page["certificates"].as_array().unwrap();
         assert_eq!((shown.len() <= 1, page.get("ledger").is_some()), (true, !shown.is_empty()), "what discloses has its entry");
-        files.extend(shown.iter().map(|file| CertificateFile::read(file.to_string().as_bytes()).unwrap()));
+        for sealed in shown {
+            let bytes = life.party(party).unseal(sealed.as_str().unwrap().as_bytes(), CERTIFICATE_CTY);
+            let leaf = URL_SAFE_NO_PAD.decode(page["ledger"]["leaf"].as_str().unwrap()).unwrap();
+            let entry: Value = serde_json::from_slice(&leaf).unwrap();
+            assert_eq!(entry["sd_hash"], json!(Digest::of(&bytes)), "a copy found anywhere leads to its entry");
+            files.push(CertificateFile::read(&bytes).unwrap());
+        }
         let Some(next) = page["cursor"].as_str() else { return Ok(files) };
         cursor = format!("?cursor={next}");
     }
