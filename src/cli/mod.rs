@@ -19,6 +19,7 @@ mod migrate_store;
 mod new_file;
 mod policy;
 mod restore;
+mod retention;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -69,7 +70,7 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
     Consent(consent::ConsentArgs),
-    /// Certificates of a coordination and the add-ons they are for: who is eligible and when, verification without a connection, the printed sheet.
+    /// Certificates of a coordination and the add-ons they are for: who is eligible and when; issuing, fetching, revoking; verification without a connection.
     Certificate(certificate::CertificateArgs),
     /// The cases this party stands in.
     Case(case::CaseArgs),
@@ -77,6 +78,8 @@ enum Command {
     Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
+    /// What is past the period of its agreement: list it, and erase it at the gateway's machine.
+    Retention(retention::RetentionArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -116,10 +119,11 @@ pub fn run() -> ExitCode {
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
-            Command::Certificate(args) => certificate::run(&args, voice),
+            Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,
             Command::Case(args) => case::run(args, voice).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
+            Command::Retention(args) => Box::pin(retention::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

@@ -11,6 +11,7 @@ mod agreements;
 mod answer;
 mod audit;
 mod cases;
+mod certificates;
 mod connection;
 mod consents;
 mod directory;
@@ -32,7 +33,8 @@ pub use self::{
     agreements::{AgreementVersion, Said},
     answer::{Accepted, AgreementSubject, Subject},
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
-    cases::{CaseHead, CasePage, Reading},
+    cases::{CaseHead, CasePage, Keep, Reading},
+    certificates::{CertificateDraft, CertificatePage, HeldCertificate},
     connection::{Body, Client},
     consents::{ConsentDraft, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},

@@ -13,6 +13,8 @@ mod audit;
 mod bootstrap;
 mod call;
 mod cases;
+mod certificates;
+mod certify;
 mod consents;
 mod delegates;
 mod directory;
@@ -36,6 +38,7 @@ mod receipts;
 mod record;
 mod register;
 mod reliance;
+mod retention;
 mod rights;
 mod standing;
 mod submit;
@@ -52,11 +55,13 @@ pub use audit::AuditQuery;
 use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
+pub use certificates::CertificatePage;
 pub use erase::{Erased, Erasure};
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
 pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
+pub use retention::{KeepFor, Keeping, RetentionRun};
 
 use crate::{
     clock::{Clock, Ids},

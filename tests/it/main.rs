@@ -8,6 +8,7 @@ mod certificate_command;
 #[allow(dead_code, reason = "the fixture offers more than each test uses")]
 mod certificate_fixture;
 mod certificates;
+mod certificates_issued;
 mod cli_demo;
 mod consent_command;
 mod consent_form;
@@ -92,6 +93,7 @@ mod refusal_registry;
 mod refusal_routes;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;
+mod retention;
 mod rolled_back;
 mod schema_catalogue;
 mod schema_checks;
