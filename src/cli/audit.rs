@@ -4,6 +4,8 @@
 mod events;
 mod export;
 mod inspect;
+mod received;
+mod statistics;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -31,6 +33,10 @@ pub(super) struct AuditArgs {
 enum AuditCommand {
     /// Query events within the auditor's jurisdiction. Each one shown is proven to stand in the signed ledger; the query is itself an entry.
     Events(Box<events::EventsArgs>),
+    /// Everybody who received rows of one class of one case: what a leak makes somebody ask. Each entry is proven to stand in the signed ledger.
+    WhoReceived(received::ReceivedArgs),
+    /// The numbers of a municipality in one fiscal year, small ones suppressed: for auditors, and for a municipality about itself.
+    Statistics(statistics::StatisticsArgs),
     /// Copy the ledger: a folder that foreign tools verify (tiles), lines of JSON (ndjson), or a table (csv). Checked before it is called done.
     Export(export::ExportArgs),
     /// Verify an exported folder offline, with a key of your own. Exit code 3: it does not verify.
@@ -43,6 +49,8 @@ enum AuditCommand {
 pub(super) async fn run(args: AuditArgs, voice: Voice) -> Result<(), CliError> {
     let outcome = match args.command {
         AuditCommand::Events(args) => events::run(&args, voice).await,
+        AuditCommand::WhoReceived(args) => received::run(&args, voice).await,
+        AuditCommand::Statistics(args) => statistics::run(&args, voice).await,
         AuditCommand::Export(args) => export::run(args, voice).await,
         AuditCommand::Verify(args) => verify::run(args, voice).await,
         AuditCommand::Inspect(args) => inspect::run(args, voice).await,

@@ -1,4 +1,6 @@
-//! `tsunagi case`: the cases that a party stands in, without content.
+//! `tsunagi case`: the cases that a party stands in, without content, and what was disclosed of one to whom.
+
+mod disclosures;
 
 mod marks;
 
@@ -23,6 +25,8 @@ pub(super) struct CaseArgs {
 enum CaseCommand {
     /// List the cases this party stands in, or acts in for another: how each stands, how this party stands to it, and what is to be done.
     List(ListArgs),
+    /// Who received which items of a case, when, for what, under which consent and agreement: the list that the person may ask for. Making it is recorded.
+    Disclosures(Box<disclosures::DisclosuresArgs>),
 }
 
 /// Whose cases.
@@ -38,6 +42,7 @@ struct ListArgs {
 pub(super) async fn run(args: CaseArgs, voice: Voice) -> Result<(), CliError> {
     unless_closed(match args.command {
         CaseCommand::List(args) => list(args, voice).await,
+        CaseCommand::Disclosures(args) => disclosures::run(&args, voice).await,
     })
 }
 

@@ -72,7 +72,7 @@ enum Command {
     Consent(consent::ConsentArgs),
     /// Certificates of a coordination and the add-ons they are for: who is eligible and when; issuing, fetching, revoking; verification without a connection.
     Certificate(certificate::CertificateArgs),
-    /// The cases this party stands in.
+    /// The cases this party stands in, and who received which items of one.
     Case(case::CaseArgs),
     /// Messages: open a case, go on in it, list, show.
     Message(message::MessageArgs),
@@ -120,7 +120,7 @@ pub fn run() -> ExitCode {
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,
-            Command::Case(args) => case::run(args, voice).await,
+            Command::Case(args) => Box::pin(case::run(args, voice)).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Retention(args) => Box::pin(retention::run(args, voice)).await,

@@ -75,6 +75,8 @@ pub struct RawPage {
     pub cursor: Option<String>,
     /// A signed tree head that covers the query's own entry.
     pub checkpoint: Checkpoint,
+    /// Whether the case that was asked for was erased: then nothing is found by it any more.
+    pub case_erased: bool,
 }
 
 /// An event as the gateway gave it. Nothing of it is verified.
@@ -153,7 +155,7 @@ impl Client {
         let (response, _) = self.read(&target, JSON, Purpose::AuditReview).await?;
         let page: Page = read_json(&response.body, "events")?;
         let checkpoint = open_checkpoint(&page.checkpoint, &self.identity.pinned.document().vkey)?;
-        Ok(RawPage { events: page.events, cursor: page.cursor, checkpoint })
+        Ok(RawPage { events: page.events, cursor: page.cursor, checkpoint, case_erased: page.case_erased })
     }
 
     /// Every event of a query.
@@ -220,6 +222,8 @@ struct Page {
     events: Vec<RawEvent>,
     cursor: Option<String>,
     checkpoint: String,
+    #[serde(default)]
+    case_erased: bool,
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ mod certificates;
 mod connection;
 mod consents;
 mod directory;
+mod disclosures;
 mod entry;
 mod error;
 mod identity;
@@ -26,6 +27,7 @@ mod problem;
 mod proven;
 mod receipt;
 mod referral;
+mod statistics;
 mod tasks;
 mod tree;
 
@@ -38,6 +40,7 @@ pub use self::{
     connection::{Body, Client},
     consents::{ConsentDraft, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},
+    disclosures::Listed,
     entry::{Entry, EntryActor},
     error::{ClientError, Doubt},
     identity::{Identity, IdentityError},

@@ -51,9 +51,12 @@ closed_list! {
         Acknowledge = "message.acknowledge",
         ReceiptList = "receipt.list",
         CertificateList = "certificate.list",
+        /// What was disclosed from a case to whom, for the person.
+        DisclosureList = "disclosure.list",
         AuditEvents = "audit.events",
         AuditEvent = "audit.event",
         AuditProof = "audit.proof",
+        StatisticsRead = "statistics.read",
         LedgerEntries = "ledger.entries",
         /// At the machine itself: another policy set is put in force (`ledger.md` section 4).
         PolicyActivate = "policy.activate",

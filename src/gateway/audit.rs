@@ -91,7 +91,12 @@ impl Gateway {
                 (size, Some(last))
             }
         };
-        let filter = self.filter(query, places).await?;
+        let case = match &query.case {
+            Some(id) => Some(self.store.case_of_any(id).await?.unwrap_or_else(|| CaseKey::from_uuid(*id.uuid()))),
+            None => None,
+        };
+        let case_erased = self.is_erased_within(case.as_ref(), places.as_deref()).await?;
+        let filter = self.filter(query, case, places);
         let found = self.store.find(&filter, after, size, limit).await?;
         let rows = found.rows;
         let mut events = Vec::with_capacity(rows.len());
@@ -100,7 +105,11 @@ impl Gateway {
         }
         let cursor = found.next.map(|last| write_cursor(&Cursor(1, size, last, filter_digest))).transpose()?;
         let committed = self.record_query(caller, call).await?;
-        Ok(json!({"events": events, "cursor": cursor, "checkpoint": committed.checkpoint()}))
+        let mut page = json!({"events": events, "cursor": cursor, "checkpoint": committed.checkpoint()});
+        if let (true, Some(members)) = (case_erased, page.as_object_mut()) {
+            members.insert("case_erased".to_owned(), Value::Bool(true));
+        }
+        Ok(page)
     }
 
     /// `GET /v1/audit/events/{idx}`.
@@ -172,12 +181,20 @@ impl Gateway {
         Ok(found.rows.into_iter().find(|row| row.idx == idx).ok_or(RefusalCode::NotFound)?)
     }
 
-    async fn filter(&self, query: &AuditQuery, places: Option<Vec<String>>) -> Result<LedgerFilter, Failure> {
-        let mut tags = Vec::new();
-        if let Some(id) = &query.case {
-            let case = self.store.case_of_any(id).await?.unwrap_or_else(|| CaseKey::from_uuid(*id.uuid()));
-            tags.push(self.vault.tag("case", &case.to_string()));
-        }
+    /// Whether a case was erased in which a party of one of these places stood: its tags are gone, and an empty page would say that nothing happened.
+    async fn is_erased_within(&self, case: Option<&CaseKey>, places: Option<&[String]>) -> Result<bool, Failure> {
+        let Some(case) = case else { return Ok(false) };
+        let parties = self.store.case_parties(case).await?;
+        let within = |party: &PartyId| {
+            let lies =
+                |place: &str| places.is_none_or(|within| within.iter().any(|of| place == of || (of.len() == 2 && place.starts_with(of))));
+            party.place().map_or(places.is_none(), lies)
+        };
+        Ok(parties.iter().any(|row| row.erased && within(&row.party)))
+    }
+
+    fn filter(&self, query: &AuditQuery, case: Option<CaseKey>, places: Option<Vec<String>>) -> LedgerFilter {
+        let mut tags: Vec<_> = case.iter().map(|case| self.vault.tag("case", &case.to_string())).collect();
         if let Some(consent) = &query.consent {
             tags.push(self.vault.tag("consent", &consent.to_string()));
         }
@@ -187,7 +204,7 @@ impl Gateway {
         if let Some(class) = &query.class {
             tags.push(self.vault.tag("class", class));
         }
-        Ok(LedgerFilter {
+        LedgerFilter {
             from: query.from,
             to: query.to,
             actor: query.actor.clone(),
@@ -199,7 +216,7 @@ impl Gateway {
             agreement: query.agreement.clone(),
             tags,
             places,
-        })
+        }
     }
 
     /// An entry as the auditor sees it. `opened` is the opening with its salt, so that the commitment can be checked; null after erasure.

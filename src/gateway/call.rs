@@ -201,7 +201,12 @@ impl Trail {
             Operation::CaseRead | Operation::MessageRead | Operation::ConsentRead | Operation::CertificateList => EntryType::Release,
             Operation::CaseList | Operation::MessageList | Operation::ReceiptList | Operation::AgreementRead => EntryType::List,
             Operation::Acknowledge => EntryType::Acknowledgement,
-            Operation::AuditEvents | Operation::AuditEvent | Operation::AuditProof | Operation::LedgerEntries => EntryType::AuditQuery,
+            Operation::DisclosureList => EntryType::SubjectReport,
+            Operation::AuditEvents
+            | Operation::AuditEvent
+            | Operation::AuditProof
+            | Operation::StatisticsRead
+            | Operation::LedgerEntries => EntryType::AuditQuery,
             Operation::PolicyActivate => EntryType::Policy,
             Operation::CaseErase => EntryType::Erasure,
             Operation::Unknown => EntryType::Refusal,

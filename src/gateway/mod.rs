@@ -18,6 +18,7 @@ mod certify;
 mod consents;
 mod delegates;
 mod directory;
+mod disclosures;
 mod discovery;
 mod erase;
 mod examine;
@@ -41,6 +42,7 @@ mod reliance;
 mod retention;
 mod rights;
 mod standing;
+mod statistics;
 mod submit;
 mod tags;
 mod terms;
@@ -56,12 +58,14 @@ use call::Seen;
 pub use call::{Call, Caller};
 pub use cases::CaseQuery;
 pub use certificates::CertificatePage;
+pub use disclosures::{DisclosureQuery, Disclosures};
 pub use erase::{Erased, Erasure};
 pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, ReaderView, RowView, Rule, Words};
 pub use failure::Failure;
 pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
 pub use retention::{KeepFor, Keeping, RetentionRun};
+pub use statistics::StatisticsMade;
 
 use crate::{
     clock::{Clock, Ids},

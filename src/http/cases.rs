@@ -1,4 +1,4 @@
-//! `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/receipts`, `/v1/cases/{id}/certificates`.
+//! `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/receipts`, `/v1/cases/{id}/certificates`, `/v1/cases/{id}/disclosures`.
 
 use axum::{Extension, response::Response};
 use http::StatusCode;
@@ -9,7 +9,10 @@ use super::{
     query::{Query, Segments},
     reply,
 };
-use crate::{domain::entry::Operation, gateway::CaseQuery};
+use crate::{
+    domain::entry::Operation,
+    gateway::{CaseQuery, DisclosureQuery},
+};
 
 /// `GET /v1/cases`.
 pub(super) async fn list(Extension(exchange): Extension<Exchange>, query: Query) -> Result<Response, Problem> {
@@ -64,4 +67,18 @@ pub(super) async fn certificates(Extension(exchange): Extension<Exchange>, path:
         Some(committed) => reply::disclosure(&exchange, &page, committed),
         None => reply::json(&exchange, StatusCode::OK, &page),
     }
+}
+
+/// `GET /v1/cases/{id}/disclosures`.
+pub(super) async fn disclosures(Extension(exchange): Extension<Exchange>, path: Segments, query: Query) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::DisclosureList);
+    let list = exchange
+        .recorded(&call, Operation::DisclosureList, "application/json", async {
+            let values = query.values(&["class", "cursor", "limit"])?;
+            let query =
+                DisclosureQuery { class: values.get("class")?, after: values.get("cursor")?, limit: values.get("limit")?.unwrap_or(50) };
+            exchange.gateway().disclosures(&exchange.caller, &call, &path.get("id")?, query).await
+        })
+        .await?;
+    reply::json(&exchange, StatusCode::OK, &list)
 }

@@ -18,6 +18,7 @@ mod parties;
 mod problem;
 mod query;
 mod reply;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -55,9 +56,11 @@ pub fn public_router(public: Arc<Public>) -> Router {
         .route("/v1/cases/{id}/acknowledgements", post(messages::acknowledge))
         .route("/v1/cases/{id}/receipts", get(cases::receipts))
         .route("/v1/cases/{id}/certificates", get(cases::certificates))
+        .route("/v1/cases/{id}/disclosures", get(cases::disclosures))
         .route("/v1/audit/events", get(audit::events))
         .route("/v1/audit/events/{idx}", get(audit::event))
         .route("/v1/audit/events/{idx}/proof", get(audit::proof))
+        .route("/v1/statistics", get(statistics::read))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
         .route("/v1/ledger/checkpoint/cosigned", get(ledger::cosigned))
         .route("/v1/ledger/consistency", get(ledger::consistency))

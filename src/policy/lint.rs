@@ -129,7 +129,7 @@ pub(super) fn same_titles<'a>(rules: impl Iterator<Item = (&'a RuleId, &'a Strin
 }
 
 const DISCLOSE: &str = "disclose";
-const RECORDS: &[&str] = &["consent", "agreement", "party", "ledger"];
+const RECORDS: &[&str] = &["consent", "agreement", "party", "ledger", "disclosures", "statistics"];
 const TYPES: &[&str] =
     &["OrgKind", "FieldClass", "Purpose", "MessageType", "CaseRelation", "LegalBasis", "AgreementState", "ConsentState", "Record"];
 const CONTEXT: &[&str] = &["sender_kind", "purpose", "message_type", "relation", "legal_basis", "agreement", "consent", "named_recipient"];

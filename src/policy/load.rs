@@ -195,4 +195,6 @@ const DEEDS: &[Deed] = &[
     Deed::RegisterAgreement,
     Deed::RegisterParty,
     Deed::QueryAudit { within: true },
+    Deed::ListDisclosures { relation: crate::domain::case::Relation::Assigned, collector: true },
+    Deed::QueryStatistics { within: true },
 ];

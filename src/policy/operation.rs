@@ -43,12 +43,34 @@ pub enum Deed {
         /// Whether what is asked for lies within the auditor's jurisdiction.
         within: bool,
     },
+    /// Listing for a person what was disclosed from its case to whom.
+    ListDisclosures {
+        /// How the unit stands to the case.
+        relation: Relation,
+        /// Whether it collected the consent of the case.
+        collector: bool,
+    },
+    /// Counting the cases of a municipality.
+    QueryStatistics {
+        /// Whether the municipality is the caller itself, or lies within its jurisdiction.
+        within: bool,
+    },
 }
 
 impl Deed {
     /// Names of the actions in the policies.
-    pub(super) const ACTIONS: &[&str] =
-        &["open_case", "submit", "pull", "register_consent", "withdraw_consent", "register_agreement", "register_party", "query_audit"];
+    pub(super) const ACTIONS: &[&str] = &[
+        "open_case",
+        "submit",
+        "pull",
+        "register_consent",
+        "withdraw_consent",
+        "register_agreement",
+        "register_party",
+        "query_audit",
+        "list_disclosures",
+        "query_statistics",
+    ];
 
     /// Every operation with everything its answer can depend on.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -62,8 +84,13 @@ impl Deed {
             Self::RegisterParty,
             Self::QueryAudit { within: true },
             Self::QueryAudit { within: false },
+            Self::QueryStatistics { within: true },
+            Self::QueryStatistics { within: false },
         ];
-        kinds().map(Self::OpenCase).chain(submit).chain(pull).chain(rest)
+        let lists = Relation::ALL
+            .iter()
+            .flat_map(|relation| [true, false].map(|collector| Self::ListDisclosures { relation: *relation, collector }));
+        kinds().map(Self::OpenCase).chain(submit).chain(pull).chain(rest).chain(lists)
     }
 
     const fn action(self) -> &'static str {
@@ -76,6 +103,8 @@ impl Deed {
             Self::RegisterAgreement => "register_agreement",
             Self::RegisterParty => "register_party",
             Self::QueryAudit { .. } => "query_audit",
+            Self::ListDisclosures { .. } => "list_disclosures",
+            Self::QueryStatistics { .. } => "query_statistics",
         }
     }
 }
@@ -87,7 +116,8 @@ impl std::fmt::Display for Deed {
             Self::OpenCase(kind) => write!(f, "{action}({kind})"),
             Self::Submit { kind, recipient } => write!(f, "{action}({kind} -> {recipient})"),
             Self::Pull { kind, relation } => write!(f, "{action}({kind}, {relation})"),
-            Self::QueryAudit { within } => write!(f, "{action}(within jurisdiction: {within})"),
+            Self::QueryAudit { within } | Self::QueryStatistics { within } => write!(f, "{action}(within jurisdiction: {within})"),
+            Self::ListDisclosures { relation, collector } => write!(f, "{action}({relation}, collector of the consent: {collector})"),
             Self::RegisterConsent | Self::WithdrawConsent | Self::RegisterAgreement | Self::RegisterParty => f.write_str(action),
         }
     }
@@ -155,6 +185,7 @@ impl OperationTypes {
         let kind = |kind: MessageKind| uid(&self.kind, kind.as_str());
         let record = |code: &str| uid(&self.record, code);
         let coded = |name: &str, value: EntityUid| vec![(name.to_owned(), RestrictedExpression::new_entity_uid(value))];
+        let told = |name: &str, value| vec![(name.to_owned(), RestrictedExpression::new_bool(value))];
         let (resource, pairs) = match deed {
             Deed::OpenCase(message) => (kind(message), Vec::new()),
             Deed::Submit { kind: message, recipient } => (kind(message), coded("recipient_kind", uid(&self.org, recipient.as_str()))),
@@ -162,8 +193,12 @@ impl OperationTypes {
             Deed::RegisterConsent | Deed::WithdrawConsent => (record("consent"), Vec::new()),
             Deed::RegisterAgreement => (record("agreement"), Vec::new()),
             Deed::RegisterParty => (record("party"), Vec::new()),
-            Deed::QueryAudit { within } => {
-                (record("ledger"), vec![("jurisdiction_match".to_owned(), RestrictedExpression::new_bool(within))])
+            Deed::QueryAudit { within } => (record("ledger"), told("jurisdiction_match", within)),
+            Deed::QueryStatistics { within } => (record("statistics"), told("jurisdiction_match", within)),
+            Deed::ListDisclosures { relation, collector } => {
+                let mut pairs = coded("relation", uid(&self.relation, relation.as_str()));
+                pairs.extend(told("collector", collector));
+                (record("disclosures"), pairs)
             }
         };
         let context = Context::from_pairs(pairs).map_err(|e| e.to_string())?;

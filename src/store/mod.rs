@@ -60,6 +60,7 @@ use crate::domain::{
     digest::Digest,
     ids::{AgreementId, CaseId, CaseKey, Jti},
     party::PartyId,
+    time::Timestamp,
 };
 
 /// Opens a database: `sqlite:<path>`, or `postgres://...` once or several times. Refuses one that does not exist or whose schema is not the one this
@@ -249,6 +250,10 @@ pub trait Cases: Send + Sync {
     async fn message(&self, case: &CaseKey, jti: &Jti) -> Result<Option<MessageRow>, StoreError>;
     /// Messages of a case that the party sent or received, ascending by index, without content.
     async fn messages(&self, case: &CaseKey, party: &PartyId, after: Option<u64>, limit: u32) -> Result<Vec<MessageHead>, StoreError>;
+    /// Cases in which the party has a place (relation other than `none`) that it first reached before a moment, erased ones too; ascending by their
+    /// keys, after one of them.
+    async fn taken_part(&self, party: &PartyId, before: Timestamp, after: Option<&CaseKey>, limit: u32)
+    -> Result<Vec<CaseKey>, StoreError>;
     /// All messages of a case without content, whoever sent them: what its life rests on.
     async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError>;
     /// The messages of these cases and what became of them, case by case, ascending by index.

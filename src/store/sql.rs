@@ -101,6 +101,8 @@ pub(super) const FOREIGN_CASES: &str = "SELECT p.case_, p.id, p.party, p.relatio
      p.received, p.updated, p.updated_idx, CAST(CASE WHEN k.wrapped IS NULL THEN 1 ELSE 0 END AS BIGINT) \
      FROM case_party p JOIN case_ c ON c.id = p.case_ JOIN data_key k ON k.id = c.key \
      WHERE p.party = $1 AND p.updated_idx > $2 AND p.relation = 'none' AND k.wrapped IS NOT NULL AND ($3 IS NULL OR c.state = $3) ORDER BY p.updated_idx LIMIT $4";
+pub(super) const TAKEN_PART: &str = "SELECT case_ FROM case_party \
+     WHERE party = $1 AND relation <> 'none' AND received < $2 AND case_ > $3 ORDER BY case_ LIMIT $4";
 pub(super) const CASE_OF_ANY: &str = "SELECT case_ FROM case_party WHERE id = $1";
 pub(super) const CASE_KEY: &str = "SELECT key FROM case_ WHERE id = $1";
 pub(super) const CASE_REVISION: &str = "SELECT revision FROM case_ WHERE id = $1";

@@ -6,9 +6,12 @@ pub mod addon;
 pub mod agreement;
 pub mod audit;
 pub mod consent;
+pub mod csv;
 pub(crate) mod demo;
+pub mod disclosures;
 pub mod policy;
 mod refusal;
+pub mod statistics;
 
 pub use refusal::{RefusalText, refusal};
 

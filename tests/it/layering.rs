@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("message", &["domain"]),
     ("policy", &["domain", "text"]),
-    ("form", &["domain", "message", "policy"]),
+    ("form", &["domain", "message", "policy", "text"]),
     ("decision", &["domain", "policy", "text"]),
     ("vault", &["store"]),
     ("ledger", &["clock", "domain", "store", "text", "tlog"]),

@@ -101,6 +101,8 @@ enum AskedDeed {
     RegisterAgreement {},
     RegisterParty {},
     QueryAudit { within: bool },
+    ListDisclosures { relation: Relation, collector: bool },
+    QueryStatistics { within: bool },
 }
 
 impl From<AskedDeed> for Deed {
@@ -114,6 +116,8 @@ impl From<AskedDeed> for Deed {
             AskedDeed::RegisterAgreement {} => Self::RegisterAgreement,
             AskedDeed::RegisterParty {} => Self::RegisterParty,
             AskedDeed::QueryAudit { within } => Self::QueryAudit { within },
+            AskedDeed::ListDisclosures { relation, collector } => Self::ListDisclosures { relation, collector },
+            AskedDeed::QueryStatistics { within } => Self::QueryStatistics { within },
         }
     }
 }

@@ -21,7 +21,10 @@ const MESSAGE: &str = "GET /v1/cases/{id}/messages/{jti}";
 
 /// Cases of one world, and cases that spoil it for all others: each of those has its own.
 pub(crate) fn cases() -> Vec<Case> {
-    [of_what_is_not_yours(), of_what_is_asked(), of_what_ended(), vec![without_agreement()], vec![erased()]].into_iter().flatten().collect()
+    [of_what_is_not_yours(), of_what_is_asked(), of_what_ended(), vec![without_agreement()], vec![erased(), erased_disclosures()]]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn of_what_is_not_yours() -> Vec<Case> {
@@ -41,6 +44,7 @@ fn of_what_is_not_yours() -> Vec<Case> {
             let target = format!("/v1/cases/{}/certificates", world.referral.at_municipality);
             Ask::get(world.party(HOME), &target, Purpose::AddonCertification).ready()
         }),
+        stranger("GET /v1/cases/{id}/disclosures", |world| format!("/v1/cases/{}/disclosures", world.referral.at_municipality)),
         stranger("GET /v1/consents/{jti}", |world| format!("/v1/consents/{}", world.referral.consent.jti)),
         nobody(CASE, "/v1/cases/3c9d0a3e-7f3a-4f55-9d2e-0f6b1d8c4e21"),
         nobody("GET /v1/consents/{jti}", "/v1/consents/3c9d0a3e-7f3a-4f55-9d2e-0f6b1d8c4e21"),
@@ -91,6 +95,19 @@ fn of_what_is_asked() -> Vec<Case> {
             let target = format!("/v1/cases/{}/certificates?cursor=x", world.referral.at_municipality);
             Ask::get(world.municipality(), &target, Purpose::AddonCertification).ready()
         }),
+        Case::new("GET /v1/statistics", C::OperationNotAllowed, "of another municipality", |world| {
+            Ask::get(world.municipality(), "/v1/statistics?year=2025&municipality=131024", PLACEMENT).ready()
+        }),
+        Case::new("GET /v1/statistics", C::OperationNotAllowed, "a provider", |world| {
+            Ask::get(world.party(OFFICE), "/v1/statistics?year=2025&municipality=131016", Purpose::ServicePlanning).ready()
+        }),
+        Case::new("GET /v1/statistics", C::BadRequest, "a year that is not over", |world| {
+            Ask::get(world.municipality(), "/v1/statistics?year=9990", PLACEMENT).ready()
+        }),
+        Case::new("GET /v1/cases/{id}/disclosures", C::BadRequest, "a page without end", |world| {
+            let target = format!("/v1/cases/{}/disclosures?limit=201", world.referral.at_municipality);
+            Ask::get(world.municipality(), &target, PLACEMENT).ready()
+        }),
         range("/v1/cases?limit=0"),
         range("/v1/cases?limit=201"),
         range("/v1/cases?wait=31"),
@@ -137,12 +154,26 @@ fn without_agreement() -> Case {
 fn erased() -> Case {
     Case::new(CASE, RefusalCode::Erased, "its data key is gone", |world| {
         Box::pin(async move {
-            let mut connection = connect(&world.sandbox.database()).await;
-            sqlx::query("UPDATE data_key SET wrapped = NULL WHERE id IN (SELECT key FROM message)").execute(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
+            destroy_keys(world).await;
             read(world, PLACEMENT).await
         })
     })
+}
+
+fn erased_disclosures() -> Case {
+    Case::new("GET /v1/cases/{id}/disclosures", RefusalCode::Erased, "its data key is gone", |world| {
+        Box::pin(async move {
+            destroy_keys(world).await;
+            let target = format!("/v1/cases/{}/disclosures", world.referral.at_municipality);
+            Ask::get(world.municipality(), &target, PLACEMENT).ready().await
+        })
+    })
+}
+
+async fn destroy_keys(world: &World) {
+    let mut connection = connect(&world.sandbox.database()).await;
+    sqlx::query("UPDATE data_key SET wrapped = NULL WHERE id IN (SELECT key FROM message)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 fn read(world: &World, purpose: Purpose) -> Asking<'_> {
@@ -174,6 +205,6 @@ async fn what_ended_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_erased_is_gone() {
     let world = World::open().await;
-    run(&world, &[erased()]).await;
+    run(&world, &[erased(), erased_disclosures()]).await;
     world.server.stop().await;
 }

@@ -492,6 +492,12 @@ async fn cases_are_listed_by_their_last_visible_change(stage: Stage) {
     assert_eq!(ids(store.cases(&town(), Some(CaseState::Closed), None, 9).await.unwrap()), [case_id(1)]);
     assert_eq!(ids(store.cases(&town(), None, Some(u64::MAX), 9).await.unwrap()), []);
     assert_eq!(ids(store.cases(&center(), None, None, 9).await.unwrap()), []);
+    // Where it has a place, in the order of the keys, whatever changed since.
+    let later = START.plus_secs(86_400);
+    assert_eq!(store.taken_part(&town(), later, None, 9).await.unwrap(), [case(1), case(3), case(4)]);
+    assert_eq!(store.taken_part(&town(), later, Some(&case(1)), 1).await.unwrap(), [case(3)]);
+    assert_eq!(store.taken_part(&town(), later, Some(&case(4)), 9).await.unwrap(), []);
+    assert_eq!(store.taken_part(&town(), START, None, 9).await.unwrap(), []);
 }
 
 async fn messages_and_evidence_are_found_in_their_case(stage: Stage) {

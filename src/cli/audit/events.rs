@@ -162,7 +162,7 @@ fn lines(event: &Event, lang: Lang) -> Vec<String> {
 }
 
 /// Nothing that was received may steer the terminal.
-fn plain(line: &str) -> String {
+pub(super) fn plain(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

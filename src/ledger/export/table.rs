@@ -1,7 +1,6 @@
 //! The export as lines: JSON, one event a line as the audit API gives it; or CSV that opens in a Japanese spreadsheet program.
 //!
-//! CSV is RFC 4180 in UTF-8 with a byte order mark. A cell that a spreadsheet program would take for a formula starts with an apostrophe
-//! (OWASP, CSV Injection): party ids and codes cannot, digests and what a staff id holds could.
+//! CSV is RFC 4180 in UTF-8 with a byte order mark. No cell is a formula: party ids and codes cannot be one, digests and what a staff id holds could.
 
 use std::io::{self, Write};
 
@@ -13,7 +12,10 @@ use crate::{
         entry::Act,
     },
     ledger::{Entry, Opening},
-    text::audit::{CSV_COLUMNS, japan},
+    text::{
+        audit::{CSV_COLUMNS, japan},
+        csv,
+    },
 };
 
 /// One event a line: `{"entry":{...},"index":n,"opened":{...}|null}`.
@@ -45,7 +47,7 @@ pub struct CsvWriter<W>(W);
 impl<W: Write> CsvWriter<W> {
     /// Writes to this, starting with the byte order mark and the names of the columns.
     pub fn new(mut to: W) -> io::Result<Self> {
-        to.write_all("\u{feff}".as_bytes())?;
+        to.write_all(csv::BYTE_ORDER_MARK.as_bytes())?;
         let mut writer = Self(to);
         writer.row(CSV_COLUMNS.iter().map(|name| (*name).to_owned()))?;
         Ok(writer)
@@ -63,11 +65,7 @@ impl<W: Write> CsvWriter<W> {
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = String>) -> io::Result<()> {
-        for (column, text) in cells.into_iter().enumerate() {
-            let comma = if column > 0 { "," } else { "" };
-            write!(self.0, "{comma}\"{}\"", safe(&text).replace('"', "\"\""))?;
-        }
-        self.0.write_all(b"\r\n")
+        self.0.write_all(csv::line(cells).as_bytes())
     }
 }
 
@@ -107,10 +105,4 @@ fn cells(index: u64, entry: &Entry, opening: Option<&Opening>) -> [String; CSV_C
         format!("{} {}", entry.gateway.node, entry.gateway.version),
         entry.id.hyphenated().to_string(),
     ]
-}
-
-/// A cell that is shown and not computed. The full-width signs are read as formulas by Japanese input.
-fn safe(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if formula { format!("'{text}") } else { text.to_owned() }
 }

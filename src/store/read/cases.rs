@@ -8,6 +8,7 @@ use crate::{
         case::{CaseState, Relation},
         ids::{CaseId, CaseKey, Jti},
         party::PartyId,
+        time::Timestamp,
     },
     store::{
         Addressed, CaseContent, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, Passage, StoreError, decode,
@@ -97,6 +98,20 @@ impl<D: Database> Cases for SqlStore<D> {
             .int(i64::from(limit));
         let rows: Vec<HeadColumns> = self.all(query).await?;
         rows.into_iter().map(message_head).collect()
+    }
+
+    async fn taken_part(
+        &self,
+        party: &PartyId,
+        before: Timestamp,
+        after: Option<&CaseKey>,
+        limit: u32,
+    ) -> Result<Vec<CaseKey>, StoreError> {
+        // Every key is longer than nothing, and so behind it.
+        let after = after.map(|key| key.uuid().into_bytes().to_vec()).unwrap_or_default();
+        let query = Statement::new(sql::TAKEN_PART).text(party.to_string()).int(before.micros()).blob(&after).int(i64::from(limit));
+        let keys: Vec<Vec<u8>> = self.column(query).await?;
+        keys.iter().map(|key| decode::case_key("case_party.case_", key)).collect()
     }
 
     async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError> {

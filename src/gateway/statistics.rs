@@ -1,0 +1,394 @@
+//! `GET /v1/statistics`: the yearly numbers of a municipality, small ones suppressed (see [`crate::domain::statistics`]).
+//!
+//! Promises: they are counted from what the ledger's entries left in clear: kinds, senders and recipients of messages, their times, the state of cases
+//! and who stood where; of content only the one row `status` of status notices (class `task`) is opened, from which the gateway derives relations
+//! too. So an erasure changes no number but that of persons served. A year can be asked for when it is over: what does not change from day to day
+//! has no differences that tell of one case. Asking is an entry.
+//! Not here: categories of persons (`subject_category` is of the class `criminal_status`), which the gateway does not open to count.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{
+    Gateway,
+    actor::Allowed,
+    answer::LedgerProof,
+    call::{Call, Caller},
+    cases::MOST,
+    failure::Failure,
+    read_case::open_message,
+    record::{With, recorded},
+};
+use crate::{
+    domain::{
+        case::{CaseState, Relation},
+        codes::MessageKind,
+        ids::CaseKey,
+        life::Outcome,
+        party::{Jurisdiction, PartyId, PartyKind},
+        refusal::{Refusal, RefusalCode},
+        statistics::{Counted, FiscalYear, MIN_CELL, RowName, Statistics, Subject},
+        time::Timestamp,
+    },
+    policy::Deed,
+    store::{CaseRow, MessageHead},
+};
+
+/// The numbers with the entry that recorded the question.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatisticsMade {
+    /// The numbers.
+    #[serde(flatten)]
+    pub statistics: Statistics,
+    /// The entry, in a tree that a signed checkpoint covers.
+    pub ledger: LedgerProof,
+}
+
+impl Gateway {
+    /// The numbers of a municipality and its core centre in one fiscal year: for itself, and for auditors within whose jurisdiction it lies.
+    pub async fn statistics(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        year: Option<u16>,
+        municipality: Option<&str>,
+    ) -> Result<StatisticsMade, Failure> {
+        self.actor(caller, call, Allowed::OfTheUnit).await?;
+        let own = caller.party().place().filter(|_| caller.kind() == PartyKind::Municipality);
+        let place = municipality.or(own).unwrap_or_default();
+        let deed = Deed::QueryStatistics { within: lies_within(caller, place) };
+        self.may_begin(caller, deed).await?;
+        let wrong = |claim, rule| Refusal::claim(RefusalCode::BadRequest, claim, rule);
+        let year = year.and_then(FiscalYear::new).ok_or_else(|| wrong("year", "form"))?;
+        if year.until() > self.clock.now() {
+            return Err(wrong("year", "not_over").into());
+        }
+        let units = self.units_of(place).await?;
+        if units.is_empty() {
+            return Err(wrong("municipality", "registered").into());
+        }
+        let mut tally = Tally::new(year, &units);
+        for case in self.cases_of(&units, year).await? {
+            self.count(&mut tally, &case).await?;
+        }
+        let statistics = Statistics {
+            municipality: place.to_owned(),
+            year: year.number(),
+            from: year.from(),
+            until: year.until(),
+            min_cell: MIN_CELL,
+            numbers: tally.counted.iter().map(Counted::publish).collect(),
+        };
+        let decide = |epoch| async move {
+            self.may(caller, deed)?;
+            Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, ()))
+        };
+        let (answer, ()) = self.commit(caller, call, decide).await?;
+        Ok(StatisticsMade { statistics, ledger: self.proof(&recorded(answer)?)?.proof })
+    }
+
+    /// The units that act for a municipality: its own and its core centres.
+    async fn units_of(&self, place: &str) -> Result<BTreeSet<PartyId>, Failure> {
+        let (mut units, mut after) = (BTreeSet::new(), None);
+        loop {
+            let page = self.store.parties(after.as_ref(), MOST).await?;
+            let Some(last) = page.last() else { return Ok(units) };
+            after = Some(last.registration.party.clone());
+            let parties = page.into_iter().map(|row| row.registration.party);
+            units.extend(parties.filter(|party| is_lead(party.kind()) && party.place() == Some(place)));
+        }
+    }
+
+    async fn cases_of(&self, units: &BTreeSet<PartyId>, year: FiscalYear) -> Result<BTreeSet<CaseKey>, Failure> {
+        let mut cases = BTreeSet::new();
+        for unit in units {
+            let mut after = None;
+            loop {
+                let page = self.store.taken_part(unit, year.until(), after.as_ref(), MOST).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(*last);
+                cases.extend(page);
+            }
+        }
+        Ok(cases)
+    }
+
+    async fn count(&self, tally: &mut Tally<'_>, case: &CaseKey) -> Result<(), Failure> {
+        let heads = self.store.case_heads(case).await?;
+        let parties = self.store.case_parties(case).await?;
+        let history = History { heads: &heads, parties: &parties };
+        let Some(arrival) = tally.arrive(&history) else { return Ok(()) };
+        let taken_on = tally.decide(&history);
+        if history.leads(tally.units) {
+            tally.close(&history, arrival, taken_on);
+            for (provider, began) in self.starts(&heads).await? {
+                tally.start(provider.kind(), arrival, began);
+            }
+        }
+        Ok(())
+    }
+
+    /// When each provider of a case began to serve the person; nothing of an erased case.
+    async fn starts(&self, heads: &[MessageHead]) -> Result<Vec<(PartyId, Timestamp)>, Failure> {
+        let mut starts: Vec<(PartyId, Timestamp)> = Vec::new();
+        for head in heads.iter().filter(|head| head.kind == MessageKind::StatusNotice) {
+            let Some(provider) = [&head.iss, &head.aud].into_iter().find(|party| party.kind().is_provider()) else { continue };
+            if starts.iter().any(|(known, _)| known == provider) {
+                continue;
+            }
+            let row = self.store.message(&head.case, &head.jti).await?.ok_or(Failure::Corrupt("message"))?;
+            let Some(wrapped) = self.store.data_key(&row.sealed.key).await? else { return Ok(Vec::new()) };
+            let (_, disclosed) = open_message(&self.vault.unwrap(row.sealed.key, &wrapped)?, &row)?;
+            let status = Outcome::row(head.kind).and_then(|name| disclosed.rows.iter().find(|row| row.key.as_str() == name));
+            let said = status.and_then(|row| row.value.as_str()).and_then(|code| Outcome::read(head.kind, code));
+            if said == Some(Outcome::Started) {
+                starts.push((provider.clone(), head.received));
+            }
+        }
+        Ok(starts)
+    }
+}
+
+/// What happened in a case.
+struct History<'a> {
+    heads: &'a [MessageHead],
+    parties: &'a [CaseRow],
+}
+
+impl History<'_> {
+    /// What asked a municipality to take the case on, in the order of the ledger.
+    fn asked(&self) -> impl Iterator<Item = &MessageHead> {
+        self.heads.iter().filter(|head| brings(head.kind).is_some())
+    }
+
+    /// Whether one of the units is the last that was asked.
+    fn leads(&self, units: &BTreeSet<PartyId>) -> bool {
+        self.asked().last().is_some_and(|head| units.contains(&head.aud))
+    }
+
+    /// What became of a request, and when, with the state of the case and who still stands in it: all of it outlives an erasure.
+    fn decision(&self, asked: &MessageHead) -> Option<(RowName, Timestamp)> {
+        let next = self.asked().find(|head| head.idx > asked.idx);
+        let before_next = |head: &&MessageHead| next.is_none_or(|next| head.idx < next.idx);
+        let decision =
+            self.heads.iter().filter(before_next).find(|head| head.kind == MessageKind::ReferralDecision && head.idx > asked.idx)?;
+        let own = self.parties.iter().find(|row| row.party == asked.aud);
+        let (state, relation) = own.map_or((CaseState::Open, Relation::None), |row| (row.state, row.relation));
+        let outcome = match (next, state, relation) {
+            (Some(_), ..) | (None, CaseState::Open, Relation::Closed) => RowName::Redirected,
+            (None, CaseState::Declined, _) => RowName::Declined,
+            _ => RowName::Accepted,
+        };
+        Some((outcome, decision.received))
+    }
+}
+
+/// The numbers while they are counted.
+struct Tally<'a> {
+    year: FiscalYear,
+    units: &'a BTreeSet<PartyId>,
+    counted: Vec<Counted>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(year: FiscalYear, units: &'a BTreeSet<PartyId>) -> Self {
+        Self { year, units, counted: Subject::ALL.iter().map(|subject| Counted::new(*subject)).collect() }
+    }
+
+    /// Counts one where it happened in the year.
+    fn add(&mut self, subject: Subject, rows: &[RowName], (since, at): (Timestamp, Timestamp)) {
+        if self.year.holds(at)
+            && let Some(counted) = self.counted.iter_mut().find(|counted| counted.subject == subject)
+        {
+            counted.add(rows, at.secs().saturating_sub(since.secs()).div_euclid(DAY));
+        }
+    }
+
+    /// When the case first reached one of the units, if it ever did.
+    fn arrive(&mut self, history: &History<'_>) -> Option<Timestamp> {
+        let first = history.asked().find(|head| self.units.contains(&head.aud))?;
+        let (at, opened_by, referred_by) = (first.received, brings(first.kind)?, sender(first.iss.kind())?);
+        self.add(Subject::Received, &[opened_by, referred_by], (at, at));
+        Some(at)
+    }
+
+    /// Counts the decisions; says whether the units took the case on.
+    fn decide(&mut self, history: &History<'_>) -> bool {
+        let mut taken_on = false;
+        let units = self.units;
+        for asked in history.asked().filter(|head| units.contains(&head.aud)) {
+            if asked.kind == MessageKind::ProviderConsultation {
+                taken_on = true;
+            } else if let Some((outcome, at)) = history.decision(asked) {
+                taken_on |= outcome == RowName::Accepted;
+                self.add(Subject::Decided, &[outcome], (asked.received, at));
+            }
+        }
+        taken_on
+    }
+
+    fn close(&mut self, history: &History<'_>, arrival: Timestamp, taken_on: bool) {
+        if let Some(closing) = history.heads.iter().find(|head| head.kind == MessageKind::ClosingNotice) {
+            let row = if taken_on { RowName::TakenOn } else { RowName::NotTakenOn };
+            self.add(Subject::Closed, &[row], (arrival, closing.received));
+        }
+    }
+
+    fn start(&mut self, provider: PartyKind, arrival: Timestamp, began: Timestamp) {
+        let row = match provider {
+            PartyKind::GroupHome => RowName::GroupHome,
+            PartyKind::SupportFacility => RowName::SupportFacility,
+            PartyKind::LodgingTraining => RowName::LodgingTraining,
+            PartyKind::DayService => RowName::DayService,
+            // Who plans or houses for a while is not what is counted.
+            _ => return,
+        };
+        self.add(Subject::Started, &[row], (arrival, began));
+    }
+}
+
+/// Whether a place is the caller's own, or lies within its jurisdiction.
+fn lies_within(caller: &Caller, place: &str) -> bool {
+    match (caller.kind(), &caller.row.registration.jurisdiction) {
+        (PartyKind::Municipality, _) => caller.party().place() == Some(place),
+        (_, Some(Jurisdiction::Everything(_))) => true,
+        (_, Some(Jurisdiction::Places(places))) => {
+            places.iter().any(|within| within == place || (within.len() == 2 && place.starts_with(within)))
+        }
+        (_, None) => false,
+    }
+}
+
+const fn is_lead(kind: PartyKind) -> bool {
+    matches!(kind, PartyKind::Municipality | PartyKind::CoreCenter)
+}
+
+/// Kinds that bring a case to a municipality.
+const fn brings(kind: MessageKind) -> Option<RowName> {
+    match kind {
+        MessageKind::Referral => Some(RowName::Referral),
+        MessageKind::ThirdPartyReferral => Some(RowName::ThirdPartyReferral),
+        MessageKind::ProviderConsultation => Some(RowName::ProviderConsultation),
+        _ => None,
+    }
+}
+
+const fn sender(kind: PartyKind) -> Option<RowName> {
+    match kind {
+        PartyKind::SettlementCenter => Some(RowName::SettlementCenter),
+        PartyKind::ProbationOffice => Some(RowName::ProbationOffice),
+        PartyKind::BarAssociation => Some(RowName::BarAssociation),
+        PartyKind::Municipality => Some(RowName::Municipality),
+        PartyKind::CoreCenter => Some(RowName::CoreCenter),
+        kind if kind.is_provider() => Some(RowName::Provider),
+        _ => None,
+    }
+}
+
+/// Seconds.
+const DAY: i64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        digest::Digest,
+        ids::{CaseId, Jti},
+    };
+
+    const CENTRE: &str = "settlement_center:13-1";
+    const CITY: &str = "municipality:131016-1";
+    const CORE: &str = "core_center:131016-2";
+    const OTHER: &str = "municipality:131024-1";
+
+    fn party(text: &str) -> PartyId {
+        text.parse().unwrap()
+    }
+
+    /// Messages one day apart, in the fiscal year 2026.
+    fn heads(sent: &[(MessageKind, &str, &str)]) -> Vec<MessageHead> {
+        let began: Timestamp = "2026-05-01T00:00:00Z".parse().unwrap();
+        let head = |(at, (kind, iss, aud)): (i64, &(MessageKind, &str, &str))| MessageHead {
+            iss: party(iss),
+            jti: Jti::from_uuid(uuid::Uuid::from_u128(at.unsigned_abs().into())),
+            aud: party(aud),
+            case: CaseKey::from_uuid(uuid::Uuid::nil()),
+            kind: *kind,
+            digest: Digest([0; 32]),
+            idx: at.unsigned_abs(),
+            received: began.plus_secs(at * DAY),
+        };
+        (1..).zip(sent).map(head).collect()
+    }
+
+    fn stands(who: &str, state: CaseState, relation: Relation) -> CaseRow {
+        let at = Timestamp::from_secs(0);
+        let id: CaseId = "3c9d0a3e-7f3a-4f55-9d2e-0f6b1d8c4e21".parse().unwrap();
+        let (case, kind) = (CaseKey::from_uuid(uuid::Uuid::nil()), MessageKind::Referral);
+        CaseRow { case, id, party: party(who), relation, state, revision: 1, kind, received: at, updated: at, updated_idx: 0, erased: true }
+    }
+
+    /// What is counted of a case for the units of a municipality.
+    fn counted(units: &[&str], sent: &[(MessageKind, &str, &str)], parties: &[CaseRow]) -> Vec<(Subject, Vec<RowName>, Vec<i64>)> {
+        let (units, heads) = (units.iter().map(|unit| party(unit)).collect(), heads(sent));
+        let history = History { heads: &heads, parties };
+        let mut tally = Tally::new(FiscalYear::new(2026).unwrap(), &units);
+        if let Some(arrival) = tally.arrive(&history) {
+            let taken_on = tally.decide(&history);
+            if history.leads(&units) {
+                tally.close(&history, arrival, taken_on);
+            }
+        }
+        let rows = |counted: &Counted| {
+            counted.tables.iter().flat_map(|(_, rows)| rows).filter(|(_, count)| *count > 0).map(|(row, _)| *row).collect()
+        };
+        tally.counted.iter().filter(|counted| !counted.days.is_empty()).map(|of| (of.subject, rows(of), of.days.clone())).collect()
+    }
+
+    const REFERRED: (MessageKind, &str, &str) = (MessageKind::Referral, CENTRE, CITY);
+    const DECIDED: (MessageKind, &str, &str) = (MessageKind::ReferralDecision, CITY, CENTRE);
+
+    #[test]
+    fn what_became_of_a_referral_follows_from_what_outlives_an_erasure() {
+        let outcome = |sent: &[_], state, relation| {
+            let counted = counted(&[CITY], sent, &[stands(CITY, state, relation)]);
+            counted.into_iter().find(|(subject, ..)| *subject == Subject::Decided).map(|(_, rows, days)| (rows, days))
+        };
+        let said = |row| Some((vec![row], vec![1]));
+        assert_eq!(outcome(&[REFERRED], CaseState::Open, Relation::Assigned), None);
+        let decided = &[REFERRED, DECIDED][..];
+        assert_eq!(outcome(decided, CaseState::Accepted, Relation::Assigned), said(RowName::Accepted));
+        assert_eq!(outcome(decided, CaseState::Closed, Relation::Closed), said(RowName::Accepted));
+        assert_eq!(outcome(decided, CaseState::Declined, Relation::Closed), said(RowName::Declined));
+        assert_eq!(outcome(decided, CaseState::Open, Relation::Closed), said(RowName::Redirected));
+        // The other municipality declined or accepted: for this one it was redirected all the same.
+        let (again, theirs) = ((MessageKind::Referral, CENTRE, OTHER), (MessageKind::ReferralDecision, OTHER, CENTRE));
+        for state in [CaseState::Declined, CaseState::Accepted, CaseState::Closed] {
+            assert_eq!(outcome(&[REFERRED, DECIDED, again, theirs], state, Relation::Closed), said(RowName::Redirected));
+        }
+        // A core centre that acts for it answers in its place.
+        assert_eq!(
+            outcome(&[REFERRED, (MessageKind::ReferralDecision, CORE, CENTRE)], CaseState::Accepted, Relation::Assigned),
+            said(RowName::Accepted)
+        );
+    }
+
+    #[test]
+    fn a_case_is_received_once_and_closed_by_whoever_leads_it() {
+        let closing = (MessageKind::ClosingNotice, CITY, CENTRE);
+        let all = counted(&[CITY, CORE], &[REFERRED, DECIDED, closing], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
+        let expected = vec![
+            (Subject::Received, vec![RowName::Referral, RowName::SettlementCenter], vec![0]),
+            (Subject::Decided, vec![RowName::Accepted], vec![1]),
+            (Subject::Closed, vec![RowName::TakenOn], vec![2]),
+        ];
+        assert_eq!(all, expected);
+        let (again, theirs) = ((MessageKind::Referral, CENTRE, OTHER), (MessageKind::ClosingNotice, OTHER, CENTRE));
+        let moved = counted(&[CITY], &[REFERRED, DECIDED, again, theirs], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
+        assert!(moved.iter().all(|(subject, ..)| *subject != Subject::Closed), "another municipality closed it: {moved:?}");
+        assert!(counted(&[OTHER], &[REFERRED, DECIDED, closing], &[]).is_empty());
+        let notice = (MessageKind::TrainingNotice, CENTRE, CITY);
+        assert!(counted(&[CITY], &[notice], &[]).is_empty(), "what concerns nobody is no case");
+    }
+}

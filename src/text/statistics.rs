@@ -1,0 +1,105 @@
+//! What a person reads of yearly numbers.
+
+use super::Lang;
+use crate::domain::statistics::{Division, RowName, Subject};
+
+/// Names of the columns of the table.
+pub const CSV_COLUMNS: [&str; 6] =
+    ["市町村 (municipality)", "年度 (fiscal year)", "数えたもの (counted)", "内訳 (by)", "区分 (row)", "件数 (count)"];
+
+/// What stands in the place of a number that is not given.
+#[must_use]
+pub const fn hidden(lang: Lang) -> &'static str {
+    lang.of("not given", "非公表")
+}
+
+/// The row of a total.
+#[must_use]
+pub const fn total(lang: Lang) -> &'static str {
+    lang.of("total", "合計")
+}
+
+/// The row of a median.
+#[must_use]
+pub const fn median(lang: Lang) -> &'static str {
+    lang.of("median of the days since the referral", "依頼からの日数（中央値）")
+}
+
+/// What was counted.
+#[must_use]
+pub const fn subject(subject: Subject, lang: Lang) -> &'static str {
+    match subject {
+        Subject::Received => lang.of("cases received", "受け付けた事案"),
+        Subject::Decided => lang.of("decisions on referrals", "受理・不受理・移送の決定"),
+        Subject::Started => lang.of("starts of use", "サービスの利用開始"),
+        Subject::Closed => lang.of("cases closed", "終結した事案"),
+    }
+}
+
+/// By what it is divided.
+#[must_use]
+pub const fn division(division: Division, lang: Lang) -> &'static str {
+    match division {
+        Division::OpenedBy => lang.of("by the kind of request", "依頼の種類"),
+        Division::ReferredBy => lang.of("by who referred", "依頼元"),
+        Division::Outcome => lang.of("by the decision", "決定"),
+        Division::Provider => lang.of("by the kind of provider", "事業所の種類"),
+        Division::TakenOn => lang.of("by whether it was taken on", "受理したかどうか"),
+    }
+}
+
+/// A row of a table.
+#[must_use]
+pub const fn row(row: RowName, lang: Lang) -> &'static str {
+    match row {
+        RowName::Referral => lang.of("referral", "利用調整依頼"),
+        RowName::ThirdPartyReferral => lang.of("direct request", "関係機関からの直接依頼"),
+        RowName::ProviderConsultation => lang.of("consultation of a provider", "事業所からの相談"),
+        RowName::SettlementCenter => lang.of("settlement support centre", "地域生活定着支援センター"),
+        RowName::ProbationOffice => lang.of("probation office", "保護観察所"),
+        RowName::BarAssociation => lang.of("bar association", "弁護士会"),
+        RowName::Municipality => lang.of("municipality", "市町村"),
+        RowName::CoreCenter => lang.of("core consultation centre", "基幹相談支援センター"),
+        RowName::Provider => lang.of("provider", "事業所"),
+        RowName::Accepted => lang.of("taken on", "受理"),
+        RowName::Declined => lang.of("declined", "不受理"),
+        RowName::Redirected => lang.of("redirected", "移送"),
+        RowName::GroupHome => lang.of("group home", "共同生活援助（グループホーム）"),
+        RowName::SupportFacility => lang.of("support facility", "障害者支援施設"),
+        RowName::LodgingTraining => lang.of("lodging-type training", "宿泊型自立訓練"),
+        RowName::DayService => lang.of("day service", "日中系サービス事業所"),
+        RowName::TakenOn => lang.of("had been taken on", "受理していたもの"),
+        RowName::NotTakenOn => lang.of("had not been taken on", "受理していなかったもの"),
+    }
+}
+
+/// What was suppressed and why.
+#[must_use]
+pub fn note(min_cell: u64, lang: Lang) -> String {
+    match lang {
+        Lang::En => format!(
+            "Numbers from 1 to {} are not given, nor what they could be computed from. Cases are counted without opening their content.",
+            min_cell.saturating_sub(1)
+        ),
+        Lang::Ja => format!(
+            "1 から {} までの数と、それを計算できる数は、公表しません。事案の内容は開かずに数えています。",
+            min_cell.saturating_sub(1)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_two_languages() {
+        let rows = RowName::ALL.iter().map(|&of| [row(of, Lang::En), row(of, Lang::Ja)]);
+        let subjects = Subject::ALL.iter().map(|&of| [subject(of, Lang::En), subject(of, Lang::Ja)]);
+        let divisions = Division::ALL.iter().map(|&of| [division(of, Lang::En), division(of, Lang::Ja)]);
+        for [en, ja] in rows.chain(subjects).chain(divisions) {
+            assert!(en.is_ascii() && !ja.is_ascii(), "{en} {ja}");
+        }
+        assert!(note(10, Lang::En).contains("1 to 9") && note(10, Lang::Ja).contains("9 まで"));
+    }
+}
