@@ -5,7 +5,7 @@ mod send;
 
 use clap::{Args, Subcommand};
 
-pub(super) use self::send::{Passage, reliance};
+pub(super) use self::send::{Named, Passage, only_basis, reliance};
 
 use super::{CliError, Voice, acting::unless_closed};
 

@@ -128,8 +128,12 @@ impl Gateway {
             (step, ..) => step,
         };
         let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
-        // A step that cannot be taken leaves the recipient where it stands; what else is wrong is told beside that.
-        let stands = |affair: &Affair| Some(affair.reads_as(&message.claims().aud, kind)).filter(|relation| *relation != Relation::None);
+        // A step that cannot be taken leaves the recipient where it stands; what else is wrong is told beside that. Of parties that the sender never dealt
+        // with it is told nothing: not even whether they have to do with the case.
+        let stands = |affair: &Affair| {
+            let known = affair.standing.knows(caller.party(), &message.claims().aud);
+            Some(affair.reads_as(&message.claims().aud, kind)).filter(|relation| known && *relation != Relation::None)
+        };
         let reader = match (&examined.step, place) {
             (Some(step), _) => Some(step.reader),
             (None, Place::Within(affair)) => stands(affair),

@@ -10,7 +10,7 @@ use tsunagi::{
 };
 
 use crate::{
-    exchange_stage::{CENTRE, MUNICIPALITY as CITY, agreement::CORE},
+    exchange_stage::{CENTRE, MUNICIPALITY as CITY, agreement::CORE, ledger::Ledger},
     life_stage::{BACKUP, DAY, HOME, Life, OFFICE, PLACEMENT, PLANNING, PROVISION, letter, possible},
 };
 
@@ -71,6 +71,9 @@ async fn a_case_goes_its_way_from_the_referral_to_the_end() {
     assert!(life.shown(HOME, CITY, &closing, PROVISION).await.contains(&"closed_on".to_owned()));
     assert!(life.shown(HOME, CITY, &hand_off, PROVISION).await.iter().all(|row| row == "closed_on"), "nothing is left to read");
     life.goes(letter(MessageKind::ClosingNotice, CITY, CENTRE)).await;
+    let records = Ledger::read(&life.story.auditor).await.records;
+    let later = records.iter().filter(|record| record.entry.kind.is_some() && record.opening.as_ref().is_some_and(|o| o.case.is_some()));
+    assert!(later.count() > 20, "an auditor reads what stands beside every step");
     life.server.stop().await;
 }
 

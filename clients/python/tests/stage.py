@@ -164,7 +164,9 @@ class Stage:
         example: dict[str, Any] = json.loads((EXAMPLES / f"{kind}.json").read_text(encoding="utf-8"))
         body = {row: value for row, value in example.items() if row in form.required or form.classes[row] in classes} | rows
         ahead = [row for row in body if "not_before_sending" in form.rows[row].get("x-tsunagi-rules", [])]
-        return body | {row: coming_day() for row in ahead}
+        # An answer is due before the detention ends.
+        ahead += [row for row in ("detention_deadline",) if row in body]
+        return body | {row: coming_day() for row in ahead if row not in rows}
 
 
 def coming_day() -> str:
@@ -185,6 +187,13 @@ class Case:
 
     def _listed(self, party: str) -> set[str]:
         return {head.case for head in self.stage[party].cases.all(self.stage.purposes[party][0])}
+
+    def learn(self, delegate: str) -> None:
+        """Finds the case in the list of a party that acts for another: its first message is one of this case."""
+        cases, purpose = self.stage[delegate].cases, self.stage.purposes[delegate][0]
+        for head in cases.all(purpose):
+            if head.acting_for and head.state == "accepted" and cases.read_first(head.case, purpose).release.jti in self.sent:
+                self.ids[delegate] = head.case
 
     def message(self, kind: str, sender: str, to: str, *, as_: str | None = None, **rows: Any) -> Message:
         """A signed message of this case: what its form demands, or all that its example holds and a recipient that stands so may see."""

@@ -6,12 +6,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from forge import GATEWAY, Forge
-from tsunagi_client import Doubt, Pinned, verify_certificate
+from forge import CITY, GATEWAY, Forge
+from tsunagi_client import CertificateDraft, Client, Doubt, HeldCertificate, Person, Pinned, verify_certificate
+from tsunagi_client.coordination import CERTIFICATE_CTY
 from tsunagi_client.encoding import canonical, digest
-from tsunagi_client.keys import PrivateKey, new_id, now, sign, signed_digest
+from tsunagi_client.envelope import seal
+from tsunagi_client.keys import PrivateKey, new_id, now, parts, sign, signed_digest
 
 SAMPLE = Path(__file__).resolve().parents[3] / "tests" / "data" / "coordination"
 PROVIDER = "1310000014"
@@ -148,6 +151,57 @@ def test_a_window_that_begins_on_the_last_of_february_ends_with_february(office:
     assert verify(office, office.file(office.claims(window=longest))).last_day == date(2029, 2, 28)
     with pytest.raises(Doubt):
         verify(office, office.file(office.claims(window=longest | {"until": "2029-03-01"})))
+
+
+def test_what_this_client_signs_is_verified_once_a_gateway_countersigned_it(office: Office, tmp_path: Path) -> None:
+    forge = office.forge
+    issuer = Client(forge.folder(tmp_path / "centre"))
+    shown = httpx.MockTransport(lambda _request: httpx.Response(200, json=forge.document()))
+    issuer._transport._http = httpx.Client(base_url=GATEWAY, transport=shown)
+    person = Person("小波", "健太", "1984-05-17", "0131001232")
+    statement = "coordinated_by_center"
+    draft = CertificateDraft(
+        "TC13-0042", person, PROVIDER, ("social_life_support",), "correctional_release", statement, date(2026, 9, 1), date(2029, 8, 31)
+    )  # fmt: skip
+    signed = issuer.certificates.sign(draft)
+    assert "小波" not in repr(draft) + repr(signed) + repr(person) and signed.token not in repr(signed)
+    rows = dict(signed.rows)
+    assert rows.pop("certificate") == signed.token
+    claims = parts(signed.token, "certificate")[1]
+    file = {
+        "certificate": signed.token, "issuer_key": forge.sender.public.members, "person": rows | {"salt": rows.pop("certificate_salt")},
+        "countersignature": office.countersign("tsunagi-coordination+jwt", signed.token, claims),
+    }  # fmt: skip
+    certificate = issuer.certificates.verify(json.dumps(file).encode())
+    assert (certificate.jti, certificate.number, certificate.about_person) == (signed.jti, "TC13-0042", True)
+    revocation = issuer.certificates.revoke(signed.token, "facts_changed", date(2027, 4, 1))
+    assert revocation.rows["revocation"] == {"certificate": signed.jti, "reason": "facts_changed"}
+    claims = parts(revocation.token, "revocation")[1]
+    countersignature = office.countersign("tsunagi-coordination-revocation+jwt", revocation.token, claims)
+    later = [{"revocation": revocation.token, "countersignature": countersignature, "issuer_key": forge.sender.public.members}]
+    revoked = issuer.certificates.verify(json.dumps(file).encode(), json.dumps(later).encode())
+    assert revoked.holds_on(date(2027, 3, 31)) and not revoked.holds_on(date(2027, 4, 1))
+
+
+def test_a_certificate_of_a_case_is_what_its_entry_says(office: Office, tmp_path: Path) -> None:
+    forge = office.forge
+    reader = Client(forge.folder(tmp_path / "city", CITY))
+    file = json.dumps(office.file(), ensure_ascii=False)
+    case = "0b0e5f6a-5c7e-4f0e-8d57-2f6f0ac1b1a4"
+
+    def fetched(**change: Any) -> list[HeldCertificate]:
+        entry = {"type": "release", "operation": "certificate.list", "sd_hash": digest(file)} | change
+        page = forge.answer(CITY, new_id(), digest("request"), **entry)
+        page |= {"certificates": [seal(file, forge.reader.public, CERTIFICATE_CTY)] * change.get("shown", 1), "cursor": None}
+        line = httpx.MockTransport(lambda _request: httpx.Response(200, json=page))
+        reader._transport._http = httpx.Client(base_url=GATEWAY, transport=line)
+        return reader.certificates.in_case(case)
+
+    [held] = fetched()
+    assert held.certificate.number == "PO13-0042" and held.file == file.encode() and "髙" not in repr(held)
+    for change in ({"sd_hash": digest("other")}, {"operation": "case.read"}, {"decision": "deny"}, {"actor": {"party": "x"}}, {"shown": 2}):
+        with pytest.raises(Doubt):
+            fetched(**change)
 
 
 def test_the_package_says_that_it_has_types() -> None:

@@ -2,15 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
 
 from stage import BAR, CENTRE, CITY, CORE, DAY, EXAMPLES, HOME, NO_MESSAGES, OFFICE, OTHER_CENTRE, PROBATION, Case, Stage, coming_day
-from tsunagi_client import Purpose, Refused
+from tsunagi_client import CertificateDraft, Person, Purpose, Refused
 from tsunagi_client.encoding import digest
 
 KINDS = sorted(path.stem for path in EXAMPLES.glob("*.json") if path.stem not in NO_MESSAGES)
+CERTIFICATE = CertificateDraft(
+    number="TC13-000001",
+    person=Person("小波", "健太", "1984-05-17"),
+    provider=HOME.partition(":")[2],
+    addons=("community_life_transition",),
+    eligibility="correctional_release",
+    statement="coordinated_by_center",
+    first_day=date(2026, 9, 1),
+    last_day=date(2029, 8, 31),
+)
 
 
 @dataclass
@@ -65,11 +76,13 @@ def exit_support(walk: Walk) -> None:
     hand_off = step(case, "service_handoff", CITY, HOME, "accepted")
     step(case, "status_notice", HOME, CITY, "assigned", whole=False, status="started")
     step(case, "visit_record", CITY, HOME, "accepted")
-    case.ids[CORE] = next(head.case for head in stage[CORE].cases.all(Purpose.PLACEMENT) if own(case, head.case))
+    case.learn(CORE)
     step(case, "meeting_notice", CORE, HOME, "accepted")
     step(case, "meeting_record", CORE, CENTRE, "origin")
-    step(case, "coordination_certificate", CENTRE, CITY, "assigned")
-    step(case, "certificate_revocation", CENTRE, CITY, "assigned")
+    certificate = stage[CENTRE].certificates.sign(CERTIFICATE)
+    step(case, "coordination_certificate", CENTRE, CITY, "assigned", whole=False, **certificate.rows)
+    revocation = stage[CENTRE].certificates.revoke(certificate.token, "facts_changed", date(2027, 4, 1))
+    step(case, "certificate_revocation", CENTRE, CITY, "assigned", whole=False, **revocation.rows)
     step(case, "consultation_request", HOME, CITY, "assigned")
     step(case, "consultation_reply", CITY, HOME, "accepted")
     step(case, "municipal_advice_request", CITY, CENTRE, "origin")
@@ -81,12 +94,6 @@ def exit_support(walk: Walk) -> None:
     step(case, "erasure_report", HOME, CITY, "assigned")
     step(case, "incident_notice", HOME, CITY, "assigned")
     step(case, "closing_notice", CITY, HOME, "closed")
-
-
-def own(case: Case, listed: str) -> bool:
-    """Whether a case of the core centre's list is this one: its first message is the same."""
-    reading = case.stage[CORE].cases.read_first(listed, Purpose.PLACEMENT)
-    return reading.release.jti in case.sent
 
 
 def direct_referral(walk: Walk) -> None:
@@ -136,6 +143,32 @@ def test_a_message_of_each_kind_is_sent_and_read_as_the_table_says(walk: Walk, k
     assert sent.shown, "its reader sees something of it"
     again = sent.case.read(sent.reader, sent.jti, sent.purpose)
     assert (again.release.kind, again.release.aud) == (kind, sent.reader)
+
+
+def test_a_certificate_is_passed_on_fetched_by_its_provider_and_revoked(stage: Stage) -> None:
+    case = Case(stage, stage.consent(CENTRE, CENTRE, CITY, HOME).reference)
+    case.send("referral", CENTRE, CITY)
+    case.send("referral_decision", CITY, CENTRE, decision="accepted")
+    case.send("placement_request", CITY, HOME)
+    case.send("placement_decision", HOME, CITY, decision="accepted")
+    signed = stage[CENTRE].certificates.sign(CERTIFICATE)
+    case.send("coordination_certificate", CENTRE, CITY, **signed.rows)
+    assert stage[HOME].certificates.in_case(case.ids[HOME]) == [], "what is addressed to others is not there"
+    case.send("coordination_certificate", CITY, HOME, **signed.rows)
+    [held] = stage[HOME].certificates.in_case(case.ids[HOME])
+    assert (held.certificate.jti, held.certificate.issuer, held.certificate.about_person) == (signed.jti, CENTRE, True)
+    assert held.certificate.holds_on(date(2027, 4, 1)) and held.entry.type == "release"
+    assert "小波" not in repr(held)
+    revocation = stage[CENTRE].certificates.revoke(signed.token, "facts_changed", date(2027, 4, 1))
+    case.send("certificate_revocation", CENTRE, CITY, **revocation.rows)
+    [held] = stage[HOME].certificates.in_case(case.ids[HOME])
+    assert held.certificate.holds_on(date(2027, 3, 31)) and not held.certificate.holds_on(date(2027, 4, 1))
+    # What was kept is verified without the gateway.
+    assert stage[CITY].certificates.verify(held.file).code == held.certificate.code
+    other = CertificateDraft(**{**vars(CERTIFICATE), "person": Person("大波", "健太", "1984-05-17")})
+    with pytest.raises(Refused) as refused:
+        case.send("coordination_certificate", CENTRE, CITY, **(stage[CENTRE].certificates.sign(other).rows | {"family_name": "小波"}))
+    assert refused.value.code == "schema_invalid" and [(one.field, one.rule) for one in refused.value.violations] == [("certificate", "person")]
 
 
 def test_the_published_kinds_are_those_that_have_an_example(stage: Stage) -> None:

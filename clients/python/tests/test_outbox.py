@@ -1,5 +1,6 @@
 """What is signed waits until its receipt is there, and is sent again as it was."""
 
+import dataclasses
 import json
 import os
 import stat
@@ -90,9 +91,9 @@ def test_what_was_lost_on_the_way_waits_and_is_sent_again_as_it_was(forge: Forge
     later = client(identity, line)
     assert [(parcel.jti, fate) for parcel, fate in later.outbox.entries()] == [(message.jti, Fate.WAITING)]
     line.cut = None
-    [accepted] = later.deliver_waiting()
+    [accepted] = later.deliver_waiting().accepted
     assert accepted.jti == message.jti and line.tokens == [message.token, message.token]
-    assert later.outbox.fate(message.jti) is Fate.DELIVERED and later.deliver_waiting() == []
+    assert later.outbox.fate(message.jti) is Fate.DELIVERED and later.deliver_waiting().accepted == ()
 
 
 def test_within_one_call_a_message_is_sent_again_and_not_signed_again(forge: Forge, identity: Identity) -> None:
@@ -147,10 +148,27 @@ def test_a_judgement_is_noted_and_a_not_now_is_not(forge: Forge, identity: Ident
     line.refusal = problem(409, "state_conflict")
     with pytest.raises(StateConflict):
         sender.deliver(message.jti)
-    assert sender.outbox.fate(message.jti) is Fate.REFUSED and sender.deliver_waiting() == []
+    assert sender.outbox.fate(message.jti) is Fate.REFUSED and not sender.deliver_waiting().refused
     line.refusal = None
     assert sender.deliver(message.jti).jti == message.jti, "what was refused is judged anew when it is sent again"
     assert sender.outbox.fate(message.jti) is Fate.DELIVERED
+
+
+def test_what_is_refused_does_not_hold_back_the_others(forge: Forge, identity: Identity) -> None:
+    line = Line(forge)
+    first, second = forge.message(), forge.message()
+    line.cut = httpx.ReadTimeout
+    sender = client(identity, line)
+    for message in (first, second):
+        with pytest.raises(Unreachable):
+            post(sender, message)
+    line.cut, line.refusal = None, problem(404, "not_found")
+    told = sender.deliver_waiting()
+    assert told.accepted == () and set(told.refused) == {first.jti, second.jti}
+    line.refusal = problem(503, "overloaded")
+    with pytest.raises(Unavailable):
+        sender.deliver_waiting()
+    assert [fate for _, fate in sender.outbox.entries()] == [Fate.WAITING] * 2
 
 
 def test_what_waits_is_for_its_owner_only_and_whole_or_not_there(forge: Forge, identity: Identity) -> None:
@@ -178,6 +196,7 @@ def test_one_id_holds_one_content(forge: Forge, identity: Identity) -> None:
     message = prepared(forge, line)
     sender = client(identity, line)
     post(sender, message)
+    sender.outbox.put(dataclasses.replace(sender.outbox.get(message.jti), kept=0))
     other = Message(message.jti, message.kind, message.to, forge.message().token)
     with pytest.raises(OutboxError):
         post(sender, other)

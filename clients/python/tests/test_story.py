@@ -46,6 +46,7 @@ def a_referral_gives_two_views(case: Case) -> str:
     for stranger in (HOME, OFFICE, PROBATION):
         with pytest.raises(NotFound):
             case.stage[stranger].cases.read_first(case.ids[CITY], case.stage.purposes[stranger][0])
+    assert first.retention_months == 60
     evidence = case.stage[CITY].cases.acknowledge(case.ids[CITY], first, Acknowledged.ACCEPTED, PLACEMENT)
     receipts = case.stage[CENTRE].cases.receipts(case.ids[CENTRE], PLACEMENT)
     assert {first.entry.index, evidence.entry.index} <= {receipt.index for receipt in receipts}
@@ -127,8 +128,7 @@ def it_is_placed_and_used(case: Case) -> tuple[str, str]:
 
 def a_meeting_is_held(case: Case) -> None:
     """The core centre acts for its municipality; both stand in the ledger."""
-    fresh = {head.case: head for head in case.stage[CORE].cases.all(PLACEMENT) if head.acting_for == CITY}
-    case.ids[CORE] = next(head.case for head in fresh.values() if head.state == "accepted")
+    case.learn(CORE)
     for to in (CENTRE, HOME, OFFICE):
         notice = case.send("meeting_notice", CORE, to)
         purpose = case.stage.purposes[to][0]

@@ -7,13 +7,13 @@ use crate::{
     cli::{
         CliError, Voice,
         acting::{As, patient, post, say},
-        message::{Passage, reliance},
+        message::{Named, Passage, only_basis, reliance},
     },
     client::{Client, Content, Later},
     domain::{
         codes::{LegalBasis, MessageKind, Purpose},
         field::FieldKey,
-        ids::{AgreementId, CaseId, Jti},
+        ids::{AgreementId, CaseId},
         party::PartyId,
     },
     message::submission::BasisRef,
@@ -30,10 +30,10 @@ pub(super) struct Road {
     /// Recipient.
     #[arg(long, value_name = "PARTY")]
     pub(super) to: PartyId,
-    /// The consent it rests on; a revocation needs none.
+    /// The consent it rests on, or the file of the signed consent; a revocation needs none.
     #[arg(long, value_name = "ID")]
-    consent: Option<Jti>,
-    /// Legal basis. Default: the first that the agreement's flow allows.
+    consent: Option<Named>,
+    /// Legal basis. Default: the only one that the agreement's flow allows; under a consent, the person's consent.
     #[arg(long, value_name = "CODE")]
     basis: Option<LegalBasis>,
     /// Article that a basis other than consent rests on.
@@ -73,6 +73,10 @@ impl Road {
             Some(consent) => Some(reliance(client, consent, Purpose::PlacementCoordination).await?),
             None => None,
         };
+        let basis = match self.basis {
+            Some(basis) => basis,
+            None => only_basis(&flow, client.party().kind(), self.consent.is_some())?,
+        };
         let body = rows.into_iter().map(|(key, value)| Ok::<_, CliError>((field(key)?, value))).collect::<Result<_, _>>()?;
         let content = Content {
             aud: self.to.clone(),
@@ -81,7 +85,7 @@ impl Road {
             purposes: purposes.to_vec(),
             agreement,
             schema: patient(async || client.schema(kind.as_str()).await).await?.reference,
-            basis: self.basis.or_else(|| flow.bases.first().copied()).unwrap_or(LegalBasis::WithinPurpose),
+            basis,
             basis_ref: self.article.clone().zip(self.reason.clone()).map(|(article, reason)| BasisRef { article, reason }),
         };
         let signed = client.sign(&client.draft_later(&Later { kind, case: self.case, source: None, content })?)?;

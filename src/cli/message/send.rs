@@ -89,7 +89,7 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
         None => only_basis(&flow, client.party().kind(), args.consent.is_some())?,
     };
     let consent = match &args.consent {
-        Some(consent) => Some(named(&client, consent, purpose).await?),
+        Some(consent) => Some(reliance(&client, consent, purpose).await?),
         None => None,
     };
     let content = Content {
@@ -147,7 +147,7 @@ fn rows(file: &Path) -> Result<Vec<(FieldKey, Value)>, CliError> {
 }
 
 /// The basis where the flow leaves no choice, or the consent that is named makes it: on what a body provides, it has to say itself.
-fn only_basis(flow: &Flow, sender: PartyKind, consented: bool) -> Result<LegalBasis, CliError> {
+pub(in crate::cli) fn only_basis(flow: &Flow, sender: PartyKind, consented: bool) -> Result<LegalBasis, CliError> {
     let of_consent = if sender.is_public() { LegalBasis::Consent69_2_1 } else { LegalBasis::Consent27 };
     match flow.bases.as_slice() {
         [only] => Ok(*only),
@@ -163,7 +163,7 @@ fn only_basis(flow: &Flow, sender: PartyKind, consented: bool) -> Result<LegalBa
 
 /// How a consent was named.
 #[derive(Debug, Clone)]
-enum Named {
+pub(in crate::cli) enum Named {
     Registered(Jti),
     /// Signed, in a file that its collector handed on.
     Signed(PathBuf),
@@ -177,19 +177,15 @@ impl std::str::FromStr for Named {
 }
 
 /// A consent as a message names it.
-async fn named(client: &Client, consent: &Named, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
-    match consent {
-        Named::Registered(jti) => reliance(client, jti, purpose).await,
-        Named::Signed(file) => signed(file),
-    }
-}
-
-/// A consent as the gateway shows it to who may look at it.
-pub(in crate::cli) async fn reliance(client: &Client, consent: &Jti, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
-    let shown = patient(async || client.read_consent(consent, purpose).await).await?;
+pub(in crate::cli) async fn reliance(client: &Client, consent: &Named, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
+    let jti = match consent {
+        Named::Registered(jti) => jti,
+        Named::Signed(file) => return signed(file),
+    };
+    let shown = patient(async || client.read_consent(jti, purpose).await).await?;
     let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
     let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
-    Ok((sub, ConsentRef { jti: *consent, sha256: sha256(shown.signed.as_bytes()) }))
+    Ok((sub, ConsentRef { jti: *jti, sha256: sha256(shown.signed.as_bytes()) }))
 }
 
 /// A consent from a file. The gateway compares it with the one that is registered; nothing here believes its signature.

@@ -80,7 +80,9 @@ class World:
         self.classes = {row: rows[row]["x-tsunagi-class"] for row in self.body}
         # The example is of one day: what may not lie before the day of sending is moved to two weeks after it.
         coming = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 9 * 3600 + 14 * 86400))
-        self.body |= {row: coming for row in self.body if "not_before_sending" in rows[row].get("x-tsunagi-rules", [])}
+        # So is the end of the detention: the reply is wished for before it.
+        moved = [row for row in self.body if row == "detention_deadline" or "not_before_sending" in rows[row].get("x-tsunagi-rules", [])]
+        self.body |= {row: coming for row in moved}
 
     def _find_rows(self) -> dict:
         """The rows that the schema refers to, out of the schema that it pins by digest."""

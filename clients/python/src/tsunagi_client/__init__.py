@@ -10,7 +10,8 @@ from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
 from .codes import Acknowledged, AgreementAct, Purpose
 from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
-from .delivery import Accepted
+from .coordination import CertificateDraft, HeldCertificate, Person, SignedCertificate, SignedRevocation
+from .delivery import Accepted, Delivered
 from .directory import Form, Party
 from .errors import (
     BadRequest,
@@ -52,12 +53,14 @@ __all__ = [
     "CaseHead",
     "CasePage",
     "Certificate",
+    "CertificateDraft",
     "Checkpoint",
     "Client",
     "Consent",
     "ConsentDraft",
     "ConsentReference",
     "ConsentStanding",
+    "Delivered",
     "Doubt",
     "Draft",
     "Entry",
@@ -68,6 +71,7 @@ __all__ = [
     "Forbidden",
     "Form",
     "Gone",
+    "HeldCertificate",
     "Identity",
     "Item",
     "Message",
@@ -79,6 +83,7 @@ __all__ = [
     "Parcel",
     "Party",
     "Patience",
+    "Person",
     "Pinned",
     "Purpose",
     "RateLimited",
@@ -90,6 +95,8 @@ __all__ = [
     "ReplayConflict",
     "Revocation",
     "SetupError",
+    "SignedCertificate",
+    "SignedRevocation",
     "StateConflict",
     "Taken",
     "TsunagiError",

@@ -32,6 +32,13 @@ class CaseHead:
     updated: str
     # For whom this party acts in it, as a delegate.
     acting_for: str | None
+    # The day by which an answer is due from this party, where one is.
+    reply_by: str | None
+    # Whether that day is past.
+    overdue: bool
+    # Messages of this party that nobody collected in time, and that nobody can collect any more because the consent was taken back first.
+    uncollected: tuple[str, ...]
+    quarantined: tuple[str, ...]
     # Everything that the gateway said of it, with members of later versions.
     document: Object = field(repr=False)
 
@@ -60,6 +67,9 @@ class Reading:
 
     release: Release
     entry: Entry
+    # For how many months it may be kept from the end of the case, and until which day where that is known. The gateway's word, not signed.
+    retention_months: int | None = None
+    erase_by: str | None = None
 
     @property
     def body(self) -> Object:
@@ -202,7 +212,8 @@ class Cases:
         )  # fmt: skip
         entry = self._recorded(answer)
         check_release(entry, release, self._me.party, operation, str(purpose))
-        return Reading(release, entry)
+        months = answer.headers.get("Tsunagi-Retention-Months", "")
+        return Reading(release, entry, int(months) if months.isascii() and months.isdigit() else None, answer.headers.get("Tsunagi-Erase-By"))
 
     def _sender_key(self, iss: str, kid: str, iat: int) -> PublicKey:
         return self._directory.party(iss).signing_key(kid, iat)
@@ -243,7 +254,20 @@ def checked_id(value: str) -> str:
 
 def read_head(document: Object) -> CaseHead:
     """A case of the list."""
-    case, state, relation, kind, received, updated = (
-        text(document, name, "case") for name in ("case", "state", "relation", "kind", "received", "updated")
+    def sent(name: str) -> tuple[str, ...]:
+        return tuple(text(one, "message", "case") for one in document.get(name, []))
+
+    return CaseHead(
+        case=text(document, "case", "case"),
+        state=text(document, "state", "case"),
+        relation=text(document, "relation", "case"),
+        kind=text(document, "kind", "case"),
+        received=text(document, "received", "case"),
+        updated=text(document, "updated", "case"),
+        acting_for=document.get("for"),
+        reply_by=document.get("reply_by"),
+        overdue=document.get("overdue") is True,
+        uncollected=sent("uncollected"),
+        quarantined=sent("quarantined"),
+        document=document,
     )
-    return CaseHead(case, state, relation, kind, received, updated, document.get("for"), document)

@@ -6,9 +6,9 @@ from types import TracebackType
 from .agreements import Agreements
 from .audit import Audit
 from .cases import Cases
-from .certificates import Certificate, verify_certificate
 from .consents import Consents
-from .delivery import Accepted, Delivery
+from .coordination import Certificates
+from .delivery import Accepted, Delivered, Delivery
 from .directory import Directory
 from .errors import SetupError
 from .identity import Identity, Pinned
@@ -43,6 +43,7 @@ class Client:
         self.agreements = Agreements(self._delivery)
         self.consents = Consents(self._delivery, self.directory)
         self.cases = Cases(self._delivery, self.directory, self.agreements)
+        self.certificates = Certificates(self._delivery, self.directory)
         self.audit = Audit(self._transport)
 
     def __enter__(self) -> "Client":
@@ -77,10 +78,6 @@ class Client:
         """Sends something of the outbox again: the same bytes, the same id, the same answer."""
         return self._delivery.deliver(jti)
 
-    def deliver_waiting(self) -> list[Accepted]:
+    def deliver_waiting(self) -> Delivered:
         """Sends everything that waits in the outbox: what a program does when it starts."""
         return self._delivery.deliver_waiting()
-
-    def verify_certificate(self, data: bytes, later: bytes = b"[]") -> Certificate:
-        """Verifies a certificate file with the pinned keys; needs no connection."""
-        return verify_certificate(data, self.pinned, later)

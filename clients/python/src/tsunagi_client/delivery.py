@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from .codes import Purpose
 from .encoding import Object, parse_object
 from .envelope import MESSAGE_CTY, seal
-from .errors import OutboxError, Refused, Violation, violations_of
+from .errors import OutboxError, RateLimited, Refused, Unavailable, Violation, violations_of
 from .identity import Identity
 from .keys import now, sign, signed_digest
 from .ledger import Entry, Receipt, check_accepted
@@ -27,6 +27,15 @@ class Accepted:
     # What the gateway finds suspicious in an accepted message. Its word alone: neither receipt nor ledger holds it.
     warnings: tuple[Violation, ...]
     document: Object = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What became of everything that waited."""
+
+    accepted: tuple[Accepted, ...]
+    # By the id of what was signed.
+    refused: dict[str, Refused]
 
 
 class Delivery:
@@ -82,9 +91,19 @@ class Delivery:
         self.outbox.delivered(jti, answer.body)
         return accepted
 
-    def deliver_waiting(self) -> list[Accepted]:
-        """Sends everything that waits, the oldest first: what a program does when it starts."""
-        return [self.deliver(parcel.jti) for parcel, fate in self.outbox.entries() if fate is Fate.WAITING]
+    def deliver_waiting(self) -> Delivered:
+        """Sends everything that waits, the oldest first. What is refused does not hold back the others; "not now" and doubts are raised."""
+        accepted: list[Accepted] = []
+        refused: dict[str, Refused] = {}
+        for parcel, fate in self.outbox.entries():
+            if fate is Fate.WAITING:
+                try:
+                    accepted.append(self.deliver(parcel.jti))
+                except (RateLimited, Unavailable):
+                    raise
+                except Refused as refusal:
+                    refused[parcel.jti] = refusal
+        return Delivered(tuple(accepted), refused)
 
     def _body(self, parcel: Parcel) -> bytes:
         if parcel.message:

@@ -45,7 +45,8 @@ class Parcel:
     purpose: str
     # What identifies it: of a message the digest with its disclosures, else that of the signing input.
     sha256: str
-    signed: int
+    # When it was put here: nothing that distinguishes it.
+    kept: int = field(compare=False)
     message: bool
     token: str = field(repr=False)
     # The exact bytes of a proposed agreement, in base64url.
@@ -95,7 +96,7 @@ class Outbox:
     def entries(self) -> list[tuple[Parcel, Fate]]:
         """Every parcel, the oldest first."""
         names = [path.name.removesuffix(".json") for path in self.folder.glob("*.json")]
-        parcels = sorted((self.get(name) for name in names if is_id(name)), key=lambda parcel: (parcel.signed, parcel.jti))
+        parcels = sorted((self.get(name) for name in names if is_id(name)), key=lambda parcel: (parcel.kept, parcel.jti))
         return [(parcel, self.fate(parcel.jti)) for parcel in parcels]
 
     def answer(self, jti: str) -> bytes | None:
