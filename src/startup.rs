@@ -9,6 +9,7 @@ pub mod look;
 mod erase;
 mod keys;
 mod mark;
+mod retention;
 mod witnesses;
 mod words;
 
@@ -50,7 +51,13 @@ use crate::{
     witness::WitnessError,
 };
 
-pub use self::{erase::erase, look::inspect, witnesses::look as look_at_witnesses, words::Told};
+pub use self::{
+    erase::erase,
+    look::inspect,
+    retention::{retention_plan, retention_run},
+    witnesses::look as look_at_witnesses,
+    words::Told,
+};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! `tsunagi erase -c tsunagi.toml --case ID --party PARTY --reason CODE`: erases a case at the gateway's machine, while gateways may serve.
 
-mod words;
+pub(super) mod words;
 
 use std::{path::PathBuf, sync::Arc};
 

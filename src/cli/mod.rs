@@ -19,6 +19,7 @@ mod migrate_store;
 mod new_file;
 mod policy;
 mod restore;
+mod retention;
 mod serve;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -77,6 +78,8 @@ enum Command {
     Message(message::MessageArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
+    /// What is past the period of its agreement: list it, and erase it at the gateway's machine.
+    Retention(retention::RetentionArgs),
     /// The auditor's side: query events, export the ledger, verify an export offline.
     Audit(audit::AuditArgs),
 }
@@ -120,6 +123,7 @@ pub fn run() -> ExitCode {
             Command::Case(args) => Box::pin(case::run(args, voice)).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
+            Command::Retention(args) => Box::pin(retention::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,
         }
     });

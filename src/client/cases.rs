@@ -15,6 +15,7 @@ use crate::{
     domain::{
         case::{CaseState, Relation},
         codes::{MessageKind, Purpose},
+        day::Day,
         entry::{Operation, Outcome},
         ids::{CaseId, Jti},
         party::PartyId,
@@ -69,6 +70,17 @@ pub struct Reading {
     pub release: Release,
     /// What the ledger says about it.
     pub entry: Entry,
+    /// How long it may be kept, as the gateway says.
+    pub keep: Keep,
+}
+
+/// How long what was read may be kept. The agreement says it; the gateway counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Months from the end of the case.
+    pub months: Option<u32>,
+    /// The last day, where the case is over.
+    pub until: Option<Day>,
 }
 
 impl Reading {
@@ -99,6 +111,7 @@ impl Client {
 
     async fn read_release(&self, target: &str, operation: Operation, purpose: Purpose) -> Result<Proven<Reading>, ClientError> {
         let (response, nonce) = self.read(target, "application/jose", purpose).await?;
+        let keep = keep(&response);
         let bound = self.identity.opener.open(&response.body, RELEASE_CTY).map_err(Doubt::Envelope)?;
         let release = UnverifiedRelease::read(&bound).map_err(Doubt::Release)?;
         let sender = self.party_of(release.iss()).await?;
@@ -110,7 +123,7 @@ impl Client {
         let (entry, place) = ledger_part(&response, self.identity.pinned.document().origin())?.verify(&self.identity.pinned)?;
         let sought = Sought { origin: self.identity.pinned.document().origin(), reader: self.party(), operation, purpose };
         sought.compare(&release, &entry, place.index())?;
-        Ok(Proven::new(Reading { release, entry }, place))
+        Ok(Proven::new(Reading { release, entry, keep }, place))
     }
 
     /// Acknowledges a release.
@@ -138,6 +151,15 @@ impl Client {
         let list: Receipts = read_json(&response.body, "receipts")?;
         let read = |token: &String| SignedReceipt::read(token, self.party(), &self.identity.pinned);
         Ok(list.receipts.iter().map(read).collect::<Result<_, _>>()?)
+    }
+}
+
+/// What the gateway says beside a release about how long it may be kept. It is no evidence: the agreement is.
+fn keep(response: &Response) -> Keep {
+    let text = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
+    Keep {
+        months: text("tsunagi-retention-months").and_then(|months| months.parse().ok()),
+        until: text("tsunagi-erase-by").and_then(|day| day.parse().ok()),
     }
 }
 

@@ -263,7 +263,7 @@ mod tests {
             state,
             narrowed: Vec::new(),
             superseded_by: None,
-            holders: Vec::new(),
+            holders: None,
             claims: given.to_claims().unwrap(),
             signed,
         };

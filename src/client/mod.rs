@@ -34,7 +34,7 @@ pub use self::{
     agreements::{AgreementVersion, Said},
     answer::{Accepted, AgreementSubject, Subject},
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
-    cases::{CaseHead, CasePage, Reading},
+    cases::{CaseHead, CasePage, Keep, Reading},
     connection::{Body, Client},
     consents::{ConsentDraft, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},

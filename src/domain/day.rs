@@ -34,6 +34,16 @@ impl Day {
         self.next().last_of_years(years)
     }
 
+    /// The last day of so many months that begin with the day after this one (Civil Code art. 140 and 143): the day of the same number, or the last of a
+    /// shorter month.
+    #[must_use]
+    pub fn months_later(self, months: u32) -> Self {
+        let count = i64::from(self.0.year()) * 12 + i64::from(self.0.month() as u8) - 1 + i64::from(months);
+        let (year, month) = (i32::try_from(count.div_euclid(12)), u8::try_from(count.rem_euclid(12) + 1));
+        let (Ok(year), Some(month)) = (year, month.ok().and_then(|month| Month::try_from(month).ok())) else { return Self(Date::MAX) };
+        Self(Date::from_calendar_date(year, month, self.0.day().min(month.length(year))).unwrap_or(Date::MAX))
+    }
+
     /// The day after. The last day of the calendar has none.
     #[must_use]
     pub fn next(self) -> Self {
@@ -97,6 +107,21 @@ mod tests {
 
     fn day(text: &str) -> Day {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_period_of_months_ends_on_the_day_of_the_same_number() {
+        for (from, months, last) in [
+            ("2026-11-22", 60, "2031-11-22"),
+            ("2026-11-30", 3, "2027-02-28"),
+            ("2027-11-30", 3, "2028-02-29"),
+            ("2026-12-31", 2, "2027-02-28"),
+            ("2026-01-31", 0, "2026-01-31"),
+            ("2026-11-01", 1, "2026-12-01"),
+        ] {
+            assert_eq!(day(from).months_later(months), day(last), "{from} and {months} months");
+        }
+        assert_eq!(day("2026-11-22").months_later(u32::MAX), Day(Date::MAX));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Gateway, failure::Failure, register::Identity};
+use super::{Gateway, failure::Failure, register::Identity, retention::KeepFor};
 use crate::{
     clock::Stopwatch,
     domain::{digest::Digest, ids::Jti, party::PartyId, refusal::Violation, time::Timestamp},
@@ -51,6 +51,8 @@ pub struct Release {
     pub committed: Stopwatch,
     /// Ledger proof.
     pub ledger: LedgerProof,
+    /// How long the reader may keep it.
+    pub keep: KeepFor,
 }
 
 /// An entry with its proof.

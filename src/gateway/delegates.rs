@@ -7,7 +7,7 @@ use super::{Gateway, call::Caller, failure::Failure, read_case::open_message};
 use crate::{
     domain::{
         agreement::Agreement,
-        case::Relation,
+        case::{CaseState, Relation},
         ids::{CaseId, CaseKey, Jti},
         life::reads_as,
         party::{PartyId, PartyKind},
@@ -20,6 +20,7 @@ use crate::{
 /// A message that the caller may look at, and in whose place it does.
 pub(super) struct Seat {
     pub case: CaseKey,
+    pub state: CaseState,
     pub message: MessageRow,
     /// The message's data key, where it was read along.
     pub wrapped: Option<Vec<u8>>,
@@ -45,7 +46,7 @@ impl Gateway {
             && wrapped.is_some()
         {
             let relation = reads_as(state, caller.kind(), relation, message.kind);
-            return Ok(Seat { case: message.case, relation, message, wrapped, delegation: None });
+            return Ok(Seat { case: message.case, state, relation, message, wrapped, delegation: None });
         }
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
         standing(&case)?;
@@ -55,7 +56,7 @@ impl Gateway {
             && (message.aud == *caller.party() || message.iss == *caller.party())
         {
             let relation = reads_as(case.state, caller.kind(), case.relation, message.kind);
-            return Ok(Seat { case: case.case, relation, message, wrapped: None, delegation: None });
+            return Ok(Seat { case: case.case, state: case.state, relation, message, wrapped: None, delegation: None });
         }
         for other in self.others(caller.party(), &case).await? {
             let row = match jti {
@@ -66,7 +67,7 @@ impl Gateway {
             if let Some(until) = self.delegated_until(caller.party(), epoch, &message).await? {
                 let relation = reads_as(other.state, other.party.kind(), other.relation, message.kind);
                 let delegation = Some(Delegated { by: other.party, until });
-                return Ok(Seat { case: case.case, relation, message, wrapped: None, delegation });
+                return Ok(Seat { case: case.case, state: case.state, relation, message, wrapped: None, delegation });
             }
         }
         // What it sent in another's place, or got as an answer to that.
@@ -77,7 +78,7 @@ impl Gateway {
             && let Some((case, delegation)) = self.delegated_case(caller.party(), epoch, case).await?
         {
             let relation = reads_as(case.state, delegation.by.kind(), case.relation, message.kind);
-            return Ok(Seat { case: case.case, relation, message, wrapped: None, delegation: Some(delegation) });
+            return Ok(Seat { case: case.case, state: case.state, relation, message, wrapped: None, delegation: Some(delegation) });
         }
         Err(RefusalCode::NotFound.into())
     }

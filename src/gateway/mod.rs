@@ -37,6 +37,7 @@ mod receipts;
 mod record;
 mod register;
 mod reliance;
+mod retention;
 mod rights;
 mod standing;
 mod statistics;
@@ -60,6 +61,7 @@ pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, Reader
 pub use failure::Failure;
 pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
+pub use retention::{KeepFor, Keeping, RetentionRun};
 pub use statistics::StatisticsMade;
 
 use crate::{

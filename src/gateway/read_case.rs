@@ -12,6 +12,7 @@ use super::{
     failure::Failure,
     known::KnownAgreement,
     record::With,
+    retention::KeepFor,
     rights::StandingConsent,
     submit::message_context,
 };
@@ -48,6 +49,7 @@ struct Prepared {
     consent: Option<ConsentRef>,
     reader_key: KeyRow,
     on_behalf_of: Option<PartyId>,
+    keep: KeepFor,
 }
 
 impl Gateway {
@@ -88,7 +90,7 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
-        let Seat { case, message: row, wrapped, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
+        let Seat { case, state, message: row, wrapped, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
@@ -167,7 +169,8 @@ impl Gateway {
         let writes = if own { Vec::new() } else { vec![evidence] };
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
         let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
-        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by) };
+        let keep = self.keep_for(&case, state, agreement.record.retention_months(now)).await?;
+        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
         Ok((with, prepared))
     }
 
@@ -246,7 +249,7 @@ impl Gateway {
         let bound = key_binding::bind(&prepared.presentation, key, &claims)?;
         let sealer = self.rights.sealer(&prepared.reader_key)?;
         let body = sealer.seal(RELEASE_CTY, bound.as_bytes()).map_err(|_| Failure::Corrupt("key"))?;
-        Ok(Release { body, committed: since, ledger: self.proof(committed)?.proof })
+        Ok(Release { body, committed: since, ledger: self.proof(committed)?.proof, keep: prepared.keep })
     }
 }
 

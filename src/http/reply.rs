@@ -42,5 +42,9 @@ pub(super) fn release(exchange: &Exchange, release: Release) -> Result<Response,
     set("tsunagi-ledger-index", release.ledger.index.to_string());
     set("tsunagi-ledger-leaf", release.ledger.leaf);
     set("tsunagi-ledger-proof", URL_SAFE_NO_PAD.encode(release.ledger.proof));
+    set("tsunagi-retention-months", release.keep.months.to_string());
+    if let Some(until) = release.keep.until {
+        set("tsunagi-erase-by", until.to_string());
+    }
     Ok(response)
 }

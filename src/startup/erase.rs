@@ -6,7 +6,7 @@ use super::{LAST_COMMIT, StartupError, database, open_by, policies};
 use crate::{
     clock::Clock,
     config::Config,
-    gateway::{Erased, Erasure},
+    gateway::{Erased, Erasure, Gateway},
     store::{self, Leftover},
 };
 
@@ -21,6 +21,23 @@ pub async fn erase(
     erasure: &Erasure<'_>,
     rehearse: bool,
 ) -> Result<(Erased, Option<Result<Leftover, StartupError>>), StartupError> {
+    let act = async |gateway: &Gateway| {
+        let outcome = if rehearse { gateway.rehearse_erasure(erasure).await } else { gateway.erase(erasure).await };
+        // Of a case that was erased before too: what could not be cut then may be cut now.
+        let left = if rehearse || outcome.is_err() { None } else { Some(gateway.scrub().await) };
+        (outcome, left)
+    };
+    let (outcome, left) = at_the_machine(config, clock, act).await?;
+    let erased = outcome.map_err(StartupError::Erasure)?;
+    Ok((erased, left.map(|left| left.map_err(StartupError::Erasure))))
+}
+
+/// Does something with a gateway that has no listeners, by the policy set in force, and ends it.
+pub(super) async fn at_the_machine<T>(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    act: impl AsyncFnOnce(&Gateway) -> T,
+) -> Result<T, StartupError> {
     let store = store::open(database(config)?).await?;
     let policy = policies(config)?;
     let in_force = store.head().await?.policy;
@@ -28,14 +45,11 @@ pub async fn erase(
         return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
     }
     let opened = open_by(config, Arc::clone(&store), clock, policy, true).await?;
-    let outcome = if rehearse { opened.gateway.rehearse_erasure(erasure).await } else { opened.gateway.erase(erasure).await };
-    // Of a case that was erased before too: what could not be cut then may be cut now.
-    let left = if rehearse || outcome.is_err() { None } else { Some(opened.gateway.scrub().await) };
+    let outcome = act(&opened.gateway).await;
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
         tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
     }
     store.close().await;
-    let erased = outcome.map_err(StartupError::Erasure)?;
-    Ok((erased, left.map(|left| left.map_err(StartupError::Erasure))))
+    Ok(outcome)
 }

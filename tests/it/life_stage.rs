@@ -362,7 +362,7 @@ fn settle(sandbox: &Sandbox, delegated: bool) -> AgreementRef {
     let version = json!({
         "id": "AG-13-0100", "ver": 1, "title": "試験協定", "parties": EVERYBODY, "acceding": [], "flows": flows,
         "schema_versions": versions, "purpose_of_use_entry": "個人情報ファイル簿 3", "terms": ["目的外に使わない"],
-        "from": now().plus_secs(-60), "until": until, "retention_months": 12, "delegations": delegations
+        "from": now().plus_secs(-60), "until": until, "retention_months": 6, "delegations": delegations
     });
     let folder = tempfile::tempdir().unwrap();
     let (draft, document) = (folder.path().join("draft.json"), folder.path().join("document.json"));

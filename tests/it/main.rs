@@ -91,6 +91,7 @@ mod refusal_registry;
 mod refusal_routes;
 #[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;
+mod retention;
 mod rolled_back;
 mod schema_catalogue;
 mod schema_checks;

@@ -4,7 +4,7 @@ use crate::{store::Leftover, text::Lang};
 
 /// The word for it in machine output.
 #[must_use]
-pub(super) const fn code(left: Leftover) -> &'static str {
+pub(in crate::cli) const fn code(left: Leftover) -> &'static str {
     match left {
         Leftover::Nothing => "nothing",
         Leftover::Log => "log",
@@ -14,7 +14,7 @@ pub(super) const fn code(left: Leftover) -> &'static str {
 
 /// What is left, and the next step.
 #[must_use]
-pub(super) const fn leftover(left: Leftover, lang: Lang) -> &'static str {
+pub(in crate::cli) const fn leftover(left: Leftover, lang: Lang) -> &'static str {
     match left {
         Leftover::Nothing => lang.of(
             "The database overwrote what was deleted and cut its log. Backups made before still hold the wrapped keys: delete them in time.",

@@ -77,7 +77,7 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
         let body: Map<String, Value> = release.disclosed.rows.iter().map(|row| (row.key.to_string(), row.value.clone())).collect();
         return say(json!({
             "message": claims.jti, "kind": claims.kind, "from": claims.iss, "to": claims.aud, "signed": claims.iat, "purposes": claims.pur,
-            "body": body, "consent": release.disclosed.hidden.con, "index": release.binding.tsn.idx,
+            "retention_months": reading.keep.months, "erase_by": reading.keep.until, "body": body, "consent": release.disclosed.hidden.con, "index": release.binding.tsn.idx,
         }));
     }
     say(format!("{}  {}", claims.kind, claims.jti))?;
@@ -95,6 +95,14 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
         say(voice
             .lang
             .of("  Nothing of it may be shown to this party for this purpose now.", "  今、この目的でこの機関に示せる項目はありません。"))?;
+    }
+    match (reading.keep.until, reading.keep.months) {
+        (Some(until), _) => say(voice.lang.of(&format!("Erase it by {until} (end of that day)."), &format!("消去期限: {until}")))?,
+        (None, Some(months)) => say(voice.lang.of(
+            &format!("Keep it for {months} months from the end of the case at most, then erase it."),
+            &format!("消去期限: 案件が終わった日から {months} か月"),
+        ))?,
+        (None, None) => {}
     }
     say(voice.lang.of(
         &format!("Entry {} of the ledger records this read.", release.binding.tsn.idx),

@@ -33,6 +33,12 @@ impl AgreementRecord {
         current.successor.as_ref().map_or(end, |next| end.min(next.agreement.from))
     }
 
+    /// For how many months what was sent under the version is kept: as it says, or the version in its place if that says fewer.
+    #[must_use]
+    pub fn retention_months(&self, now: Timestamp) -> u32 {
+        self.agreement.retention_months.min(self.in_place(now).agreement.retention_months)
+    }
+
     /// State of the version for what was sent under it: in force when it and the version in its place would both be.
     #[must_use]
     pub fn standing_for_readers(&self, now: Timestamp) -> AgreementStanding {

@@ -77,6 +77,7 @@ pub(crate) struct Released {
     pub(crate) release: Release,
     pub(crate) leaf: Vec<u8>,
     pub(crate) checkpoint: Checkpoint,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Party {
@@ -239,7 +240,8 @@ impl Party {
         let (index, checkpoint) = verify_proof(&leaf, &proof, &self.pinned.ledger).unwrap();
         assert_eq!((index, header("tsunagi-ledger-index")), (release.binding.tsn.idx, index.to_string().as_str()));
         assert_eq!(release.binding.tsn.origin, self.pinned.origin);
-        Ok(Released { release, leaf, checkpoint })
+        let headers = response.headers.clone();
+        Ok(Released { release, leaf, checkpoint, headers })
     }
 
     async fn exchange(&self, method: Method, target: &str, headers: HeaderMap, body: Bytes) -> Result<Response, Setback> {
