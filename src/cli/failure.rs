@@ -8,7 +8,7 @@ use super::Voice;
 use crate::{
     client::{ClientError, Problem, ProblemRow},
     domain::ids::Jti,
-    text::{Lang, consent},
+    text::{Lang, addon, consent},
 };
 
 /// Why a command did not do what it was asked to.
@@ -176,7 +176,7 @@ impl CliError {
 /// One thing that was wrong: where, which rule, and what the rule says if that is written down.
 fn told(row: &ProblemRow, lang: Lang) -> String {
     let place = format!("  {}: {}", row.field, row.rule);
-    match consent::sentence(&row.field, &row.rule) {
+    match consent::sentence(&row.field, &row.rule).or_else(|| addon::sentence(&row.field, &row.rule)) {
         Some([en, ja]) => format!("{place} ({})", lang.of(en, ja)),
         None => place,
     }

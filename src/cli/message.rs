@@ -5,6 +5,8 @@ mod send;
 
 use clap::{Args, Subcommand};
 
+pub(super) use self::send::{Passage, reliance};
+
 use super::{CliError, Voice, acting::unless_closed};
 
 /// The work on a case, message by message.

@@ -70,7 +70,7 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
     Consent(consent::ConsentArgs),
-    /// Certificates of a coordination and the add-ons they are for: who is eligible and when, verification without a connection, the printed sheet.
+    /// Certificates of a coordination and the add-ons they are for: who is eligible and when; issuing, fetching, revoking; verification without a connection.
     Certificate(certificate::CertificateArgs),
     /// The cases this party stands in, and who received which items of one.
     Case(case::CaseArgs),
@@ -119,7 +119,7 @@ pub fn run() -> ExitCode {
             Command::Policy(args) => policy::run(args, voice).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
-            Command::Certificate(args) => certificate::run(&args, voice),
+            Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,
             Command::Case(args) => Box::pin(case::run(args, voice)).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,

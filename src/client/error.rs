@@ -4,7 +4,7 @@ use super::{outbox::OutboxError, problem::Problem};
 use crate::{
     clock::NoEntropy,
     domain::refusal::Refusal,
-    message::{compose::ComposeError, envelope::EnvelopeError, keys::KeyError},
+    message::{certificate::CertificateError, compose::ComposeError, envelope::EnvelopeError, keys::KeyError},
     tlog::TlogError,
     tls::client as transport,
 };
@@ -71,6 +71,9 @@ pub enum Doubt {
     /// The signature of a consent fails.
     #[error("the consent: {}", .0.code)]
     Consent(Refusal),
+    /// A certificate of a coordination does not verify.
+    #[error("the certificate of the coordination: {0}")]
+    Coordination(CertificateError),
     /// The release itself fails: signature, disclosures or key binding.
     #[error("the release: {} {}", .0.code, .0.violations.first().map_or("", |violation| violation.field.as_str()))]
     Release(Refusal),

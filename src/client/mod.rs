@@ -11,6 +11,7 @@ mod agreements;
 mod answer;
 mod audit;
 mod cases;
+mod certificates;
 mod connection;
 mod consents;
 mod directory;
@@ -35,6 +36,7 @@ pub use self::{
     answer::{Accepted, AgreementSubject, Subject},
     audit::{AuditFilter, AuditPage, Event, Opened, RawEvent, RawPage, Withheld},
     cases::{CaseHead, CasePage, Keep, Reading},
+    certificates::{CertificateDraft, CertificatePage, HeldCertificate},
     connection::{Body, Client},
     consents::{ConsentDraft, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},

@@ -3,6 +3,7 @@
 use super::{
     Gateway,
     call::{Call, Caller},
+    certify::Vouched,
     delegates::{Delegated, standing},
     failure::Failure,
     submit::Sent,
@@ -61,6 +62,8 @@ pub(super) struct Step {
     pub change: Change,
     pub reader: Relation,
     pub sender: Relation,
+    /// What the gateway vouches for in it.
+    pub vouched: Option<Vouched>,
 }
 
 impl Affair {
@@ -76,7 +79,7 @@ impl Affair {
 impl Step {
     /// What opens a case makes all of it.
     pub(super) fn opening(opened: &Standing, claims: &Claims) -> Self {
-        Self { change: Change::default(), reader: opened.relation(&claims.aud), sender: opened.relation(&claims.iss) }
+        Self { change: Change::default(), reader: opened.relation(&claims.aud), sender: opened.relation(&claims.iss), vouched: None }
     }
 }
 
@@ -151,7 +154,7 @@ impl Gateway {
         }
         let state = change.state.unwrap_or(life.state);
         let seen_by = |party: &PartyId| reads_as(state, party.kind(), change.relation(life, party), claims.kind);
-        Ok(Step { reader: seen_by(&claims.aud), sender: seen_by(sent.caller.party()), change })
+        Ok(Step { reader: seen_by(&claims.aud), sender: seen_by(sent.caller.party()), change, vouched: None })
     }
 }
 

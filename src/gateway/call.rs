@@ -198,12 +198,8 @@ impl Trail {
             Operation::ConsentEnd => EntryType::ConsentEnd,
             Operation::ReferralSubmit | Operation::MessageSubmit => EntryType::Submission,
             Operation::Explain => EntryType::Explain,
-            Operation::CaseRead | Operation::MessageRead | Operation::ConsentRead => EntryType::Release,
-            Operation::CaseList
-            | Operation::MessageList
-            | Operation::ReceiptList
-            | Operation::CertificateList
-            | Operation::AgreementRead => EntryType::List,
+            Operation::CaseRead | Operation::MessageRead | Operation::ConsentRead | Operation::CertificateList => EntryType::Release,
+            Operation::CaseList | Operation::MessageList | Operation::ReceiptList | Operation::AgreementRead => EntryType::List,
             Operation::Acknowledge => EntryType::Acknowledgement,
             Operation::DisclosureList => EntryType::SubjectReport,
             Operation::AuditEvents

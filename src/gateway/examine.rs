@@ -120,6 +120,13 @@ impl Gateway {
             (Place::Within(affair), Some(disclosed)) => findings.check(self.step(sent, affair, disclosed))?,
             (Place::Within(_), None) => None,
         };
+        let step = match (step, place, &disclosed) {
+            (Some(step), Place::Within(affair), Some(disclosed)) if rows.is_some() => {
+                let vouched = findings.check(self.vouches(sent, affair, disclosed, epoch).await)?.flatten();
+                Some(Step { vouched, ..step })
+            }
+            (step, ..) => step,
+        };
         let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
         // A step that cannot be taken leaves the recipient where it stands; what else is wrong is told beside that.
         let stands = |affair: &Affair| Some(affair.reads_as(&message.claims().aud, kind)).filter(|relation| *relation != Relation::None);

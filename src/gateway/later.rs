@@ -11,6 +11,7 @@ use super::{
     affair::{Affair, Step},
     answer::Accepted,
     call::{Call, Caller},
+    certify::COUNTERSIGNATURE,
     failure::Failure,
     record::With,
     rights::StandingConsent,
@@ -31,7 +32,8 @@ impl Gateway {
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         // Before anything is said about the message: a stranger to the case is told the same whatever it sends.
         self.place_in(caller, caller.seen.rights_epoch, id).await?;
-        self.take_in(caller, call, &acting, body, Destination::Case(id)).await
+        let accepted = self.take_in(caller, call, &acting, body, Destination::Case(id)).await?;
+        self.with_countersignature(accepted).await
     }
 
     /// The rows of a message that comes into a case, under the case's data key.
@@ -72,7 +74,10 @@ impl Gateway {
             case: Some((case, affair.row.revision)),
             consent: named.map(|jti| (jti, case)),
         };
-        let subject = json!({"case": affair.row.id, "message": claims.jti});
+        let mut subject = json!({"case": affair.row.id, "message": claims.jti});
+        if let (Some(vouched), Some(members)) = (step.vouched, subject.as_object_mut()) {
+            members.insert(COUNTERSIGNATURE.to_owned(), json!(vouched));
+        }
         Ok((With { writes, ground: Some(ground), narrows, key: Some(key), ..With::default() }, subject))
     }
 

@@ -6,8 +6,8 @@ use super::{
     Gateway,
     actor::{Acting, Allowed},
     answer::Release,
-    call::{Call, Caller},
-    delegates::Seat,
+    call::{Call, Caller, Trail},
+    delegates::{Delegated, Seat},
     examine::classes,
     failure::Failure,
     known::KnownAgreement,
@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{
     clock::Stopwatch,
-    decision::{self, Exchange, Question, Rights, View, Viewing},
+    decision::{self, Exchange, Question, Rights, Row, View, Viewing},
     domain::{
-        case::Relation,
+        case::{CaseState, Relation},
         codes::{BasisGroup, Purpose},
         field::FieldKey,
-        ids::{CaseId, Jti},
+        ids::{CaseId, CaseKey, Jti},
         party::PartyId,
         refusal::RefusalCode,
         time::Timestamp,
@@ -50,6 +50,40 @@ struct Prepared {
     reader_key: KeyRow,
     on_behalf_of: Option<PartyId>,
     keep: KeepFor,
+}
+
+/// A message as its reader may see it now.
+pub(super) struct Showing {
+    pub case: CaseKey,
+    /// State of the case.
+    pub state: CaseState,
+    pub row: MessageRow,
+    /// Its data key.
+    pub key: DataKey,
+    pub message: Verified<Message>,
+    pub disclosed: Disclosed,
+    /// Its rows with their classes.
+    pub rows: Vec<Row>,
+    pub view: View,
+    agreement: Arc<KnownAgreement>,
+    consent: Option<StandingConsent>,
+    delegation: Option<Delegated>,
+}
+
+impl Showing {
+    /// What an entry rests on that discloses of it, and until when at the latest.
+    pub(super) fn ground(&self, epoch: u64, until: Timestamp) -> Ground {
+        Ground { rights_epoch: epoch, valid_until: self.view.valid_until().min(until), case: None, consent: None }
+    }
+
+    /// Notes which of its rows are disclosed, and what else was decided about it.
+    pub(super) fn note(&self, trail: &mut Trail, disclosed: &[FieldKey]) {
+        trail.rules.clone_from(self.view.rules());
+        trail.counts = true;
+        trail.disclosed = disclosed.to_vec();
+        trail.withheld = self.view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect();
+        trail.classes = self.rows.iter().filter(|row| disclosed.contains(&row.key)).map(|row| row.class).collect();
+    }
 }
 
 impl Gateway {
@@ -90,7 +124,28 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
-        let Seat { case, state, message: row, wrapped, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
+        let seat = self.seat(caller, epoch, id, jti).await?;
+        let showing = self.showing(caller, call, acting, seat, epoch).await?;
+        let reader_key = self.encryption_key(caller, epoch, now).await?;
+        let shown: HashSet<&FieldKey> = showing.view.shown().iter().collect();
+        let presentation = showing.message.present_rows(&showing.disclosed, |row| shown.contains(&row.key), showing.view.consent_detail());
+        let kb = self.ids.jti()?;
+        call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
+        call.note(|t| t.rel = Some(kb));
+        call.note(|t| showing.note(t, showing.view.shown()));
+        let (writes, ground) = (self.released(caller, &showing)?, showing.ground(epoch, reader_key.naf));
+        let Showing { case, state, key, agreement, consent, view, delegation, .. } = showing;
+        let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
+        let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
+        let keep = self.keep_for(&case, state, agreement.record.retention_months(now)).await?;
+        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
+        Ok((with, prepared))
+    }
+
+    /// Decides what the caller may see of a message now, and notes what was decided on.
+    pub(super) async fn showing(&self, caller: &Caller, call: &Call, acting: &Acting, seat: Seat, epoch: u64) -> Result<Showing, Failure> {
+        let now = self.clock.now();
+        let Seat { case, state, message: row, wrapped, relation, delegation } = seat;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
@@ -131,8 +186,7 @@ impl Gateway {
         let own = row.iss == *caller.party();
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: message.claims().bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
-        let reader_key = self.encryption_key(caller, epoch, now).await?;
-        let ends = caller.not_after.min(acting.ends).min(reader_key.naf);
+        let ends = caller.not_after.min(acting.ends);
         let ends = delegation.as_ref().map_or(ends, |d| ends.min(d.until));
         let viewing = Viewing { purpose: acting.purpose, message: &message.claims().pur };
         let question = Question { policy: &self.policy, exchange, rights, rows: &rows, ends, now };
@@ -143,18 +197,17 @@ impl Gateway {
             None if own => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
             None => decision::decide_read(&question, &viewing)?,
         };
-        let shown: HashSet<&FieldKey> = view.shown().iter().collect();
-        let presentation = message.present_rows(&disclosed, |row| shown.contains(&row.key), view.consent_detail());
-        let kb = self.ids.jti()?;
-        call.note(|t| t.rules.clone_from(view.rules()));
-        call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
-        call.note(|t| t.rel = Some(kb));
-        call.note(|t| t.counts = true);
-        call.note(|t| t.disclosed = view.shown().to_vec());
-        call.note(|t| t.withheld = view.hidden().iter().map(|h| Withheld { field: h.key.clone(), rules: h.rules.clone() }).collect());
-        call.note(|t| t.classes = rows.iter().filter(|r| shown.contains(&r.key)).map(|r| r.class).collect());
-        let evidence = Write::Evidence(EvidenceRow {
-            case,
+        Ok(Showing { case, state, row, key, message, disclosed, rows, view, agreement, consent, delegation })
+    }
+
+    /// The evidence that a message was released. A sender's look at its own message is no release to a reader.
+    pub(super) fn released(&self, caller: &Caller, showing: &Showing) -> Result<Vec<Write>, Failure> {
+        let row = &showing.row;
+        if row.iss == *caller.party() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Write::Evidence(EvidenceRow {
+            case: showing.case,
             iss: row.iss.clone(),
             jti: row.jti,
             digest: row.digest,
@@ -163,15 +216,7 @@ impl Gateway {
             idx: 0,
             leaf: row.digest,
             time: Timestamp::default(),
-        });
-        let ground = Ground { rights_epoch: epoch, valid_until: view.valid_until(), case: None, consent: None };
-        // A sender's look at its own message is no release to a reader.
-        let writes = if own { Vec::new() } else { vec![evidence] };
-        let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
-        let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
-        let keep = self.keep_for(&case, state, agreement.record.retention_months(now)).await?;
-        let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
-        Ok((with, prepared))
+        })])
     }
 
     /// The case as the caller stands to it; not found for everybody else.

@@ -1,4 +1,4 @@
-//! `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/receipts`, `/v1/cases/{id}/disclosures`.
+//! `/v1/cases`, `/v1/cases/{id}`, `/v1/cases/{id}/receipts`, `/v1/cases/{id}/certificates`, `/v1/cases/{id}/disclosures`.
 
 use axum::{Extension, response::Response};
 use http::StatusCode;
@@ -52,6 +52,21 @@ pub(super) async fn receipts(Extension(exchange): Extension<Exchange>, path: Seg
         })
         .await?;
     reply::json(&exchange, StatusCode::OK, &receipts)
+}
+
+/// `GET /v1/cases/{id}/certificates`.
+pub(super) async fn certificates(Extension(exchange): Extension<Exchange>, path: Segments, query: Query) -> Result<Response, Problem> {
+    let call = exchange.call(Operation::CertificateList);
+    let page = exchange
+        .recorded(&call, Operation::CertificateList, "application/json", async {
+            let after = query.values(&["cursor"])?.get("cursor")?;
+            Box::pin(exchange.gateway().certificates(&exchange.caller, &call, &path.get("id")?, after)).await
+        })
+        .await?;
+    match page.committed() {
+        Some(committed) => reply::disclosure(&exchange, &page, committed),
+        None => reply::json(&exchange, StatusCode::OK, &page),
+    }
 }
 
 /// `GET /v1/cases/{id}/disclosures`.

@@ -55,6 +55,7 @@ pub fn public_router(public: Arc<Public>) -> Router {
         .route("/v1/cases/{id}/messages/{jti}", get(messages::read))
         .route("/v1/cases/{id}/acknowledgements", post(messages::acknowledge))
         .route("/v1/cases/{id}/receipts", get(cases::receipts))
+        .route("/v1/cases/{id}/certificates", get(cases::certificates))
         .route("/v1/cases/{id}/disclosures", get(cases::disclosures))
         .route("/v1/audit/events", get(audit::events))
         .route("/v1/audit/events/{idx}", get(audit::event))

@@ -10,7 +10,10 @@ use super::{
     leaving::{self, Leaving},
     problem::Problem,
 };
-use crate::gateway::{Failure, Release};
+use crate::{
+    clock::Stopwatch,
+    gateway::{Failure, Release},
+};
 
 /// JSON that is nobody else's: never cached.
 pub(super) fn json<T: Serialize>(exchange: &Exchange, status: StatusCode, value: &T) -> Result<Response, Problem> {
@@ -27,13 +30,9 @@ pub(super) fn bytes_of(status: StatusCode, media: &'static str, cache: &'static 
     response
 }
 
-/// A release. Dropped when its first byte could not leave within 2 s of its commit (`ledger.md` section 1, promise 6).
+/// A release.
 pub(super) fn release(exchange: &Exchange, release: Release) -> Result<Response, Problem> {
-    if !leaving::in_time(release.committed) {
-        return Err(Problem::failed(exchange.request, exchange.lang, Failure::TooLate));
-    }
-    let mut response =
-        bytes_of(StatusCode::OK, "application/jose", "no-store", Body::new(Leaving::new(release.body.into(), release.committed)));
+    let mut response = in_time(exchange, "application/jose", release.body, release.committed)?;
     let mut set = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
@@ -47,4 +46,18 @@ pub(super) fn release(exchange: &Exchange, release: Release) -> Result<Response,
         set("tsunagi-erase-by", until.to_string());
     }
     Ok(response)
+}
+
+/// JSON that discloses something.
+pub(super) fn disclosure<T: Serialize>(exchange: &Exchange, value: &T, committed: Stopwatch) -> Result<Response, Problem> {
+    let text = serde_json::to_string(value).map_err(|_| Problem::failed(exchange.request, exchange.lang, Failure::Corrupt("answer")))?;
+    in_time(exchange, "application/json", text, committed)
+}
+
+/// What was disclosed with an entry. Dropped when its first byte could not leave within 2 s of its commit (`ledger.md` section 1, promise 6).
+fn in_time(exchange: &Exchange, media: &'static str, body: String, committed: Stopwatch) -> Result<Response, Problem> {
+    if !leaving::in_time(committed) {
+        return Err(Problem::failed(exchange.request, exchange.lang, Failure::TooLate));
+    }
+    Ok(bytes_of(StatusCode::OK, media, "no-store", Body::new(Leaving::new(body.into(), committed))))
 }

@@ -184,6 +184,76 @@ pub const fn need(code: Need, lang: Lang) -> &'static str {
     }
 }
 
+/// The sentence of a rule by which a gateway refuses a certificate, English and Japanese.
+#[must_use]
+pub fn sentence(field: &str, rule: &str) -> Option<[&'static str; 2]> {
+    RULES.iter().find(|(of, word, ..)| *of == field && *word == rule).map(|(_, _, en, ja)| [*en, *ja])
+}
+
+/// Field, rule, English, Japanese.
+const RULES: &[(&str, &str, &str, &str)] = &[
+    ("certificate", "jws", "it is no certificate", "証明書ではありません"),
+    (
+        "certificate",
+        "person",
+        "it is about another person than the message, or its salt is another",
+        "メッセージの人と証明書の人（照合用の値を含む）が違います",
+    ),
+    ("certificate", "issuer", "its issuer neither sends it nor sent it to the sender", "発行した機関から送られたものではありません"),
+    ("certificate", "signature", "it is not signed with the key that it names", "名指しした鍵の署名がありません"),
+    ("certificate", "too_old", "it was signed more than a day ago: issue it anew", "署名から一日を過ぎています。作り直してください"),
+    ("certificate", "not_received", "the sender never received it in this case", "この事案で受け取った証明書ではありません"),
+    ("certificate", "revoked", "it was revoked: issue another", "取り消されています。新しい証明書を作ってください"),
+    (
+        "countersignature",
+        "gateway",
+        "it is no countersignature of this gateway on this certificate",
+        "この証明書についての、このゲートウェイの連署ではありません",
+    ),
+    ("statement", "issuer", "a body of this kind may not say that", "この種類の機関はそう証明できません"),
+    (
+        "statement",
+        "coordination_in_the_case",
+        "the case does not show that this body coordinated before the provider took the person on",
+        "事業所が受け入れる前にこの機関が調整したことが、事案の記録にありません",
+    ),
+    (
+        "provider",
+        "serves_the_person",
+        "no provider of this number has taken the person on in this case",
+        "この事業所番号の事業所は、この事案で受入れを決めていません",
+    ),
+    ("provider", "recipient", "it is for another provider than the recipient", "宛先と別の事業所についての証明書です"),
+    (
+        "pol",
+        "in_force",
+        "it was judged by other rules than those in force: issue it anew",
+        "いま有効な方針によるものではありません。作り直してください",
+    ),
+    (
+        "addons",
+        "addon_rules",
+        "no rule lets this add-on be claimed with this provider's service from that day on",
+        "この事業所のサービスで、その日から算定できる加算ではありません",
+    ),
+    ("eligibility", "addon_rules", "the rules do not know this ground for the add-on", "この加算の要件にない理由です"),
+    ("window", "addon_rules", "the window is longer than the rules allow", "期間が要件の年数を超えています"),
+    ("window", "within_three_years", "the window is longer than three years", "期間が三年を超えています"),
+    ("window", "window_in_order", "the window ends before it begins", "期間の終わりが初めより前です"),
+    ("revocation", "revocation_token", "row and signed revocation say different things", "項目と署名つきの取消の内容が違います"),
+    ("revocation", "not_issued", "this party issued no such certificate in this case", "この機関がこの事案で発行した証明書ではありません"),
+    (
+        "revocation",
+        "recipient",
+        "the recipient did not get that certificate from this party",
+        "宛先は、この機関からその証明書を受け取っていません",
+    ),
+    ("revocation_token", "jws", "it is no revocation", "取消ではありません"),
+    ("revocation_token", "issuer", "only the issuer revokes a certificate", "取り消せるのは発行した機関だけです"),
+    ("revocation_token", "signature", "it is not signed with the key that it names", "名指しした鍵の署名がありません"),
+    ("revocation_token", "too_old", "it was signed more than a day ago: revoke anew", "署名から一日を過ぎています。作り直してください"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

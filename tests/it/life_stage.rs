@@ -21,6 +21,7 @@ use tsunagi::{
     message::{
         compose::{Draft, Padding},
         disclosed::{ConsentRef, Hidden},
+        objects::SignedObject as _,
         schema::{MessageSchema, Rule, SchemaSet},
         submission::{AgreementRef, Claims, MessageRef, SchemaRef},
     },
@@ -42,6 +43,7 @@ pub(crate) const PLACEMENT: Purpose = Purpose::PlacementCoordination;
 pub(crate) const PLANNING: Purpose = Purpose::ServicePlanning;
 pub(crate) const PROVISION: Purpose = Purpose::ServiceProvision;
 pub(crate) const BACKUP: Purpose = Purpose::BackupConsultation;
+pub(crate) const ADDON: Purpose = Purpose::AddonCertification;
 
 const EVERYBODY: &[&str] = &[CENTRE, CITY, CORE, OFFICE, HOME, DAY];
 
@@ -97,6 +99,8 @@ impl Letter {
 pub(crate) struct Signed {
     pub(crate) jti: Jti,
     pub(crate) sd_jwt: String,
+    /// What its sender acts for.
+    purpose: Purpose,
 }
 
 impl Life {
@@ -126,10 +130,19 @@ impl Life {
 
     /// The same parties with another person: a referral that nobody answered yet.
     pub(crate) async fn another(&mut self) {
-        self.before.extend(std::mem::take(&mut self.cases).into_values());
-        self.consent = self.story.sign_consent(&consent(&self.story));
-        self.story.register(&self.consent).await.unwrap();
+        self.another_person(CENTRE).await;
         self.goes(letter(MessageKind::Referral, CENTRE, CITY)).await;
+    }
+
+    /// The same parties with another person, whose consent this party collected: no case yet.
+    pub(crate) async fn another_person(&mut self, collector: &str) {
+        self.before.extend(std::mem::take(&mut self.cases).into_values());
+        let by = self.party(collector);
+        let mut given = consent(&self.story);
+        given.issued = by.issued();
+        let consent = Consent { jti: given.issued.jti, sub: given.sub.clone(), token: given.sign(&by.signing).unwrap() };
+        by.post_object("/v1/consents", PLACEMENT, &consent.token).await.unwrap();
+        self.consent = consent;
     }
 
     /// A referral that the city took on.
@@ -193,6 +206,9 @@ impl Life {
         let own = purposes(letter.from);
         let mut pur = purposes(letter.to);
         pur.extend(own.iter().filter(|purpose| !purposes(letter.to).contains(purpose)));
+        if matches!(letter.kind, MessageKind::CoordinationCertificate | MessageKind::CertificateRevocation) {
+            pur = vec![ADDON];
+        }
         Draft {
             claims: Claims {
                 iss: from.id.clone(),
@@ -224,7 +240,9 @@ impl Life {
     }
 
     pub(crate) fn sign_draft(&self, from: &str, draft: &Draft) -> Signed {
-        Signed { jti: draft.claims.jti, sd_jwt: draft.sign(&self.party(from).signing).unwrap() }
+        let own = purposes(from)[0];
+        let purpose = if draft.claims.pur.contains(&own) { own } else { draft.claims.pur[0] };
+        Signed { jti: draft.claims.jti, sd_jwt: draft.sign(&self.party(from).signing).unwrap(), purpose }
     }
 
     pub(crate) fn target(&self, from: &str) -> String {
@@ -233,8 +251,7 @@ impl Life {
 
     /// Sends what was signed; learns under which id the recipient knows the case.
     pub(crate) async fn post(&mut self, from: &'static str, signed: &Signed) -> Result<Accepted, Setback> {
-        let purpose = purposes(from)[0];
-        let accepted = self.party(from).post_message(&self.target(from), purpose, &signed.sd_jwt).await?;
+        let accepted = self.party(from).post_message(&self.target(from), signed.purpose, &signed.sd_jwt).await?;
         self.cases.insert(from, accepted.subject["case"].as_str().unwrap().to_owned());
         Ok(accepted)
     }
@@ -277,8 +294,13 @@ impl Life {
 
     /// `tsunagi message ...` as a party; gives what it printed, or its exit code with what it complained of.
     pub(crate) fn command(&self, party: &str, words: &[&str]) -> Result<Value, (i32, String)> {
+        self.tsunagi(party, &[&["message"], words].concat())
+    }
+
+    /// `tsunagi ...` as a party.
+    pub(crate) fn tsunagi(&self, party: &str, words: &[&str]) -> Result<Value, (i32, String)> {
         let mut command = Command::new(BINARY);
-        command.args(["--lang", "en", "--json", "message"]).args(words).stdin(Stdio::null());
+        command.args(["--lang", "en", "--json"]).args(words).stdin(Stdio::null());
         let output = command.env("TSUNAGI_IDENTITY", self.sandbox.identity(&party.parse().unwrap())).output().unwrap();
         if output.status.success() {
             let lines = String::from_utf8(output.stdout).unwrap();
@@ -334,7 +356,7 @@ fn consent(story: &Story) -> tsunagi::message::objects::ConsentGiven {
     let classes: Vec<FieldClass> = all.collect();
     let item = |party: &&str| Item {
         rcp: vec![Recipient::Party(party.parse().unwrap())],
-        pur: vec![PLACEMENT, PLANNING, PROVISION, BACKUP],
+        pur: vec![PLACEMENT, PLANNING, PROVISION, BACKUP, ADDON],
         cls: classes.clone(),
         tick: classes.clone(),
     };
@@ -351,7 +373,7 @@ fn settle(sandbox: &Sandbox, delegated: bool) -> AgreementRef {
         .flat_map(|from| EVERYBODY.iter().filter(move |to| *to != from).map(move |to| (from, to)))
         .flat_map(|(from, to)| MessageKind::ALL.chunks(20).map(move |kinds| (from, to, kinds)))
         .map(|(from, to, kinds)| {
-            json!({"from": from, "to": to, "kinds": kinds, "purposes": [PLACEMENT, PLANNING, PROVISION, BACKUP],
+            json!({"from": from, "to": to, "kinds": kinds, "purposes": [PLACEMENT, PLANNING, PROVISION, BACKUP, ADDON],
                    "classes": classes, "bases": ["consent_27"]})
         })
         .collect();

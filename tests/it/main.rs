@@ -8,6 +8,7 @@ mod certificate_command;
 #[allow(dead_code, reason = "the fixture offers more than each test uses")]
 mod certificate_fixture;
 mod certificates;
+mod certificates_issued;
 mod cli_demo;
 mod consent_command;
 mod consent_form;

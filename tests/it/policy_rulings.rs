@@ -68,6 +68,7 @@ fn witnesses() -> Vec<(&'static str, Key)> {
         ("N-43", Key { class: C::CriminalStatus, ..day }),
         ("N-50", Key { class: C::AddonProof, purpose: U::AddonCertification, ..HANDOFF }),
         ("N-51", Key { class: C::AddonProof, purpose: U::AddonCertification, ..REFERRAL }),
+        ("N-52", Key { class: C::AddonProof, purpose: U::AddonCertification, relation: R::Closed, ..REFERRAL }),
         ("N-60", Key { reader: P::ProbationOffice, relation: R::Origin, ..REFERRAL }),
         ("N-70", Key { relation: R::Origin, ..centre }),
         ("N-71", Key { class: C::CriminalDetail, ..centre }),

@@ -131,6 +131,8 @@ const WITHOUT_CONSENT: &[MessageKind] = &[
 const PUBLIC: &[PartyKind] = &[P::SettlementCenter, P::ProbationOffice, P::Municipality, P::CoreCenter, P::Prefecture];
 const PRIVATE: &[PartyKind] =
     &[P::ConsultationOffice, P::GroupHome, P::SupportFacility, P::LodgingTraining, P::DayService, P::RehabFacility];
+/// Public bodies that certify, or need a certificate.
+const CERTIFIERS: &[PartyKind] = &[P::SettlementCenter, P::ProbationOffice, P::Municipality, P::CoreCenter];
 /// Whose name alone tells of criminal history.
 const TELLING: &[PartyKind] = &[P::SettlementCenter, P::ProbationOffice, P::BarAssociation];
 const TO_PROTECT_LIFE: &[FieldClass] = &[
@@ -162,6 +164,14 @@ fn needed() -> Region {
         classes: IMPERSONAL.to_vec(),
         ..Situations::all()
     }];
+    // Claims are looked into for years behind the end of a case.
+    cells.push(Situations {
+        readers: [CERTIFIERS, SERVICES].concat(),
+        purposes: vec![Purpose::AddonCertification],
+        relations: vec![R::Closed],
+        classes: vec![C::AddonProof],
+        ..Situations::all()
+    });
     for (class, row) in TABLE {
         let row: Vec<&str> = row.split(' ').collect();
         assert_eq!(row.len(), COLUMNS.len(), "{class}");

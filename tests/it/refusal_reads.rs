@@ -40,6 +40,10 @@ fn of_what_is_not_yours() -> Vec<Case> {
         stranger("GET /v1/cases/{id}/messages", |world| format!("/v1/cases/{}/messages", world.referral.at_municipality)),
         stranger(MESSAGE, |world| format!("/v1/cases/{}/messages/{}", world.referral.at_municipality, world.referral.message.jti)),
         stranger("GET /v1/cases/{id}/receipts", |world| format!("/v1/cases/{}/receipts", world.referral.at_centre)),
+        Case::new("GET /v1/cases/{id}/certificates", C::NotFound, "a stranger", |world| {
+            let target = format!("/v1/cases/{}/certificates", world.referral.at_municipality);
+            Ask::get(world.party(HOME), &target, Purpose::AddonCertification).ready()
+        }),
         stranger("GET /v1/cases/{id}/disclosures", |world| format!("/v1/cases/{}/disclosures", world.referral.at_municipality)),
         stranger("GET /v1/consents/{jti}", |world| format!("/v1/consents/{}", world.referral.consent.jti)),
         nobody(CASE, "/v1/cases/3c9d0a3e-7f3a-4f55-9d2e-0f6b1d8c4e21"),
@@ -83,6 +87,13 @@ fn of_what_is_asked() -> Vec<Case> {
         audit("GET /v1/ledger/tile/{path}", "/v1/ledger/tile/entries/000.p/1"),
         Case::new(CASE, C::PurposeNotAllowed, "the message was not sent for it", |world| {
             Ask::get(world.municipality(), &format!("/v1/cases/{}", world.referral.at_municipality), Purpose::BackupConsultation).ready()
+        }),
+        Case::new("GET /v1/cases/{id}/certificates", C::PurposeNotAllowed, "for another purpose", |world| {
+            Ask::get(world.municipality(), &format!("/v1/cases/{}/certificates", world.referral.at_municipality), PLACEMENT).ready()
+        }),
+        Case::new("GET /v1/cases/{id}/certificates", C::BadRequest, "a cursor that is none", |world| {
+            let target = format!("/v1/cases/{}/certificates?cursor=x", world.referral.at_municipality);
+            Ask::get(world.municipality(), &target, Purpose::AddonCertification).ready()
         }),
         Case::new("GET /v1/statistics", C::OperationNotAllowed, "of another municipality", |world| {
             Ask::get(world.municipality(), "/v1/statistics?year=2025&municipality=131024", PLACEMENT).ready()

@@ -69,6 +69,7 @@ impl Sound {
         let administers = route.operation.starts_with("agreement.") || route.operation == "key.register";
         let (by, purpose) = match route.operation {
             "party.register" => (OPERATOR, Purpose::Administration),
+            "certificate.list" => (MUNICIPALITY, Purpose::AddonCertification),
             _ if audits => (AUDITOR, Purpose::AuditReview),
             // In turn, because each party has a budget of refusals.
             _ => {

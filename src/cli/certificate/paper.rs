@@ -179,7 +179,7 @@ fn normal(code: &str) -> String {
     plain.collect()
 }
 
-fn as_json(proven: &ProvenCertificate, on: Option<Day>) -> Value {
+pub(super) fn as_json(proven: &ProvenCertificate, on: Option<Day>) -> Value {
     let (certificate, made) = (proven.certificate(), proven.countersignature());
     let mut line = json!({
         "holds": proven.holds(), "no": certificate.no, "code": proven.code(), "jti": certificate.issued.jti, "issuer": certificate.issued.iss,

@@ -79,7 +79,9 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let purpose = args.purposes.first().copied().unwrap_or(Purpose::PlacementCoordination);
     let body = rows(&args.body)?;
-    let (agreement, flow) = agreement(&client, &args).await?;
+    let passage =
+        Passage { kind: args.kind, to: &args.to, purposes: &args.purposes, basis: args.basis, agreement: args.agreement.as_ref() };
+    let (agreement, flow) = passage.agreement(&client).await?;
     let basis = args.basis.or_else(|| flow.bases.first().copied());
     let consent = match &args.consent {
         Some(consent) => Some(reliance(&client, consent, purpose).await?),
@@ -140,37 +142,50 @@ fn rows(file: &Path) -> Result<Vec<(FieldKey, Value)>, CliError> {
 }
 
 /// A consent as a message names it. Read from the gateway: who may name it may see it.
-async fn reliance(client: &Client, consent: &Jti, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
+pub(in crate::cli) async fn reliance(client: &Client, consent: &Jti, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
     let shown = patient(async || client.read_consent(consent, purpose).await).await?;
     let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
     let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
     Ok((sub, ConsentRef { jti: *consent, sha256: sha256(shown.signed.as_bytes()) }))
 }
 
-/// An agreement in force with a flow that lets the message pass.
-async fn agreement(client: &Client, args: &SendArgs) -> Result<(AgreementRef, Flow), CliError> {
-    let from = client.party();
-    let holds = |side: &Side, party| side.holds(party);
-    for head in patient(async || client.agreements().await).await? {
-        if head.state != AgreementStanding::InForce || args.agreement.as_ref().is_some_and(|id| *id != head.id) {
-            continue;
+/// What an agreement must let pass.
+pub(in crate::cli) struct Passage<'a> {
+    pub(in crate::cli) kind: MessageKind,
+    pub(in crate::cli) to: &'a PartyId,
+    pub(in crate::cli) purposes: &'a [Purpose],
+    /// This basis; any where none is named.
+    pub(in crate::cli) basis: Option<LegalBasis>,
+    /// This agreement; any where none is named.
+    pub(in crate::cli) agreement: Option<&'a AgreementId>,
+}
+
+impl Passage<'_> {
+    /// An agreement in force with a flow that lets the message pass.
+    pub(in crate::cli) async fn agreement(&self, client: &Client) -> Result<(AgreementRef, Flow), CliError> {
+        let (from, Self { kind, to, .. }) = (client.party(), self);
+        let holds = |side: &Side, party| side.holds(party);
+        for head in patient(async || client.agreements().await).await? {
+            if head.state != AgreementStanding::InForce || self.agreement.is_some_and(|id| *id != head.id) {
+                continue;
+            }
+            let document = patient(async || client.agreement(&head.reference()).await).await?;
+            let passes = |flow: &&Flow| {
+                holds(&flow.from, from)
+                    && holds(&flow.to, to)
+                    && flow.kinds.contains(kind)
+                    && self.purposes.iter().all(|purpose| flow.purposes.contains(purpose))
+                    && self.basis.is_none_or(|basis| flow.bases.contains(&basis))
+            };
+            if let Some(flow) = document.flows.iter().find(passes) {
+                return Ok((head.reference(), flow.clone()));
+            }
         }
-        let document = patient(async || client.agreement(&head.reference()).await).await?;
-        let passes = |flow: &&Flow| {
-            holds(&flow.from, from)
-                && holds(&flow.to, &args.to)
-                && flow.kinds.contains(&args.kind)
-                && args.purposes.iter().all(|purpose| flow.purposes.contains(purpose))
-                && args.basis.is_none_or(|basis| flow.bases.contains(&basis))
-        };
-        if let Some(flow) = document.flows.iter().find(passes) {
-            return Ok((head.reference(), flow.clone()));
-        }
+        Err(CliError::usage(
+            format!("no agreement in force lets {kind} pass from {from} to {to} for these purposes"),
+            format!("{from} から {to} への {kind} を、この利用目的で認める発効中の協定がありません"),
+        ))
     }
-    Err(CliError::usage(
-        format!("no agreement in force lets {} pass from {from} to {} for these purposes", args.kind, args.to),
-        format!("{from} から {} への {} を、この利用目的で認める発効中の協定がありません", args.to, args.kind),
-    ))
 }
 
 fn source(text: &str) -> Result<MessageRef, String> {

@@ -6,6 +6,7 @@
 //! Not here: daily claims, the limits of a billing month, and whether the facts are true.
 
 mod assess;
+mod certify;
 mod codes;
 mod facts;
 mod reason;
@@ -16,6 +17,7 @@ mod window;
 
 pub use self::{
     assess::{Assessment, Blocked, Claim, Count, Rate, Verdict, assess},
+    certify::{Certified, Misfit, Passed},
     codes::{AddOn, Capability, Coordinator, Eligibility, Evidence, Ground, Part, RevocationReason, Rival, Service, Statement, UnitOf},
     facts::{Coordination, Event, Facts, OtherClaim},
     reason::{Need, Reason},

@@ -9,7 +9,7 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-fn days(from: &str, until: &str) -> Days {
+pub(super) fn days(from: &str, until: &str) -> Days {
     Days { from: day(from), until: day(until) }
 }
 
@@ -65,7 +65,7 @@ fn with(rules: Vec<Rule>) -> RuleSet {
     RuleSet::of(rules).unwrap()
 }
 
-fn rules() -> RuleSet {
+pub(super) fn rules() -> RuleSet {
     with(vec![rule(), social(), discharge()])
 }
 
