@@ -16,7 +16,7 @@ use super::{
     record::With,
     register::Identity,
     rights::StandingConsent,
-    terms::term,
+    terms::{late_wish, term},
 };
 use crate::{
     decision::Permitted,
@@ -139,7 +139,10 @@ impl Gateway {
     fn warnings(&self, message: &Verified<Message>) -> Result<Vec<Violation>, Failure> {
         let claims = message.claims();
         let schema = self.schemas.for_message(claims.kind, &claims.sch.id, &claims.sch.ver, &claims.sch.sha256)?;
-        Ok(schema.check_rules(&message.disclose()?.body(), claims.iat).warnings)
+        let disclosed = message.disclose()?;
+        let mut warnings = schema.check_rules(&disclosed.body(), claims.iat).warnings;
+        warnings.extend(late_wish(claims.kind, &disclosed, claims.iat));
+        Ok(warnings)
     }
 
     /// Everything after the look-up of known ids.

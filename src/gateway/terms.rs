@@ -1,17 +1,11 @@
 //! What the gateway keeps beside a message, so that it need not open it again: the consent that it names, the day by which its reply is wished, the message
 //! that it corrects or passes on.
 //!
-//! The end of a detention is not among them: it says that somebody is detained. What its sender wishes to know by then it asks for by then, in the neutral
-//! row that every recipient may see.
+//! The end of a detention is not among them: it says that somebody is detained. What its sender has to know by then it asks for by then, in the neutral
+//! row that every recipient may see; who does not is told so.
 
 use crate::{
-    domain::{
-        codes::MessageKind,
-        day::Day,
-        field::FieldClass,
-        life::needs_reply,
-        refusal::{Refusal, RefusalCode, Violation},
-    },
+    domain::{codes::MessageKind, day::Day, field::FieldClass, life::needs_reply, refusal::Violation, time::Timestamp},
     message::disclosed::Disclosed,
     store::Term,
 };
@@ -26,15 +20,13 @@ pub(super) fn term(disclosed: &Disclosed) -> Term {
     }
 }
 
-/// That the reply to a message about a detained person is asked for while the detention lasts.
-pub(super) fn check_deadlines(kind: MessageKind, disclosed: &Disclosed) -> Result<(), Refusal> {
-    let Some(until) = day(disclosed, DETAINED_UNTIL).filter(|_| needs_reply(kind)) else { return Ok(()) };
+/// What the sender of a message about a detained person is told, if it does not wish the reply while the detention lasts.
+pub(super) fn late_wish(kind: MessageKind, disclosed: &Disclosed, sent: Timestamp) -> Option<Violation> {
+    let until = day(disclosed, DETAINED_UNTIL).filter(|until| needs_reply(kind) && Day::in_japan(sent) <= *until)?;
     if day(disclosed, REPLY_BY).is_some_and(|by| by <= until) {
-        return Ok(());
+        return None;
     }
-    let key = REPLY_BY.parse().map_err(|_| RefusalCode::SchemaInvalid)?;
-    let violations = vec![Violation::of_row(&key, FieldClass::Routing, TOO_LATE)];
-    Err(Refusal { code: RefusalCode::SchemaInvalid, violations, rules: Vec::new() })
+    Some(Violation::of_row(&REPLY_BY.parse().ok()?, FieldClass::Routing, TOO_LATE))
 }
 
 /// The message that a correction names.

@@ -63,8 +63,13 @@ impl Material {
 
     /// The example is of one day. What may not lie before the day of sending is moved to two weeks after it.
     fn bring_forward(&mut self, now: Timestamp) -> Result<(), CliError> {
-        let coming: Vec<FieldKey> =
-            self.form()?.rows().iter().filter(|row| row.rules.contains(&Rule::NotBeforeSending)).map(|row| row.key.clone()).collect();
+        let coming: Vec<FieldKey> = self
+            .form()?
+            .rows()
+            .iter()
+            .filter(|row| row.rules.contains(&Rule::NotBeforeSending) || row.rules.contains(&Rule::EntrySupportOnly))
+            .map(|row| row.key.clone())
+            .collect();
         let day = Day::in_japan(now.plus_secs(14 * 86_400)).to_string();
         for (_, value) in self.rows.iter_mut().filter(|(key, _)| coming.contains(key)) {
             *value = Value::String(day.clone());
