@@ -258,8 +258,15 @@ mod tests {
         let given = ConsentGiven::from_claims(&claims()).unwrap();
         let signed = given.sign(key).unwrap();
         let (consent, state) = (JTI.parse().unwrap(), "in_force".to_owned());
-        let mut shown =
-            ConsentShown { consent, state, narrowed: Vec::new(), superseded_by: None, claims: given.to_claims().unwrap(), signed };
+        let mut shown = ConsentShown {
+            consent,
+            state,
+            narrowed: Vec::new(),
+            superseded_by: None,
+            holders: None,
+            claims: given.to_claims().unwrap(),
+            signed,
+        };
         change(&mut shown);
         let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
         shown.check(&JTI.parse().unwrap(), signed, collector)

@@ -156,4 +156,5 @@ def test_an_explanation_says_what_a_submission_would(stage: Stage) -> None:
     with pytest.raises(Refused) as refused:
         case.post(late, CENTRE)
     assert refused.value.code in explained.refusals
+    case.send("referral_decision", CITY, CENTRE, decision="declined", decline_reason="no_resource")
     assert digest(late.token) not in str(refused.value)

@@ -102,7 +102,7 @@ mod tests {
         .unwrap();
         let (en, ja) = (marks(&tasks, Lang::En), marks(&tasks, Lang::Ja));
         assert_eq!((en.len(), ja.len()), (9, 9), "a question that is not late is no mark of who asked it");
-        assert!(en.iter().all(String::is_ascii) && !ja.iter().any(String::is_ascii), "{en:?} {ja:?}");
+        assert!(en.iter().all(|mark| mark.is_ascii()) && !ja.iter().any(|mark| mark.is_ascii()), "{en:?} {ja:?}");
         assert!(en[0].contains("OVERDUE") && ja[0].contains("期限切れ") && ja[4].contains("未受領"));
         assert!(marks(&CaseTasks::default(), Lang::En).is_empty());
     }

@@ -46,7 +46,7 @@ pub(super) fn keys(config: &Config, findings: &mut Findings) {
         match fault {
             None => findings.fine("keys", [format!("{key}: {file}"), format!("{key}: {file}")]),
             Some(error) => {
-                findings.wrong("keys", [format!("{key}: {error}"), format!("{key}: {}", error.in_japanese())], remedy(&error).into())
+                findings.wrong("keys", [format!("{key}: {error}"), format!("{key}: {}", error.in_japanese())], remedy(&error).into());
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::{
         party::{PartyId, PartyKind},
         time::Timestamp,
     },
-    message::schema::SchemaSet,
+    message::schema::{MessageSchema, SchemaSet},
     policy::{Deed, PolicySet},
 };
 
@@ -32,7 +32,7 @@ pub(super) fn agreement(units: &[(PartyId, &Unit)], from: Timestamp, schemas: &S
         .flat_map(|from| kinds.iter().map(move |to| (*from, *to)))
         .filter_map(|(from, to)| {
             let passes = |kind: &MessageKind| policies.may(from, Deed::Submit { kind: *kind, recipient: to }).allow;
-            let passing: Vec<MessageKind> = schemas.messages().map(|form| form.kind()).filter(passes).collect();
+            let passing: Vec<MessageKind> = schemas.messages().map(MessageSchema::kind).filter(passes).collect();
             let classes = classes(schemas, &passing);
             let purposes = purposes(units, from, to);
             (!passing.is_empty()).then(|| {

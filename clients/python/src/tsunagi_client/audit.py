@@ -25,6 +25,8 @@ class Event:
     content: Object = field(repr=False)
     # None where there is nothing to open, or where it was erased.
     opened: Object | None = field(repr=False)
+    # The gateway could not open what it had stored: somebody changed it. It must not hide the other events of its page.
+    unreadable: bool = False
 
     @property
     def type(self) -> str:
@@ -110,6 +112,8 @@ class Audit:
 def read_event(document: Object) -> Event:
     """An event whose opening is the one that its entry commits to."""
     content, opened = member(document, "entry", dict, "event"), document.get("opened")
+    if opened == {"unreadable": True}:
+        return Event(number(document, "index", "event"), content, None, unreadable=True)
     if opened is not None:
         if not isinstance(opened, dict):
             raise Doubt("event: opening")
