@@ -90,7 +90,7 @@ impl Gateway {
         epoch: u64,
     ) -> Result<(With, Prepared), Failure> {
         let now = self.clock.now();
-        let Seat { case, state, message: row, wrapped, relation, delegation } = self.seat(caller, epoch, id, jti).await?;
+        let Seat { case, state, message: row, wrapped, relation, own, delegation } = self.seat(caller, epoch, id, jti).await?;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
@@ -128,7 +128,6 @@ impl Gateway {
             .map_err(|_| Failure::Corrupt("schema"))?;
         call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
         let rows = classes(schema, &disclosed)?;
-        let own = row.iss == *caller.party();
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: message.claims().bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
         let reader_key = self.encryption_key(caller, epoch, now).await?;
@@ -140,7 +139,8 @@ impl Gateway {
             // What ended for a sender ended for what it wrote too: the gateway keeps no copy for it.
             _ if own && relation != Relation::Closed => decision::decide_own_read(&question, &viewing)?,
             Some(_) => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
-            None if own => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
+            // To its delegate: what that may see, and a body of its own kind.
+            None if own || row.aud != *caller.party() => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
             None => decision::decide_read(&question, &viewing)?,
         };
         let shown: HashSet<&FieldKey> = view.shown().iter().collect();
@@ -169,7 +169,7 @@ impl Gateway {
         let writes = if own { Vec::new() } else { vec![evidence] };
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
         let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
-        let keep = self.keep_for(&case, state, agreement.record.retention_months(now)).await?;
+        let keep = self.keep_for(&case, (state, caller.kind()), agreement.record.retention_months(now)).await?;
         let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
         Ok((with, prepared))
     }

@@ -149,6 +149,22 @@ async fn a_delegate_is_told_what_its_municipality_has_to_answer_and_answers_for_
         assert!(case.get("due").is_none() && case.get("asked").is_none(), "{party}: {case}");
     }
     assert!(life.case_command(CITY).contains("accepted"));
+
+    // What the delegate asked for the city is answered to either, and the city reads it.
+    let enquiry = life.goes(letter(MessageKind::Enquiry, CORE, HOME)).await;
+    for party in [CITY, CORE] {
+        assert_eq!(life.entry(party).await["asked"][0]["message"], json!(enquiry), "{party}");
+    }
+    let question = letter(MessageKind::EnquiryReply, HOME, CORE).with("reply", "question").with("question_topics", json!(["visit"]));
+    let to_core = life.goes(question).await;
+    life.goes(letter(MessageKind::EnquiryReply, HOME, CITY).with("reply", "possible")).await;
+    let read = life.read(CITY, HOME, &to_core, PLACEMENT).await.unwrap();
+    assert!(read.release.binding.tsn.on_behalf_of.is_none(), "in its own name");
+    life.read(CITY, CORE, &enquiry, PLACEMENT).await.unwrap();
+    let listed = life.party(CITY).json(&format!("/v1/cases/{}/messages", life.case(CITY)), PLACEMENT).await.unwrap();
+    let directions: Vec<(&Value, &Value)> =
+        listed["messages"].as_array().unwrap().iter().map(|message| (&message["kind"], &message["direction"])).collect();
+    assert!(directions.contains(&(&json!("enquiry"), &json!("out"))) && directions.contains(&(&json!("enquiry_reply"), &json!("in"))));
     life.server.stop().await;
 }
 
