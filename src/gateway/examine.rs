@@ -12,7 +12,7 @@ use super::{
     known::KnownAgreement,
     reliance::Reliance,
     submit::Sent,
-    terms::check_deadlines,
+    terms::late_wish,
 };
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
@@ -232,12 +232,13 @@ pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent:
     if !numbers.is_empty() {
         return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
     }
-    check_deadlines(schema.kind(), disclosed)?;
     let findings = schema.check_rules(&body, sent);
     if !findings.violations.is_empty() {
         return Err(invalid(findings.violations));
     }
-    Ok(Content { rows: classes(schema, disclosed)?, warnings: findings.warnings })
+    let mut warnings = findings.warnings;
+    warnings.extend(late_wish(schema.kind(), disclosed, sent));
+    Ok(Content { rows: classes(schema, disclosed)?, warnings })
 }
 
 /// The class of each row. A row without one cannot be decided about.

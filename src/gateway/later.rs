@@ -16,6 +16,7 @@ use super::{
     record::With,
     rights::StandingConsent,
     submit::{Destination, Sent, message_context},
+    terms::later_term,
 };
 use crate::{
     decision::Permitted,
@@ -87,7 +88,8 @@ impl Gateway {
                 writes.push(write);
             }
         }
-        writes.extend(self.stored(message, case, sealed)?);
+        let term = later_term(&message.disclose()?, affair, caller.party(), &claims.aud);
+        writes.extend(self.stored(message, case, sealed, term)?);
         let named = consent.map(|consent| consent.row.jti);
         if let Some(consent) = consent.filter(|consent| consent.row.case.is_none()) {
             writes.push(Write::ConsentBound(consent.row.jti, case));
