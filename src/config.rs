@@ -339,7 +339,7 @@ impl Default for Limits {
             per_party_concurrency: at_least_one(256),
             concurrency: at_least_one(4096),
             drain_seconds: at_least_one(30),
-            uncollected_days: at_least_one(crate::gateway::UNCOLLECTED_DAYS),
+            uncollected_days: at_least_one(14),
         }
     }
 }

@@ -31,8 +31,8 @@ impl Gateway {
         let object = self.read_object::<Acknowledgement>(caller, call, body).await?;
         let (object, claims) = (&object, &object.claims);
         self.register(caller, call, object.identity(), |epoch| async move {
-            let Seat { case, message, delegation, .. } = self.seat(caller, epoch, id, Some(&claims.msg.jti)).await?;
-            if message.iss != claims.msg.iss || (message.aud != *caller.party() && delegation.is_none()) {
+            let Seat { case, message, own, delegation, .. } = self.seat(caller, epoch, id, Some(&claims.msg.jti)).await?;
+            if message.iss != claims.msg.iss || (own && delegation.is_none()) {
                 return Err(RefusalCode::NotFound.into());
             }
             call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));

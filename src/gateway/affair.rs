@@ -14,14 +14,14 @@ use crate::{
         case::Relation,
         codes::MessageKind,
         ids::{CaseId, CaseKey, Jti},
-        life::{Act, Change, Outcome, Sent as Passed, Standing, reads_as},
+        life::{Act, Change, Outcome, Sent as Passed, Standing, needs_reply, reads_as, unanswered},
         party::PartyId,
         refusal::{Refusal, RefusalCode, Violation},
         time::Timestamp,
     },
     message::{disclosed::Disclosed, submission::Claims},
     policy::Deed,
-    store::{CaseRow, DataKeyId},
+    store::{CaseRow, DataKeyId, Passage},
 };
 
 /// Where a message belongs.
@@ -50,8 +50,8 @@ pub(super) struct Affair {
     /// As everybody in it does.
     pub parties: Vec<CaseRow>,
     pub standing: Standing,
-    /// The ids of what was sent in it, in the order of the standing.
-    pub ids: Vec<Jti>,
+    /// What was sent in it, in the order of the standing.
+    pub passages: Vec<Passage>,
     /// The earliest end of the delegations that it rests on.
     pub until: Option<Timestamp>,
     pub key: DataKeyId,
@@ -69,10 +69,17 @@ pub(super) struct Step {
 impl Affair {
     /// Whether one, or in whose place it is, sent this message to the other.
     fn was_told(&self, from: &PartyId, to: &PartyId, message: Option<Jti>) -> bool {
+        let seats = (self.standing.seat(from), self.standing.seat(to));
+        let passed = self.passages.iter().find(|passage| Some(passage.head.jti) == message);
+        passed.is_some_and(|passage| (passage.sender(), passage.recipient()) == seats)
+    }
+
+    /// How many questions of this sender wait for their reply.
+    fn open_questions(&self, from: &PartyId) -> usize {
         let life = &self.standing;
-        let passed = self.ids.iter().zip(&life.sent).find(|(jti, _)| Some(**jti) == message).map(|(_, sent)| sent);
-        let seats = (life.seat(from), life.seat(to));
-        passed.is_some_and(|sent| (life.seat(&sent.from), life.seat(&sent.to)) == seats || (&sent.from, &sent.to) == (from, to))
+        let acknowledged = |place: usize| self.passages.get(place).is_some_and(|passage| passage.acknowledged);
+        let waiting = unanswered(life.state, &life.parties, &life.sent, acknowledged).into_iter();
+        waiting.filter(|place| life.sent.get(*place).is_some_and(|sent| sent.from == *life.seat(from))).count()
     }
 }
 
@@ -80,13 +87,6 @@ impl Step {
     /// What opens a case makes all of it.
     pub(super) fn opening(opened: &Standing, claims: &Claims) -> Self {
         Self { change: Change::default(), reader: opened.relation(&claims.aud), sender: opened.relation(&claims.iss), vouched: None }
-    }
-}
-
-impl Affair {
-    /// As what a party would be shown a message of this kind, as the case stands.
-    pub(super) fn reads_as(&self, party: &PartyId, kind: MessageKind) -> Relation {
-        reads_as(self.standing.state, party.kind(), self.standing.relation(party), kind)
     }
 }
 
@@ -106,15 +106,17 @@ impl Gateway {
         let (row, delegation) = self.place_in(caller, epoch, id).await?;
         standing(&row)?;
         let parties = self.store.case_parties(&row.case).await?;
-        let sent = self.store.case_heads(&row.case).await?;
+        let passages = self.store.passages(&[row.case]).await?;
         let key = self.store.case_key(&row.case).await?.ok_or(Failure::Corrupt("case"))?;
-        let ids = sent.iter().map(|head| head.jti).collect();
         let mut life = Standing {
             state: row.state,
-            opened_by: sent.first().ok_or(Failure::Corrupt("case"))?.kind,
+            opened_by: passages.first().ok_or(Failure::Corrupt("case"))?.head.kind,
             parties: parties.iter().map(|row| (row.party.clone(), row.relation)).collect(),
             delegates: delegation.iter().map(|delegation| (caller.party().clone(), delegation.by.clone())).collect(),
-            sent: sent.into_iter().map(|head| Passed { kind: head.kind, from: head.iss, to: head.aud }).collect(),
+            sent: passages
+                .iter()
+                .map(|passage| Passed { kind: passage.head.kind, from: passage.sender().clone(), to: passage.recipient().clone() })
+                .collect(),
         };
         let mut until = delegation.as_ref().map(|delegation| delegation.until);
         let known_to = parties.iter().find(|row| row.party == *aud && row.relation == Relation::None);
@@ -126,7 +128,7 @@ impl Gateway {
         }
         call.note(|t| (t.case, t.shred) = (Some(row.case), Some(key)));
         call.note(|t| t.acting_for = delegation.map(|delegation| delegation.by));
-        Ok(Affair { row, parties, standing: life, ids, until, key })
+        Ok(Affair { row, parties, standing: life, passages, until, key })
     }
 
     /// What the message makes of its case.
@@ -149,6 +151,9 @@ impl Gateway {
             }
             Refusal { code: RefusalCode::StateConflict, violations, rules: Vec::new() }
         })?;
+        if needs_reply(claims.kind) && affair.open_questions(sent.caller.party()) >= MOST_QUESTIONS {
+            return Err(Refusal::claim(RefusalCode::LimitExceeded, "kind", "open_questions"));
+        }
         if claims.kind == MessageKind::Correction && !affair.was_told(sent.caller.party(), &claims.aud, corrected(disclosed)) {
             return Err(Refusal::claim(RefusalCode::StateConflict, "corrects", "not_sent_to_recipient"));
         }
@@ -165,3 +170,5 @@ impl Gateway {
 
 /// What stands in the place of the possible kinds where there are none.
 const NOTHING_POSSIBLE: &str = "nothing_possible";
+/// Questions of one party in one case that may wait at the same time: more than a case has parties, and few enough for every list.
+const MOST_QUESTIONS: usize = 64;

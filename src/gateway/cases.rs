@@ -1,5 +1,7 @@
 //! Lists without content: cases, and the messages of a case.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -14,12 +16,12 @@ use super::{
 use crate::{
     domain::{
         case::{CaseState, Relation},
-        ids::CaseId,
+        ids::{CaseId, Jti},
         life::told,
         party::{PartyId, PartyKind},
         refusal::{Refusal, RefusalCode},
     },
-    store::{CaseRow, MessageHead},
+    store::{CaseRow, MessageHead, Passage},
 };
 
 /// What a list of cases may ask for.
@@ -153,7 +155,10 @@ impl Gateway {
         let cursor = rows.last().map(|(row, _)| row.idx).or(after);
         let cases: Vec<_> = rows.first().map(|(row, _)| row.case).into_iter().collect();
         let outlook = self.outlook(&cases).await?;
-        let messages: Vec<Value> = rows.iter().map(|(row, _)| message(caller.party(), row, &outlook)).collect();
+        let passages = cases.iter().flat_map(|case| outlook.passages(case));
+        let passages: HashMap<Jti, &Passage> = passages.map(|passage| (passage.head.jti, passage)).collect();
+        let told = |row: &MessageHead| message(caller.party(), row, passages.get(&row.jti).copied(), &outlook);
+        let messages: Vec<Value> = rows.iter().map(|(row, _)| told(row)).collect();
         Ok(json!({"messages": messages, "cursor": cursor.map(|c| c.to_string())}))
     }
 
@@ -189,11 +194,10 @@ impl Gateway {
 }
 
 /// A message in a list. What became of it is told to its sender.
-fn message(caller: &PartyId, row: &MessageHead, outlook: &Outlook) -> Value {
-    let out = row.iss == *caller;
+fn message(caller: &PartyId, row: &MessageHead, passage: Option<&Passage>, outlook: &Outlook) -> Value {
+    let out = row.iss == *caller || passage.is_some_and(|passage| passage.sender() == caller);
     let direction = if out { "out" } else { "in" };
     let mut told = json!({"message": row.jti, "kind": row.kind, "received": row.received, "direction": direction});
-    let passage = outlook.passages(&row.case).iter().find(|passage| passage.head.jti == row.jti);
     if let (Some(passage), Some(members)) = (passage, told.as_object_mut()) {
         let mut tell = |member: &str, value: Option<Value>| members.extend(value.map(|value| (member.to_owned(), value)));
         tell("reply_by", passage.term.reply_by.map(|by| json!(by)));

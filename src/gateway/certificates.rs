@@ -96,7 +96,7 @@ impl Gateway {
                 let rel = self.ids.jti()?;
                 call.note(|t| showing.note(t, &disclosed));
                 call.note(|t| (t.sd_hash, t.rel, t.further) = (Some(Digest::of(&bytes)), Some(rel), further));
-                let (writes, ground) = (self.released(caller, &showing)?, showing.ground(epoch, reader_key.naf));
+                let (writes, ground) = (self.released(&showing)?, showing.ground(epoch, reader_key.naf));
                 let with = With { writes, ground: Some(ground), key: Some(showing.key), ..With::default() };
                 Ok((self.permit(caller, &call.trail(), with).await?, (bytes, reader_key, cursor)))
             }

@@ -53,13 +53,16 @@ impl Gateway {
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
             let sealed = vault::seal(&key, key_id, &consent_context(&object.jti), object.compact.as_bytes())?;
-            let (mut writes, mut told) = (vec![Write::DataKey(key_id, wrapped)], Vec::new());
+            let (mut writes, mut told, mut stands_in) = (vec![Write::DataKey(key_id, wrapped)], Vec::new(), None);
             if let Some(jti) = claims.sup {
                 let before = self.may_supersede(caller, claims, &jti, subject).await?;
                 let case = self.unless_erased(self.case_of(&before).await?).await?;
                 let (had, scope) = (|party: &PartyId| before.covered(party), claims.scope());
                 let loses = |party: &PartyId| !had(party).is_subset(&scope.covered(&ConsentHistory::default(), party));
-                told = self.told_of_change(&jti, case, loses).await?;
+                (told, stands_in) = (self.told_of_change(&jti, case, loses).await?, self.revision_of(case).await?);
+                if before.row.case.is_none() && case.is_none() {
+                    told.push(Write::ConsentUnbound(jti));
+                }
             } else if !self.store.person_keys(&subject).await?.is_empty() {
                 // Two consents of one person side by side would leave open which of them says what the person wants.
                 return Err(Refusal::claim(RefusalCode::StateConflict, "sub", "in_use").into());
@@ -73,7 +76,7 @@ impl Gateway {
             writes.extend(told);
             // Only now: a refusal before could not be sealed under a key that is not stored.
             call.note(|t| t.shred = Some(key_id));
-            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
+            let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: stands_in, consent: None };
             let with = With { writes, object: None, ground: Some(ground), narrows: claims.sup.is_some(), key: Some(key) };
             Ok((with, json!({"consent": object.jti})))
         })
@@ -111,8 +114,13 @@ impl Gateway {
             let mut writes = vec![Write::ConsentEnd { consent: *jti, whole, sealed }];
             let taken = |party: &PartyId| claims.narrow.as_ref().is_none_or(|taken| taken.iter().any(|x| x.concerns(party)));
             writes.extend(self.told_of_change(jti, case, taken).await?);
+            // Whoever comes into the case, or makes one of the consent, meanwhile is told too: then it is decided again.
+            let stands_in = self.revision_of(case).await?;
+            if consent.row.case.is_none() && case.is_none() {
+                writes.push(Write::ConsentUnbound(*jti));
+            }
             let ends = delegation.map_or(caller.not_after, |delegation| caller.not_after.min(delegation.until));
-            let ground = Ground { rights_epoch: epoch, valid_until: ends.min(object.key_ends), case: None, consent: None };
+            let ground = Ground { rights_epoch: epoch, valid_until: ends.min(object.key_ends), case: stands_in, consent: None };
             Ok((With { writes, ground: Some(ground), narrows: true, ..With::default() }, json!({"consent": jti})))
         })
         .await
@@ -233,6 +241,12 @@ impl Gateway {
         self.shows_consent_detail(caller, call, &message, &in_place, (relation, purpose), epoch).await
     }
 
+    /// A case as it stands now, for a decision that rests on who is in it.
+    async fn revision_of(&self, case: Option<CaseKey>) -> Result<Option<(CaseKey, u64)>, Failure> {
+        let Some(case) = case else { return Ok(None) };
+        Ok(self.store.case_parties(&case).await?.first().map(|row| (case, row.revision)))
+    }
+
     /// The consent, if the caller may end it, by itself or for the one in whose place it is; otherwise it is not there.
     async fn consent_to_end(&self, caller: &Caller, jti: &Jti, epoch: u64) -> Result<(StandingConsent, Option<Delegated>), Failure> {
         let refused = match self.visible_consent(caller, jti).await {
@@ -243,10 +257,12 @@ impl Gateway {
         let Some(case) = self.unless_erased(self.case_of(&consent).await?).await? else { return Err(refused.into()) };
         let rows = self.store.case_parties(&case).await?;
         let Some(row) = rows.into_iter().find(|row| row.party == *caller.party()) else { return Err(refused.into()) };
-        match self.delegated_case(caller.party(), epoch, row).await? {
-            Some((row, delegation)) if row.relation.may_end_consent() => Ok((consent, Some(delegation))),
-            _ => Err(refused.into()),
+        for (row, delegation) in self.delegated_cases(caller.party(), epoch, row).await? {
+            if row.relation.may_end_consent() {
+                return Ok((consent, Some(delegation)));
+            }
         }
+        Err(refused.into())
     }
 
     /// The consent, if the caller may act on it; otherwise it is not there.

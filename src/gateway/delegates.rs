@@ -14,7 +14,7 @@ use crate::{
         refusal::RefusalCode,
         time::Timestamp,
     },
-    store::{Addressed, CaseRow, MessageHead, MessageRow, Write},
+    store::{Addressed, CaseRow, MessageHead, MessageRow, Term, Write},
 };
 
 /// A message that the caller may look at, and in whose place it does.
@@ -26,6 +26,8 @@ pub(super) struct Seat {
     pub wrapped: Option<Vec<u8>>,
     /// As what the addressee is shown it.
     pub relation: Relation,
+    /// Whether the caller sent it, or another did in its place.
+    pub own: bool,
     pub delegation: Option<Delegated>,
 }
 
@@ -46,17 +48,24 @@ impl Gateway {
             && wrapped.is_some()
         {
             let relation = reads_as(state, caller.kind(), relation, message.kind);
-            return Ok(Seat { case: message.case, state, relation, message, wrapped, delegation: None });
+            return Ok(Seat { case: message.case, state, relation, message, own: false, wrapped, delegation: None });
         }
         let case = self.store.case(caller.party(), id).await?.ok_or(RefusalCode::NotFound)?;
         standing(&case)?;
         if let Some(jti) = jti
             && case.relation != Relation::None
             && let Some(message) = self.store.message(&case.case, jti).await?
-            && (message.aud == *caller.party() || message.iss == *caller.party())
         {
-            let relation = reads_as(case.state, caller.kind(), case.relation, message.kind);
-            return Ok(Seat { case: case.case, state: case.state, relation, message, wrapped: None, delegation: None });
+            let (sent, got) = (message.iss == *caller.party(), message.aud == *caller.party());
+            // What a delegate sent or got in its place is its own, whatever became of the delegation.
+            let term = if sent || got { Term::default() } else { self.store.term(&case.case, jti).await? };
+            let is_it = |party: Option<PartyId>| party.as_ref() == Some(caller.party());
+            let (sent_for, sent_to) = (is_it(term.sent_for), is_it(term.sent_to));
+            if sent || got || sent_for || sent_to {
+                let relation = reads_as(case.state, caller.kind(), case.relation, message.kind);
+                let (case, state, own) = (case.case, case.state, sent || sent_for);
+                return Ok(Seat { case, state, relation, message, own, wrapped: None, delegation: None });
+            }
         }
         for other in self.others(caller.party(), &case).await? {
             let row = match jti {
@@ -67,7 +76,7 @@ impl Gateway {
             if let Some(until) = self.delegated_until(caller.party(), epoch, &message).await? {
                 let relation = reads_as(other.state, other.party.kind(), other.relation, message.kind);
                 let delegation = Some(Delegated { by: other.party, until });
-                return Ok(Seat { case: case.case, state: case.state, relation, message, wrapped: None, delegation });
+                return Ok(Seat { case: case.case, state: case.state, relation, message, own: false, wrapped: None, delegation });
             }
         }
         // What it sent in another's place, or got as an answer to that.
@@ -78,27 +87,39 @@ impl Gateway {
             && let Some((case, delegation)) = self.delegated_case(caller.party(), epoch, case).await?
         {
             let relation = reads_as(case.state, delegation.by.kind(), case.relation, message.kind);
-            return Ok(Seat { case: case.case, state: case.state, relation, message, wrapped: None, delegation: Some(delegation) });
+            let (case, state, own) = (case.case, case.state, message.iss == *caller.party());
+            return Ok(Seat { case, state, relation, message, own, wrapped: None, delegation: Some(delegation) });
         }
         Err(RefusalCode::NotFound.into())
     }
 
-    /// A case that a party knows only as a delegate, as those stand to it for whom it acts.
+    /// A case that a party knows only as a delegate, as one stands to it for whom it acts: one that is still in it before one that has left it.
     pub(super) async fn delegated_case(
         &self,
         delegate: &PartyId,
         epoch: u64,
         case: CaseRow,
     ) -> Result<Option<(CaseRow, Delegated)>, Failure> {
+        Ok(self.delegated_cases(delegate, epoch, case).await?.into_iter().next())
+    }
+
+    /// The same for each of those for whom it acts.
+    pub(super) async fn delegated_cases(
+        &self,
+        delegate: &PartyId,
+        epoch: u64,
+        case: CaseRow,
+    ) -> Result<Vec<(CaseRow, Delegated)>, Failure> {
+        let mut found = Vec::new();
         for other in self.others(delegate, &case).await? {
             let Some(message) = self.store.first_message(&case.case, &other.party).await? else { continue };
             if let Some(until) = self.delegated_until(delegate, epoch, &message).await? {
                 let delegation = Delegated { by: other.party, until };
                 // As the one it acts for is told of it: what it sent itself since is not how the case began.
-                return Ok(Some((CaseRow { relation: other.relation, state: other.state, kind: other.kind, ..case }, delegation)));
+                found.push((CaseRow { relation: other.relation, state: other.state, kind: other.kind, ..case.clone() }, delegation));
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Messages of a case that are addressed to those for whom the caller acts, and what passed between it and others in their place.
@@ -135,6 +156,7 @@ impl Gateway {
         }
         let mut rows = self.store.case_parties(&case.case).await?;
         rows.retain(|row| row.party != *delegate && row.relation != Relation::None);
+        rows.sort_by_key(|row| row.relation == Relation::Closed);
         Ok(rows)
     }
 

@@ -197,6 +197,7 @@ impl Gateway {
             searched: BTreeSet::from([tag]),
             erased: Erased { messages: content.messages.len(), ..Erased::default() },
         };
+        extent.writes.extend(content.terms.into_iter().map(|jti| Write::EraseTerm(case.case, jti)));
         extent.writes.extend(content.messages.into_iter().map(|jti| Write::EraseMessage(case.case, jti)));
         if let Some(chain) = self.chain(content.consent, &case.case).await? {
             if chain.shared {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Gateway,
-    affair::{Affair, Place, Step},
+    affair::{Place, Step},
     agreements::may_see,
     call::{Call, Caller},
     failure::Failure,
@@ -12,7 +12,7 @@ use super::{
     known::KnownAgreement,
     reliance::Reliance,
     submit::Sent,
-    terms::check_deadlines,
+    terms::late_wish,
 };
 use crate::{
     decision::{self, Exchange, Permitted, Question, Rights, Row},
@@ -128,11 +128,12 @@ impl Gateway {
             (step, ..) => step,
         };
         let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
-        // A step that cannot be taken leaves the recipient where it stands; what else is wrong is told beside that.
-        let stands = |affair: &Affair| Some(affair.reads_as(&message.claims().aud, kind)).filter(|relation| *relation != Relation::None);
+        // Where the step cannot be taken, what else is wrong is told as for a recipient that is asked or serves: how it stands in truth is not the
+        // sender's to learn from that.
         let reader = match (&examined.step, place) {
             (Some(step), _) => Some(step.reader),
-            (None, Place::Within(affair)) => stands(affair),
+            (None, Place::Within(_)) if aud.is_provider() => Some(Relation::Accepted),
+            (None, Place::Within(_)) => Some(Relation::Assigned),
             (None, Place::Opens) => None,
         };
         if let (Some(recipient), Some(question)) =
@@ -231,12 +232,13 @@ pub(super) fn check_content(schema: &MessageSchema, disclosed: &Disclosed, sent:
     if !numbers.is_empty() {
         return Err(Refusal { code: RefusalCode::ProhibitedMyNumber, violations: numbers, rules: Vec::new() });
     }
-    check_deadlines(schema.kind(), disclosed)?;
     let findings = schema.check_rules(&body, sent);
     if !findings.violations.is_empty() {
         return Err(invalid(findings.violations));
     }
-    Ok(Content { rows: classes(schema, disclosed)?, warnings: findings.warnings })
+    let mut warnings = findings.warnings;
+    warnings.extend(late_wish(schema.kind(), disclosed, sent));
+    Ok(Content { rows: classes(schema, disclosed)?, warnings })
 }
 
 /// The class of each row. A row without one cannot be decided about.

@@ -44,7 +44,7 @@ impl Gateway {
         let Some(case) = case else { return Ok(Vec::new()) };
         let outlook = self.outlook(&[case]).await?;
         let passed = of_chain(&outlook, &case, consent).into_iter().filter(|passage| concerns(&passage.head.aud));
-        let dealt: BTreeSet<&PartyId> = passed.flat_map(|passage| [&passage.head.iss, &passage.head.aud]).collect();
+        let dealt: BTreeSet<&PartyId> = passed.flat_map(|passage| [passage.sender(), passage.recipient()]).collect();
         if dealt.is_empty() {
             return Ok(Vec::new());
         }
@@ -61,7 +61,7 @@ impl Gateway {
         for passage in of_chain(&outlook, &case, consent) {
             let Some((_, at)) = passage.pulled else { continue };
             let lost = outlook.lost(passage);
-            let held = found.entry(&passage.head.aud).or_insert((at, None));
+            let held = found.entry(passage.recipient()).or_insert((at, None));
             *held = (held.0.min(at), held.1.max(lost));
         }
         let told = |(party, (collected, lost)): (&PartyId, (Timestamp, Option<Loss>))| {

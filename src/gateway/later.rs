@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Gateway,
-    actor::Allowed,
+    actor::{Acting, Allowed},
     affair::{Affair, Step},
     answer::Accepted,
     call::{Call, Caller},
@@ -16,10 +16,11 @@ use super::{
     record::With,
     rights::StandingConsent,
     submit::{Destination, Sent, message_context},
+    terms::later_term,
 };
 use crate::{
     decision::Permitted,
-    domain::{agreement::Agreement, ids::CaseId, party::PartyId},
+    domain::{agreement::Agreement, ids::CaseId, party::PartyId, refusal::RefusalCode},
     ledger::Ground,
     message::{Verified, submission::Message},
     store::Write,
@@ -31,9 +32,30 @@ impl Gateway {
     pub async fn submit_message(&self, caller: &Caller, call: &Call, id: &CaseId, body: &[u8]) -> Result<Accepted, Failure> {
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         // Before anything is said about the message: a stranger to the case is told the same whatever it sends.
-        self.place_in(caller, caller.seen.rights_epoch, id).await?;
+        if let Err(failure) = self.place_in(caller, caller.seen.rights_epoch, id).await {
+            return match failure {
+                Failure::Refused(refusal) if refusal.code == RefusalCode::NotFound => {
+                    self.said_before(caller, call, &acting, body).await?.ok_or_else(|| refusal.into())
+                }
+                other => Err(other),
+            };
+        }
         let accepted = self.take_in(caller, call, &acting, body, Destination::Case(id)).await?;
         self.with_countersignature(accepted).await
+    }
+
+    /// The first answer to a message that was accepted before its sender's part in the case ended: a lost answer is given again, whatever happened since.
+    async fn said_before(&self, caller: &Caller, call: &Call, acting: &Acting, body: &[u8]) -> Result<Option<Accepted>, Failure> {
+        let received = match self.receive(caller, call, acting, body).await {
+            Ok(received) => received,
+            Err(Failure::Refused(_)) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        match self.first_answer(caller, received.identity).await {
+            Ok(Some(first)) => Ok(Some(self.with_countersignature(first).await?)),
+            Ok(None) | Err(Failure::Refused(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The rows of a message that comes into a case, under the case's data key.
@@ -50,6 +72,10 @@ impl Gateway {
         // What was accepted belongs to the case; a refusal that names the consent belonged to the consent.
         call.note(|t| t.shred = Some(affair.key));
         let claims = message.claims();
+        // Ids are each issuer's own, and one case keeps one message under each: the store would find the conflict only behind the head's lock.
+        if self.store.message(&case, &claims.jti).await?.is_some() {
+            return Err(RefusalCode::ReplayConflict.into());
+        }
         let key = self.data_key(affair.key).await?;
         let sealed = vault::seal(&key, affair.key, &message_context(&claims.iss, &claims.jti, &claims.aud, &case), sd_jwt)?;
         let narrows = step.change.narrows();
@@ -62,7 +88,8 @@ impl Gateway {
                 writes.push(write);
             }
         }
-        writes.extend(self.stored(message, case, sealed)?);
+        let term = later_term(&message.disclose()?, affair, caller.party(), &claims.aud);
+        writes.extend(self.stored(message, case, sealed, term)?);
         let named = consent.map(|consent| consent.row.jti);
         if let Some(consent) = consent.filter(|consent| consent.row.case.is_none()) {
             writes.push(Write::ConsentBound(consent.row.jti, case));

@@ -309,5 +309,5 @@ impl Gateway {
     }
 }
 
-/// Two weeks, unless the configuration says otherwise.
-pub const UNCOLLECTED_DAYS: u32 = 14;
+/// Two weeks, unless it is told otherwise.
+const UNCOLLECTED_DAYS: u32 = 14;

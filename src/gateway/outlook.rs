@@ -5,7 +5,7 @@
 //! got itself, or that the one did in whose place it is, and of nobody else's. Nothing is opened but consents of which something was taken.
 //! Not here: the contents of messages, and rights: what is told here is no release.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -174,15 +174,15 @@ impl Outlook {
                 // What cannot be read cannot be answered.
                 continue;
             }
-            if viewer.is(&passage.head.aud) {
+            if viewer.is(passage.recipient()) {
                 view.due.push(self.question(passage, None));
-            } else if viewer.is(&passage.head.iss) {
-                view.asked.push(self.question(passage, Some(&passage.head.aud)));
+            } else if viewer.is(passage.sender()) {
+                view.asked.push(self.question(passage, Some(passage.recipient())));
             }
         }
         view.reply_by = view.due.iter().filter_map(|question| question.reply_by).min();
         view.overdue = view.reply_by.map(|by| Day::in_japan(self.now) > by);
-        for passage in matter.passages.iter().filter(|passage| viewer.is(&passage.head.iss)) {
+        for passage in matter.passages.iter().filter(|passage| viewer.is(passage.sender())) {
             self.tell_sender(matter, passage, &mut view);
         }
         view.unreported.sort_by(|one, other| one.party.cmp(&other.party));
@@ -244,28 +244,34 @@ impl Outlook {
     fn tell_sender(&self, matter: &Matter, passage: &Passage, view: &mut View) {
         let head = &passage.head;
         if let Some(since) = self.quarantined(passage) {
-            view.quarantined.push(Quarantined { message: head.jti, kind: head.kind, to: head.aud.clone(), since });
+            view.quarantined.push(Quarantined { message: head.jti, kind: head.kind, to: passage.recipient().clone(), since });
         }
         if let Some(since) = self.uncollected(passage) {
-            view.uncollected.push(Uncollected { message: head.jti, kind: head.kind, to: head.aud.clone(), index: head.idx, since });
+            view.uncollected.push(Uncollected {
+                message: head.jti,
+                kind: head.kind,
+                to: passage.recipient().clone(),
+                index: head.idx,
+                since,
+            });
         }
         if let Some(loss) = self.lost(passage)
-            && matter.reported(&head.aud, loss.idx).is_none()
+            && matter.reported(passage.recipient(), loss.idx).is_none()
         {
-            view.unreported.push(Holder { party: head.aud.clone(), since: loss.at });
+            view.unreported.push(Holder { party: passage.recipient().clone(), since: loss.at });
         }
     }
 
     /// What was last taken from the viewer, and whether it has said what became of what it holds.
     fn taken(&self, matter: &Matter, viewer: Viewer<'_>) -> Option<Taken> {
         let (mut last, mut due, mut held): (Option<Loss>, bool, bool) = (None, false, false);
-        for passage in matter.passages.iter().filter(|passage| viewer.is(&passage.head.aud)) {
+        for passage in matter.passages.iter().filter(|passage| viewer.is(passage.recipient())) {
             let Some(named) = passage.term.consent else { continue };
             let behind = |loss: &Loss| loss.idx > passage.head.idx;
             last = last.max(self.fates.losses(&named, &passage.head.aud).into_iter().rfind(behind));
             if let Some(loss) = self.lost(passage) {
                 held = true;
-                due |= matter.reported(&passage.head.aud, loss.idx).is_none();
+                due |= matter.reported(passage.recipient(), loss.idx).is_none();
             }
         }
         let last = last?;
@@ -283,7 +289,7 @@ impl Matter {
         if !self.passages.iter().any(|passage| needs_reply(passage.head.kind)) {
             return Vec::new();
         }
-        let sent = |passage: &Passage| Sent { kind: passage.head.kind, from: passage.head.iss.clone(), to: passage.head.aud.clone() };
+        let sent = |passage: &Passage| Sent { kind: passage.head.kind, from: passage.sender().clone(), to: passage.recipient().clone() };
         let sent: Vec<Sent> = self.passages.iter().map(sent).collect();
         let acknowledged = |place: usize| self.passages.get(place).is_some_and(|passage| passage.acknowledged);
         let waiting = unanswered(state, &self.parties, &sent, acknowledged);
@@ -293,39 +299,37 @@ impl Matter {
     /// When a holder, or somebody in its place, reported behind an entry.
     fn reported(&self, holder: &PartyId, behind: u64) -> Option<Timestamp> {
         let reports = self.passages.iter().filter(|p| p.head.kind == MessageKind::ErasureReport && p.head.idx > behind);
-        let mut from_it = reports.filter(|p| p.head.iss == *holder || self.relation(&p.head.iss) == Relation::None);
+        let mut from_it = reports.filter(|p| p.sender() == holder);
         from_it.next().map(|p| p.head.received)
     }
 
     /// What the viewer sent and has to correct, because a correction that it sent or got makes it wrong (Act art. 65): what else it told of the same kind or
     /// from the same source, and what it passed on. Only what was collected is wrong anywhere, and only a party that stands in the case can be told.
     fn to_correct(&self, viewer: Viewer<'_>) -> Vec<ToCorrect> {
-        let mut found: Vec<ToCorrect> = Vec::new();
-        for correction in &self.passages {
-            let Some(original) = correction.term.corrects.and_then(|jti| self.passages.iter().find(|p| p.head.jti == jti)) else {
-                continue;
-            };
-            let own = viewer.is(&correction.head.iss);
-            if !own && !viewer.is(&correction.head.aud) {
-                continue;
-            }
-            for other in &self.passages {
+        let by_id: HashMap<Jti, &Passage> = self.passages.iter().map(|passage| (passage.head.jti, passage)).collect();
+        let corrections = self.passages.iter().filter_map(|p| Some((p, *by_id.get(&p.term.corrects?)?)));
+        let corrections: Vec<_> =
+            corrections.filter(|(correction, _)| viewer.is(correction.sender()) || viewer.is(correction.recipient())).collect();
+        if corrections.is_empty() {
+            return Vec::new();
+        }
+        let told: HashSet<Jti> = corrections.iter().filter(|(c, _)| viewer.is(c.sender())).map(|(_, original)| original.head.jti).collect();
+        let mut found = Vec::new();
+        let collected = |other: &&Passage| viewer.is(other.sender()) && other.pulled.is_some() && !told.contains(&other.head.jti);
+        for other in self.passages.iter().filter(collected).filter(|other| self.relation(other.recipient()) != Relation::Closed) {
+            let because = corrections.iter().find(|(correction, original)| {
                 let source = other.term.source;
                 let passed_on = source == Some(original.head.jti);
                 let alike = other.head.kind == original.head.kind || (source.is_some() && source == original.term.source);
-                let wrong = if own { other.head.aud != correction.head.aud && (alike || passed_on) } else { passed_on };
-                let told = |p: &Passage| p.term.corrects == Some(other.head.jti) && viewer.is(&p.head.iss);
-                if wrong
-                    && viewer.is(&other.head.iss)
-                    && other.head.idx < correction.head.idx
-                    && other.pulled.is_some()
-                    && self.relation(&other.head.aud) != Relation::Closed
-                    && !self.passages.iter().any(told)
-                    && !found.iter().any(|known| known.message == other.head.jti)
-                {
-                    found.push(ToCorrect { message: other.head.jti, to: other.head.aud.clone(), because: original.head.jti });
-                }
-            }
+                let own = viewer.is(correction.sender());
+                let wrong = if own { other.recipient() != correction.recipient() && (alike || passed_on) } else { passed_on };
+                wrong && other.head.idx < correction.head.idx
+            });
+            found.extend(because.map(|(_, original)| ToCorrect {
+                message: other.head.jti,
+                to: other.recipient().clone(),
+                because: original.head.jti,
+            }));
         }
         found
     }

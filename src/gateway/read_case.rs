@@ -65,6 +65,8 @@ pub(super) struct Showing {
     /// Its rows with their classes.
     pub rows: Vec<Row>,
     pub view: View,
+    /// Whether it is the caller's own, or that of the one in whose place it looks.
+    pub own: bool,
     agreement: Arc<KnownAgreement>,
     consent: Option<StandingConsent>,
     delegation: Option<Delegated>,
@@ -133,11 +135,11 @@ impl Gateway {
         call.note(|t| t.sd_hash = Some(presentation.sd_hash()));
         call.note(|t| t.rel = Some(kb));
         call.note(|t| showing.note(t, showing.view.shown()));
-        let (writes, ground) = (self.released(caller, &showing)?, showing.ground(epoch, reader_key.naf));
+        let (writes, ground) = (self.released(&showing)?, showing.ground(epoch, reader_key.naf));
         let Showing { case, state, key, agreement, consent, view, delegation, .. } = showing;
         let with = With { writes, ground: Some(ground), key: Some(key), ..With::default() };
         let consent = consent.filter(|_| view.consent_detail()).map(|c| ConsentRef { jti: c.row.jti, sha256: c.row.sha256 });
-        let keep = self.keep_for(&case, state, agreement.record.retention_months(now)).await?;
+        let keep = self.keep_for(&case, (state, caller.kind()), agreement.record.retention_months(now)).await?;
         let prepared = Prepared { presentation, kb, agreement, consent, reader_key, on_behalf_of: delegation.map(|d| d.by), keep };
         Ok((with, prepared))
     }
@@ -145,7 +147,7 @@ impl Gateway {
     /// Decides what the caller may see of a message now, and notes what was decided on.
     pub(super) async fn showing(&self, caller: &Caller, call: &Call, acting: &Acting, seat: Seat, epoch: u64) -> Result<Showing, Failure> {
         let now = self.clock.now();
-        let Seat { case, state, message: row, wrapped, relation, delegation } = seat;
+        let Seat { case, state, message: row, wrapped, relation, own, delegation } = seat;
         call.note(|t| t.acting_for = delegation.as_ref().map(|d| d.by.clone()));
         call.note(|t| t.case = Some(case));
         call.note(|t| t.shred = Some(row.sealed.key));
@@ -183,7 +185,6 @@ impl Gateway {
             .map_err(|_| Failure::Corrupt("schema"))?;
         call.note(|t| t.schema = Some(SchemaRef { id: message.claims().sch.id.clone(), ver: message.claims().sch.ver.clone() }));
         let rows = classes(schema, &disclosed)?;
-        let own = row.iss == *caller.party();
         let exchange = Exchange { sender: &row.iss, reader: &row.aud, kind: row.kind, basis: message.claims().bas, relation };
         let rights = Rights { agreement: Some(&agreement.record), consent: consent.as_ref().map(|c| (&c.open.scope, &c.history)) };
         let ends = caller.not_after.min(acting.ends);
@@ -194,16 +195,17 @@ impl Gateway {
             // What ended for a sender ended for what it wrote too: the gateway keeps no copy for it.
             _ if own && relation != Relation::Closed => decision::decide_own_read(&question, &viewing)?,
             Some(_) => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
-            None if own => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
+            // To its delegate: what that may see, and a body of its own kind.
+            None if own || row.aud != *caller.party() => decision::decide_delegated_read(&question, &viewing, caller.kind())?,
             None => decision::decide_read(&question, &viewing)?,
         };
-        Ok(Showing { case, state, row, key, message, disclosed, rows, view, agreement, consent, delegation })
+        Ok(Showing { case, state, row, key, message, disclosed, rows, view, own, agreement, consent, delegation })
     }
 
     /// The evidence that a message was released. A sender's look at its own message is no release to a reader.
-    pub(super) fn released(&self, caller: &Caller, showing: &Showing) -> Result<Vec<Write>, Failure> {
+    pub(super) fn released(&self, showing: &Showing) -> Result<Vec<Write>, Failure> {
         let row = &showing.row;
-        if row.iss == *caller.party() {
+        if showing.own {
             return Ok(Vec::new());
         }
         Ok(vec![Write::Evidence(EvidenceRow {

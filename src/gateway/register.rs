@@ -152,7 +152,7 @@ impl Gateway {
     }
 
     /// The first answer to the same object, if there is one. Another object under its id is a conflict.
-    async fn first_answer(&self, caller: &Caller, identity: Identity) -> Result<Option<Accepted>, Failure> {
+    pub(super) async fn first_answer(&self, caller: &Caller, identity: Identity) -> Result<Option<Accepted>, Failure> {
         let Some(known) = self.store.once(identity.kind, caller.party(), &identity.jti).await? else { return Ok(None) };
         if known.digest != identity.digest {
             return Err(RefusalCode::ReplayConflict.into());

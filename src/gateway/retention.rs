@@ -20,7 +20,7 @@ use crate::{
         day::Day,
         entry::ErasureReason,
         ids::{CaseId, CaseKey},
-        party::PartyId,
+        party::{PartyId, PartyKind},
     },
     ledger::{Entry, LedgerError},
     message::disclosed::Pseudonym,
@@ -108,9 +108,10 @@ impl Gateway {
         }
     }
 
-    /// How long a reader may keep what was sent to it under an agreement of so many months.
-    pub(super) async fn keep_for(&self, case: &CaseKey, state: CaseState, months: u32) -> Result<KeepFor, Failure> {
-        if !is_over(state) {
+    /// How long a reader may keep what was sent to it under an agreement of so many months. A provider is not told that a case is over: its own part in it
+    /// may have ended at another time.
+    pub(super) async fn keep_for(&self, case: &CaseKey, (state, reader): (CaseState, PartyKind), months: u32) -> Result<KeepFor, Failure> {
+        if !is_over(state) || reader.is_provider() {
             return Ok(KeepFor { months, until: None });
         }
         let heads = self.store.case_heads(case).await?;

@@ -1,12 +1,12 @@
 //! `GET /v1/statistics`: the yearly numbers of a municipality, small ones suppressed (see [`crate::domain::statistics`]).
 //!
 //! Promises: they are counted from what the ledger's entries left in clear: kinds, senders and recipients of messages, their times, the state of cases
-//! and who stood where; of content only the one row `status` of status notices (class `task`) is opened, from which the gateway derives relations
-//! too. So an erasure changes no number but that of persons served. A year can be asked for when it is over: what does not change from day to day
-//! has no differences that tell of one case. Asking is an entry.
+//! and who stood where; of content only the one deciding row of decisions and status notices is opened (class `task`), from which the gateway derives
+//! relations too. Of an erased case the decision is told by what followed it, and starts of use are not told. A year can be asked for when it is
+//! over: what does not change from day to day has no differences that tell of one case. Asking is an entry.
 //! Not here: categories of persons (`subject_category` is of the class `criminal_status`), which the gateway does not open to count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -117,7 +117,11 @@ impl Gateway {
     async fn count(&self, tally: &mut Tally<'_>, case: &CaseKey) -> Result<(), Failure> {
         let heads = self.store.case_heads(case).await?;
         let parties = self.store.case_parties(case).await?;
-        let history = History { heads: &heads, parties: &parties };
+        let mut said = BTreeMap::new();
+        for head in heads.iter().filter(|head| head.kind == MessageKind::ReferralDecision) {
+            said.insert(head.idx, self.said(head).await?);
+        }
+        let history = History { heads: &heads, parties: &parties, said: &said };
         let Some(arrival) = tally.arrive(&history) else { return Ok(()) };
         let taken_on = tally.decide(&history);
         if history.leads(tally.units) {
@@ -137,16 +141,20 @@ impl Gateway {
             if starts.iter().any(|(known, _)| known == provider) {
                 continue;
             }
-            let row = self.store.message(&head.case, &head.jti).await?.ok_or(Failure::Corrupt("message"))?;
-            let Some(wrapped) = self.store.data_key(&row.sealed.key).await? else { return Ok(Vec::new()) };
-            let (_, disclosed) = open_message(&self.vault.unwrap(row.sealed.key, &wrapped)?, &row)?;
-            let status = Outcome::row(head.kind).and_then(|name| disclosed.rows.iter().find(|row| row.key.as_str() == name));
-            let said = status.and_then(|row| row.value.as_str()).and_then(|code| Outcome::read(head.kind, code));
-            if said == Some(Outcome::Started) {
+            if self.said(head).await? == Some(Outcome::Started) {
                 starts.push((provider.clone(), head.received));
             }
         }
         Ok(starts)
+    }
+
+    /// What a deciding message says; nothing of an erased one.
+    async fn said(&self, head: &MessageHead) -> Result<Option<Outcome>, Failure> {
+        let row = self.store.message(&head.case, &head.jti).await?.ok_or(Failure::Corrupt("message"))?;
+        let Some(wrapped) = self.store.data_key(&row.sealed.key).await? else { return Ok(None) };
+        let (_, disclosed) = open_message(&self.vault.unwrap(row.sealed.key, &wrapped)?, &row)?;
+        let deciding = Outcome::row(head.kind).and_then(|name| disclosed.rows.iter().find(|row| row.key.as_str() == name));
+        Ok(deciding.and_then(|row| row.value.as_str()).and_then(|code| Outcome::read(head.kind, code)))
     }
 }
 
@@ -154,6 +162,8 @@ impl Gateway {
 struct History<'a> {
     heads: &'a [MessageHead],
     parties: &'a [CaseRow],
+    /// What each decision says that can still be opened, by its index.
+    said: &'a BTreeMap<u64, Option<Outcome>>,
 }
 
 impl History<'_> {
@@ -167,7 +177,8 @@ impl History<'_> {
         self.asked().last().is_some_and(|head| units.contains(&head.aud))
     }
 
-    /// What became of a request, and when, with the state of the case and who still stands in it: all of it outlives an erasure.
+    /// What became of a request, and when. Where the decision was erased, by what outlives it: who was asked next, the state of the case, who stands in
+    /// it, and whether anybody went on working on it.
     fn decision(&self, asked: &MessageHead) -> Option<(RowName, Timestamp)> {
         let next = self.asked().find(|head| head.idx > asked.idx);
         let before_next = |head: &&MessageHead| next.is_none_or(|next| head.idx < next.idx);
@@ -175,9 +186,12 @@ impl History<'_> {
             self.heads.iter().filter(before_next).find(|head| head.kind == MessageKind::ReferralDecision && head.idx > asked.idx)?;
         let own = self.parties.iter().find(|row| row.party == asked.aud);
         let (state, relation) = own.map_or((CaseState::Open, Relation::None), |row| (row.state, row.relation));
-        let outcome = match (next, state, relation) {
-            (Some(_), ..) | (None, CaseState::Open, Relation::Closed) => RowName::Redirected,
-            (None, CaseState::Declined, _) => RowName::Declined,
+        let went_on = || self.heads.iter().any(|head| head.idx > decision.idx && !is_of_an_end(head.kind));
+        let outcome = match (self.said.get(&decision.idx).copied().flatten(), next, state, relation) {
+            (Some(Outcome::Accepted), ..) => RowName::Accepted,
+            (Some(Outcome::Declined), ..) | (None, None, CaseState::Declined, _) => RowName::Declined,
+            (Some(Outcome::Redirected), ..) | (None, Some(_), ..) | (None, None, CaseState::Open, Relation::Closed) => RowName::Redirected,
+            (_, None, CaseState::Closed, _) if !went_on() => RowName::Declined,
             _ => RowName::Accepted,
         };
         Some((outcome, decision.received))
@@ -264,6 +278,18 @@ const fn is_lead(kind: PartyKind) -> bool {
     matches!(kind, PartyKind::Municipality | PartyKind::CoreCenter)
 }
 
+/// Kinds that say nothing of work on a case.
+const fn is_of_an_end(kind: MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::ClosingNotice
+            | MessageKind::ConsentEvent
+            | MessageKind::ErasureRequest
+            | MessageKind::ErasureReport
+            | MessageKind::IncidentNotice
+    )
+}
+
 /// Kinds that bring a case to a municipality.
 const fn brings(kind: MessageKind) -> Option<RowName> {
     match kind {
@@ -332,7 +358,8 @@ mod tests {
     /// What is counted of a case for the units of a municipality.
     fn counted(units: &[&str], sent: &[(MessageKind, &str, &str)], parties: &[CaseRow]) -> Vec<(Subject, Vec<RowName>, Vec<i64>)> {
         let (units, heads) = (units.iter().map(|unit| party(unit)).collect(), heads(sent));
-        let history = History { heads: &heads, parties };
+        let said = BTreeMap::new();
+        let history = History { heads: &heads, parties, said: &said };
         let mut tally = Tally::new(FiscalYear::new(2026).unwrap(), &units);
         if let Some(arrival) = tally.arrive(&history) {
             let taken_on = tally.decide(&history);
@@ -359,7 +386,10 @@ mod tests {
         assert_eq!(outcome(&[REFERRED], CaseState::Open, Relation::Assigned), None);
         let decided = &[REFERRED, DECIDED][..];
         assert_eq!(outcome(decided, CaseState::Accepted, Relation::Assigned), said(RowName::Accepted));
-        assert_eq!(outcome(decided, CaseState::Closed, Relation::Closed), said(RowName::Accepted));
+        let worked_on = [REFERRED, DECIDED, (MessageKind::MeetingNotice, CITY, CENTRE), (MessageKind::ClosingNotice, CITY, CENTRE)];
+        assert_eq!(outcome(&worked_on, CaseState::Closed, Relation::Closed), said(RowName::Accepted));
+        let given_up = [REFERRED, DECIDED, (MessageKind::ClosingNotice, CITY, CENTRE)];
+        assert_eq!(outcome(&given_up, CaseState::Closed, Relation::Closed), said(RowName::Declined));
         assert_eq!(outcome(decided, CaseState::Declined, Relation::Closed), said(RowName::Declined));
         assert_eq!(outcome(decided, CaseState::Open, Relation::Closed), said(RowName::Redirected));
         // The other municipality declined or accepted: for this one it was redirected all the same.
@@ -375,13 +405,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_decision_says_counts_as_long_as_it_can_be_opened() {
+        let heads = heads(&[REFERRED, DECIDED, (MessageKind::ClosingNotice, CITY, CENTRE)]);
+        let parties = [stands(CITY, CaseState::Closed, Relation::Closed)];
+        for (word, row) in
+            [(Outcome::Accepted, RowName::Accepted), (Outcome::Declined, RowName::Declined), (Outcome::Redirected, RowName::Redirected)]
+        {
+            let said = BTreeMap::from([(heads[1].idx, Some(word))]);
+            let history = History { heads: &heads, parties: &parties, said: &said };
+            assert_eq!(history.decision(&heads[0]).unwrap().0, row);
+        }
+    }
+
+    #[test]
     fn a_case_is_received_once_and_closed_by_whoever_leads_it() {
         let closing = (MessageKind::ClosingNotice, CITY, CENTRE);
-        let all = counted(&[CITY, CORE], &[REFERRED, DECIDED, closing], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
+        let meeting = (MessageKind::MeetingNotice, CITY, CENTRE);
+        let all = counted(&[CITY, CORE], &[REFERRED, DECIDED, meeting, closing], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
         let expected = vec![
             (Subject::Received, vec![RowName::Referral, RowName::SettlementCenter], vec![0]),
             (Subject::Decided, vec![RowName::Accepted], vec![1]),
-            (Subject::Closed, vec![RowName::TakenOn], vec![2]),
+            (Subject::Closed, vec![RowName::TakenOn], vec![3]),
         ];
         assert_eq!(all, expected);
         let (again, theirs) = ((MessageKind::Referral, CENTRE, OTHER), (MessageKind::ClosingNotice, OTHER, CENTRE));

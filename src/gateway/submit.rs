@@ -16,7 +16,7 @@ use super::{
     record::With,
     register::Identity,
     rights::StandingConsent,
-    terms::term,
+    terms::{late_wish, term},
 };
 use crate::{
     decision::Permitted,
@@ -37,7 +37,7 @@ use crate::{
         submission::{Claims, Message, Submission},
     },
     policy::Deed,
-    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Sealed, Write},
+    store::{EvidenceRow, EvidenceState, MessageRow, OnceKind, Sealed, Term, Write},
     vault,
 };
 
@@ -139,7 +139,10 @@ impl Gateway {
     fn warnings(&self, message: &Verified<Message>) -> Result<Vec<Violation>, Failure> {
         let claims = message.claims();
         let schema = self.schemas.for_message(claims.kind, &claims.sch.id, &claims.sch.ver, &claims.sch.sha256)?;
-        Ok(schema.check_rules(&message.disclose()?.body(), claims.iat).warnings)
+        let disclosed = message.disclose()?;
+        let mut warnings = schema.check_rules(&disclosed.body(), claims.iat).warnings;
+        warnings.extend(late_wish(claims.kind, &disclosed, claims.iat));
+        Ok(warnings)
     }
 
     /// Everything after the look-up of known ids.
@@ -192,7 +195,7 @@ impl Gateway {
         if opened.state != CaseState::Open {
             writes.push(Write::CaseState(case, opened.state));
         }
-        writes.extend(self.stored(message, case, sealed)?);
+        writes.extend(self.stored(message, case, sealed, term(&message.disclose()?))?);
         writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
@@ -206,7 +209,7 @@ impl Gateway {
 
 impl Gateway {
     /// A message with what is kept beside it, and the evidence that it was accepted.
-    pub(super) fn stored(&self, message: &Verified<Message>, case: CaseKey, sealed: Sealed) -> Result<[Write; 3], Failure> {
+    pub(super) fn stored(&self, message: &Verified<Message>, case: CaseKey, sealed: Sealed, term: Term) -> Result<[Write; 3], Failure> {
         let Claims { iss, jti, aud, kind, .. } = message.claims();
         let row = MessageRow {
             iss: iss.clone(),
@@ -230,7 +233,7 @@ impl Gateway {
             leaf: message.digest(),
             time: Timestamp::default(),
         };
-        Ok([Write::Message(row), Write::Term(case, *jti, term(&message.disclose()?)), Write::Evidence(evidence)])
+        Ok([Write::Message(row), Write::Term(case, *jti, term), Write::Evidence(evidence)])
     }
 }
 

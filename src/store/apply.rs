@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     case::CaseState,
     ids::{CaseKey, Jti},
-    party::PartyState,
+    party::{PartyId, PartyState},
     time::Timestamp,
 };
 
@@ -63,7 +63,11 @@ fn apply(script: &mut Vec<Statement>, row: &Write, at: At) -> Result<(), StoreEr
         Write::PersonKey(subject, key) => {
             script.push(Statement::new(sql::INSERT_PERSON_KEY).blob(&subject.0).blob(key.0.as_bytes()));
         }
-        Write::Consent { .. } | Write::ConsentEnd { .. } | Write::ConsentSuperseded { .. } | Write::ConsentBound(..) => {
+        Write::Consent { .. }
+        | Write::ConsentEnd { .. }
+        | Write::ConsentSuperseded { .. }
+        | Write::ConsentBound(..)
+        | Write::ConsentUnbound(_) => {
             consent(script, row, at);
         }
         Write::Case { .. } | Write::CaseState(..) | Write::CaseParty { .. } | Write::CaseTouched(..) => case(script, row, at),
@@ -72,6 +76,7 @@ fn apply(script: &mut Vec<Statement>, row: &Write, at: At) -> Result<(), StoreEr
         Write::EraseCase(_)
         | Write::EraseKey(_)
         | Write::EraseMessage(..)
+        | Write::EraseTerm(..)
         | Write::EraseConsent { .. }
         | Write::ErasePerson(..)
         | Write::EraseOpening(_)
@@ -121,6 +126,7 @@ fn consent(script: &mut Vec<Statement>, row: &Write, at: At) {
         Write::ConsentSuperseded { consent, by } => {
             script.push(Statement::new(sql::SUPERSEDE_CONSENT).blob(consent.uuid().as_bytes()).blob(by.uuid().as_bytes()));
         }
+        Write::ConsentUnbound(jti) => script.push(Statement::new(sql::CONSENT_UNBOUND).blob(jti.uuid().as_bytes())),
         Write::ConsentBound(jti, case) => {
             script.push(Statement::new(sql::BIND_CONSENT).blob(jti.uuid().as_bytes()).blob(case.uuid().as_bytes()));
         }
@@ -158,6 +164,9 @@ fn erase(script: &mut Vec<Statement>, row: &Write) {
         Write::EraseKey(key) => script.push(Statement::new(sql::ERASE_KEY).blob(key.0.as_bytes())),
         Write::EraseMessage(case, jti) => {
             script.push(Statement::new(sql::ERASE_MESSAGE).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes()).blob(&[]));
+        }
+        Write::EraseTerm(case, jti) => {
+            script.push(Statement::new(sql::ERASE_TERM).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes()));
         }
         Write::EraseConsent { consent, ends } => {
             script.push(Statement::new(sql::ERASE_CONSENT).blob(consent.uuid().as_bytes()).blob(&[]).blob(&NOBODY.0));
@@ -200,7 +209,10 @@ fn insert_term(script: &mut Vec<Statement>, (case, jti): (&CaseKey, &Jti), term:
     let by = term.reply_by.map(|day| day.to_string());
     let statement = Statement::new(sql::INSERT_TERM).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes()).int(at.idx);
     let statement = statement.some_blob(consent.as_deref()).some_text(by.as_deref());
-    script.push(statement.some_blob(corrects.as_deref()).some_blob(source.as_deref()));
+    let party = |party: &Option<PartyId>| party.as_ref().map(ToString::to_string);
+    let (sent_for, sent_to) = (party(&term.sent_for), party(&term.sent_to));
+    let statement = statement.some_blob(corrects.as_deref()).some_blob(source.as_deref());
+    script.push(statement.some_text(sent_for.as_deref()).some_text(sent_to.as_deref()));
 }
 
 fn insert_evidence(script: &mut Vec<Statement>, (sql, evidence): (&'static str, &EvidenceRow), at: At) {

@@ -72,11 +72,11 @@ mod tests {
             ("sqlite", 1, "2bcaf5a41fcee47ba2cf7215665f486c"),
             ("sqlite", 2, "ff73a7b294288fde41a4f8794af4ef89"),
             ("sqlite", 3, "03328b29d12373e65dd268f3214f5b5c"),
-            ("sqlite", 4, "27e162fd1bacd13875d03f7da139189d"),
+            ("sqlite", 4, "064f2a32e3ea06819f3df3a9f17ec667"),
             ("postgres", 1, "9fc01c0b54ef3b38ed7e062c841c19fa"),
             ("postgres", 2, "d4371e0deb212f8c776e83722dded1f7"),
             ("postgres", 3, "1d5b66c5168858120a3b18c89bbd3716"),
-            ("postgres", 4, "1beae6f172ab1ce0ea562247da36ae74"),
+            ("postgres", 4, "963444e3f0ee87f621d09a52788903d7"),
         ] {
             let migrator = if database == "sqlite" { &SQLITE } else { &POSTGRES };
             let step = migrator.iter().find(|step| step.version == version).unwrap();

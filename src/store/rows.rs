@@ -189,6 +189,8 @@ pub struct CaseContent {
     pub consent: Option<Jti>,
     /// Its messages, in ledger order.
     pub messages: Vec<Jti>,
+    /// Those of them of which something is known without opening them.
+    pub terms: Vec<Jti>,
 }
 
 /// What is left of erased content in files of the database.
@@ -260,7 +262,7 @@ pub struct MessageHead {
 }
 
 /// What is known of a message without opening it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Term {
     /// The consent that it names.
     pub consent: Option<Jti>,
@@ -270,6 +272,10 @@ pub struct Term {
     pub corrects: Option<Jti>,
     /// The message that it passes on.
     pub source: Option<Jti>,
+    /// The party in whose place its sender sent it.
+    pub sent_for: Option<PartyId>,
+    /// The party in whose place its addressee gets it.
+    pub sent_to: Option<PartyId>,
 }
 
 /// A message without its content, and what became of it.
@@ -285,6 +291,20 @@ pub struct Passage {
     pub acknowledged: bool,
     /// The entry that says that nobody had collected it in time.
     pub uncollected: Option<u64>,
+}
+
+impl Passage {
+    /// Who sent it: its issuer, or the one in whose place that was.
+    #[must_use]
+    pub fn sender(&self) -> &PartyId {
+        self.term.sent_for.as_ref().unwrap_or(&self.head.iss)
+    }
+
+    /// To whom it was sent: its addressee, or the one in whose place that is.
+    #[must_use]
+    pub fn recipient(&self) -> &PartyId {
+        self.term.sent_to.as_ref().unwrap_or(&self.head.aud)
+    }
 }
 
 /// What became of a consent, as far as it can be told without opening it.

@@ -134,8 +134,16 @@ pub(super) const ADDRESSED: &str = "SELECT p.relation, c.state, k.wrapped, m.iss
      WHERE p.id = $1 AND p.party = $2 ORDER BY m.idx LIMIT 1";
 pub(super) const MESSAGE: &str =
     "SELECT iss, jti, aud, case_, kind, digest, idx, received, key, sealed FROM message WHERE case_ = $1 AND jti = $2";
-pub(super) const MESSAGES: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received FROM message \
-     WHERE case_ = $1 AND (iss = $2 OR aud = $2) AND idx > $3 ORDER BY idx LIMIT $4";
+/// What others sent or got in the party's place is its own too.
+pub(super) const MESSAGES: &str = "SELECT m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received FROM message m \
+     LEFT JOIN message_term t ON t.case_ = m.case_ AND t.jti = m.jti \
+     WHERE m.case_ = $1 AND (m.iss = $2 OR m.aud = $2 OR t.sent_for = $2 OR t.sent_to = $2) AND m.idx > $3 ORDER BY m.idx LIMIT $4";
+pub(super) const TERM: &str =
+    "SELECT consent, reply_by, corrects, source, sent_for, sent_to FROM message_term WHERE case_ = $1 AND jti = $2";
+pub(super) const CASE_TERMS: &str = "SELECT jti FROM message_term WHERE case_ = $1 ORDER BY jti";
+pub(super) const ERASE_TERM: &str = "DELETE FROM message_term WHERE case_ = $1 AND jti = $2";
+/// Changes nothing, and one row only while no case uses the consent.
+pub(super) const CONSENT_UNBOUND: &str = "UPDATE consent SET case_ = NULL WHERE jti = $1 AND case_ IS NULL";
 pub(super) const CASE_HEADS: &str = "SELECT iss, jti, aud, case_, kind, digest, idx, received FROM message WHERE case_ = $1 ORDER BY idx";
 pub(super) const INSERT_MESSAGE: &str = "INSERT INTO message (iss, jti, aud, case_, kind, digest, idx, received, key, sealed) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -148,10 +156,9 @@ pub(super) const INSERT_EVIDENCE: &str = "INSERT INTO evidence (case_, iss, jti,
 pub(super) const INSERT_UNCOLLECTED: &str = "INSERT INTO evidence (case_, iss, jti, digest, state, receipt, time, idx) \
      SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT) WHERE NOT EXISTS \
      (SELECT 1 FROM evidence v WHERE v.case_ = $1 AND v.iss = $2 AND v.jti = $3 AND v.state IN ('released', 'uncollected'))";
-pub(super) const INSERT_TERM: &str =
-    "INSERT INTO message_term (case_, jti, idx, consent, reply_by, corrects, source) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(super) const INSERT_TERM: &str = "INSERT INTO message_term (case_, jti, idx, consent, reply_by, corrects, source, sent_for, sent_to) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 /// Goes on with a list of cases and [`PASSAGES_ORDER`].
-pub(super) const PASSAGES: &str = "SELECT m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, t.consent, t.reply_by, t.corrects, t.source, \
+pub(super) const PASSAGES: &str = "SELECT m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, t.consent, t.reply_by, t.corrects, t.source, t.sent_for, t.sent_to, \
      (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'released'), \
      (SELECT min(v.time) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'released'), \
      (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'acknowledged'), \

@@ -94,6 +94,8 @@ pub enum Write {
         /// The new one.
         by: Jti,
     },
+    /// Changes nothing; cannot be written once a case uses the consent.
+    ConsentUnbound(Jti),
     /// Binds a consent to the first case that uses it. A guard makes sure that it is unbound or bound to this case.
     ConsentBound(Jti, CaseKey),
     /// Opens a case.
@@ -136,6 +138,8 @@ pub enum Write {
     EraseKey(DataKeyId),
     /// Empties a message of a case.
     EraseMessage(CaseKey, Jti),
+    /// Forgets what is known of a message without opening it.
+    EraseTerm(CaseKey, Jti),
     /// Empties a consent and its ends, of which there are so many, and forgets whose it is.
     EraseConsent {
         /// Consent.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     erasure_stage::in_both,
     exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, agreement::CORE, inside::Inside, party::Party},
-    life_stage::{DAY, HOME, Life, PLACEMENT, letter},
+    life_stage::{DAY, HOME, Life, OFFICE, PLACEMENT, letter},
 };
 
 in_both!("warn"; a_reply_is_due_until_it_is_given_and_late_behind_its_day, what_nobody_collects_is_told_to_its_sender_and_written_down_once);
@@ -113,22 +113,23 @@ async fn the_reply_about_a_detained_person_is_wished_while_the_detention_lasts()
     life.another().await;
     life.goes(letter(MessageKind::ReferralDecision, CITY, CENTRE).with("decision", "accepted")).await;
     let request = |by: Option<i64>| {
-        let request = letter(MessageKind::PlanRequest, CITY, crate::life_stage::OFFICE)
+        let request = letter(MessageKind::PlanRequest, CITY, OFFICE)
             .with("subject_category", "entry")
             .with("support_route", "entry_support")
             .with("detention_deadline", in_days(5));
         by.map_or_else(|| request.clone(), |days| request.clone().with("desired_reply_by", in_days(days)))
     };
-    for by in [None, Some(6)] {
-        let problem = life.refused(request(by)).await;
-        assert_eq!((problem.status, problem.code.as_str()), (422, "schema_invalid"), "{}", problem.text);
-        let document: Value = serde_json::from_str(&problem.text).unwrap();
-        let row = &document["violations"][0];
-        assert_eq!((&row["field"], &row["rule"]), (&json!("desired_reply_by"), &json!("not_after_detention_deadline")));
-        assert!(!problem.text.contains(&in_days(5)), "no value is repeated");
+    for (by, told) in [(None, true), (Some(6), true), (Some(5), false)] {
+        let signed = life.sign(&request(by));
+        let accepted = life.post(CITY, &signed).await.unwrap();
+        let warnings = accepted.subject.get("warnings").cloned().unwrap_or_else(|| json!([]));
+        let late = json!([{"field": "desired_reply_by", "rule": "not_after_detention_deadline", "class": "routing"}]);
+        assert_eq!(warnings, if told { late } else { json!([]) }, "{by:?}");
+        let again = life.post(CITY, &signed).await.unwrap();
+        assert_eq!(again.subject.get("warnings"), accepted.subject.get("warnings"), "it is told again");
     }
-    life.goes(request(Some(5))).await;
-    assert_eq!(life.entry(crate::life_stage::OFFICE).await["reply_by"], in_days(5));
+    let listed = life.listed(OFFICE).await;
+    assert_eq!((listed.len(), &listed[0]["reply_by"]), (1, &json!(in_days(5))), "the first day of the three");
     life.server.stop().await;
 }
 
@@ -148,6 +149,22 @@ async fn a_delegate_is_told_what_its_municipality_has_to_answer_and_answers_for_
         assert!(case.get("due").is_none() && case.get("asked").is_none(), "{party}: {case}");
     }
     assert!(life.case_command(CITY).contains("accepted"));
+
+    // What the delegate asked for the city is answered to either, and the city reads it.
+    let enquiry = life.goes(letter(MessageKind::Enquiry, CORE, HOME)).await;
+    for party in [CITY, CORE] {
+        assert_eq!(life.entry(party).await["asked"][0]["message"], json!(enquiry), "{party}");
+    }
+    let question = letter(MessageKind::EnquiryReply, HOME, CORE).with("reply", "question").with("question_topics", json!(["visit"]));
+    let to_core = life.goes(question).await;
+    life.goes(letter(MessageKind::EnquiryReply, HOME, CITY).with("reply", "possible")).await;
+    let read = life.read(CITY, HOME, &to_core, PLACEMENT).await.unwrap();
+    assert!(read.release.binding.tsn.on_behalf_of.is_none(), "in its own name");
+    life.read(CITY, CORE, &enquiry, PLACEMENT).await.unwrap();
+    let listed = life.party(CITY).json(&format!("/v1/cases/{}/messages", life.case(CITY)), PLACEMENT).await.unwrap();
+    let directions: Vec<(&Value, &Value)> =
+        listed["messages"].as_array().unwrap().iter().map(|message| (&message["kind"], &message["direction"])).collect();
+    assert!(directions.contains(&(&json!("enquiry"), &json!("out"))) && directions.contains(&(&json!("enquiry_reply"), &json!("in"))));
     life.server.stop().await;
 }
 

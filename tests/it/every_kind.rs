@@ -9,7 +9,10 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tsunagi::{client::SignedConsent, domain::codes::MessageKind};
+use tsunagi::{
+    client::SignedConsent,
+    domain::{codes::MessageKind, ids::Jti},
+};
 
 use crate::{
     exchange_stage::BINARY,
@@ -45,8 +48,8 @@ const WALK: &[(MessageKind, &str, &str, &str)] = &[
     (M::CenterShare, "city", "centre", ""),
     (M::CenterTransfer, "centre", "centre2", ""),
     (M::Correction, "city", "home1", ""),
-    (M::CoordinationCertificate, "city", "home1", ""),
-    (M::CertificateRevocation, "city", "home1", ""),
+    (M::CoordinationCertificate, "centre", "city", ""),
+    (M::CertificateRevocation, "centre", "city", ""),
     (M::HandoverProposal, "centre", "city", ""),
     (M::HandoverAgreed, "city", "centre", "agreed"),
     (M::ConsentEvent, "city", "home1", ""),
@@ -96,6 +99,8 @@ struct Desk {
     /// The last message of each kind.
     sent: BTreeMap<MessageKind, Value>,
     consents: BTreeMap<MessageKind, PathBuf>,
+    /// The consent of the referral.
+    consent: Jti,
 }
 
 /// How a command ended that did not do it.
@@ -111,14 +116,15 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let everybody: Vec<&str> = CAST.iter().map(|(name, ..)| *name).collect();
         let items = json!([item(&everybody, &every_class(), &every_class())]);
-        let mut consents = BTreeMap::new();
+        let (mut consents, mut first) = (BTreeMap::new(), None);
         for (opens, collector) in [(M::Referral, "centre"), (M::ThirdPartyReferral, "bar"), (M::ProviderConsultation, "city")] {
             let consent: SignedConsent = cast.consent(collector, &items, None).await;
             let file = folder.path().join(format!("{opens}.jwt"));
             fs::write(&file, consent.token()).unwrap();
+            first.get_or_insert(consent.jti());
             consents.insert(opens, file);
         }
-        Self { cast, folder, cases: BTreeMap::new(), sent: BTreeMap::new(), consents }
+        Self { cast, folder, cases: BTreeMap::new(), sent: BTreeMap::new(), consents, consent: first.unwrap() }
     }
 
     fn tsunagi(&self, name: &str, words: &[&str]) -> Result<Vec<Value>, Refused> {
@@ -163,6 +169,24 @@ impl Desk {
         self.tsunagi(from, &words)
     }
 
+    /// Certificates are made before they are sent, and so are their revocations: by commands of their own.
+    fn certify(&self, kind: MessageKind, to: &str, case: &str) -> Option<Result<Vec<Value>, Refused>> {
+        let person = self.folder.path().join("person.json");
+        fs::write(&person, json!({"family_name": "小波", "given_name": "健太", "birth_date": "1984-05-17"}).to_string()).unwrap();
+        let (to, consent) = (party(to).to_string(), self.consent.to_string());
+        let road = ["--case", case, "--to", &to, "--agreement", "AG-13-0010", "--basis", "within_purpose"];
+        let what = match kind {
+            M::CoordinationCertificate => {
+                let about = ["--no", "TC13-0001", "--provider", "1320100017", "--addon", "community_life_transition"];
+                let whose = ["--eligibility", "correctional_release", "--from", "2026-09-01", "--person", person.to_str().unwrap()];
+                [&["certificate", "issue"], &road[..], &about, &whose, &["--consent", &consent]].concat()
+            }
+            M::CertificateRevocation => [&["certificate", "revoke"], &road[..], &["--why", "facts_changed"]].concat(),
+            _ => return None,
+        };
+        Some(self.tsunagi("centre", &what))
+    }
+
     fn body(&self, kind: MessageKind, word: &str) -> Map<String, Value> {
         let mut body: Map<String, Value> = self.cast.example(kind).into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         if let Some((_, row)) = DECIDES.iter().find(|(deciding, _)| *deciding == kind) {
@@ -180,7 +204,10 @@ impl Desk {
         let opens = !self.is_of_the_case(kind);
         let opened_by = if opens { kind } else { M::Referral };
         let within = (!opens).then(|| self.case(from, opened_by));
-        let mut sent = self.send((kind, from, to), &body, (within.as_deref(), opened_by));
+        let mut sent = match within.as_deref().and_then(|case| self.certify(kind, to, case)) {
+            Some(certified) => certified,
+            None => self.send((kind, from, to), &body, (within.as_deref(), opened_by)),
+        };
         if let Err(refused) = &sent {
             assert_eq!(refused.code, "over_disclosure", "{kind}: {refused:?}");
             let before = body.len();

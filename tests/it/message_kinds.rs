@@ -379,3 +379,31 @@ fn every_word_about_the_use_of_a_service_either_ends_a_part_or_does_not() {
         assert_eq!(matches!(outcome, Some(Outcome::Ended | Outcome::Cancelled)), *ends, "{word}");
     }
 }
+
+/// Arrangements are told without consent, to providers too: nothing in them may say more than the day and the desk.
+#[test]
+fn what_a_provider_is_told_of_arrangements_names_no_other_body_and_no_custody() {
+    let (schemas, policies) = (SchemaSet::builtin().unwrap(), PolicySet::builtin().unwrap());
+    let reaches = |kind| {
+        let to = |recipient: &&PartyKind| recipient.is_provider();
+        let sends = |recipient: &PartyKind| {
+            PartyKind::ALL.iter().any(|from| policies.may(*from, Deed::Submit { kind, recipient: *recipient }).allow)
+        };
+        PartyKind::ALL.iter().filter(to).any(sends)
+    };
+    let mut looked_at = 0;
+    for schema in schemas.messages().filter(|schema| schema.kind().may_name_no_consent() && reaches(schema.kind())) {
+        let kind = schema.kind();
+        assert!(schema.row(&"division_of_roles".parse().unwrap()).is_none(), "{kind}: who does what for the person names the centre");
+        let file = format!("{}/schemas/examples/{kind}.json", env!("CARGO_MANIFEST_DIR"));
+        let example: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        for word in ["釈放", "定着支援", "保護観察", "弁護", "刑務", "矯正"] {
+            assert!(!example.to_string().contains(word), "{kind}: the example says {word}");
+        }
+        looked_at += 1;
+    }
+    assert!(looked_at > 8, "only {looked_at} kinds reach a provider without a consent");
+    let catalogue: Value = serde_json::from_slice(schemas.bytes("catalogue", "1.0.0").unwrap()).unwrap();
+    let members = catalogue["$defs"]["meeting_schedule"]["properties"].as_object().unwrap();
+    assert_eq!(members.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(["at", "kind", "place"]));
+}

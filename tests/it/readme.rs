@@ -108,7 +108,7 @@ fn the_configuration_is_listed_option_by_option() {
             assert!(is_default(row, number), "{name}: limits.{option} is {number}");
             compared += 1;
         }
-        assert_eq!(compared, 7, "{name}");
+        assert_eq!(compared, 8, "{name}");
     }
 }
 

@@ -83,6 +83,21 @@ fn rules() -> Vec<Line> {
         contact("decline_note"),
         contact("notice_title"),
         (
+            "division_of_roles",
+            "no_contact_details",
+            one("division_of_roles", &[json!([{"task": "迎え（090-1234-5678）", "org": "架空区"}])]),
+            one("division_of_roles", &[json!([{"task": "受入先の調整", "org": "架空区", "until": "2026-11-27"}])]),
+        ),
+        (
+            "meeting_schedule",
+            "no_contact_details",
+            one(
+                "meeting_schedule",
+                &[json!({"at": "2026-11-24T14:00:00+09:00", "kind": "case_conference", "place": "〒100-0001 の会議室"})],
+            ),
+            one("meeting_schedule", &[json!({"at": "2026-11-24T14:00:00+09:00", "kind": "case_conference", "place": "3階会議室"})]),
+        ),
+        (
             "cert_period_start",
             "window_in_order",
             vec![window("2026-11-02", "2026-11-01", "correctional_release")],

@@ -84,7 +84,9 @@ impl Cast {
         let schema = self.schema(kind);
         let day = json!(Day::in_japan(now().plus_secs(14 * 86_400)).to_string());
         let rows = example.into_iter().map(|(key, value)| (key.parse::<FieldKey>().unwrap(), value));
-        let coming = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending);
+        let ahead = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending);
+        // The end of a detention too: within it the reply is asked for.
+        let coming = |key: &FieldKey| ahead(key) || key.as_str() == "detention_deadline";
         rows.map(|(key, value)| if coming(&key) { (key, day.clone()) } else { (key, value) }).collect()
     }
 

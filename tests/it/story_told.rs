@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tsunagi::{
-    client::{ClientError, SignedConsent},
+    client::{CertificateDraft, ClientError, SignedConsent},
     domain::{
+        addon::{Days, Eligibility, Statement},
         codes::{MessageKind, Purpose},
         consent::EndedBy,
         field::{FieldClass, FieldKey},
         ids::{CaseId, Jti},
     },
+    message::certificate::Person,
 };
 
 use crate::{
@@ -32,6 +34,8 @@ struct Affair<'a> {
     /// The consent that new messages rest on.
     newest: Option<String>,
     messages: Vec<Known>,
+    /// Rows of the coordination certificate.
+    certificate: BTreeMap<FieldKey, Value>,
 }
 
 /// A consent of the script.
@@ -86,7 +90,16 @@ const DECIDES: &[(&str, &str)] = &[
 
 impl<'a> Affair<'a> {
     fn new(cast: &'a Cast, matrix: &'a Matrix) -> Self {
-        Self { cast, matrix, told: BTreeMap::new(), cases: BTreeMap::new(), consents: BTreeMap::new(), newest: None, messages: Vec::new() }
+        Self {
+            cast,
+            matrix,
+            told: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            newest: None,
+            messages: Vec::new(),
+            certificate: BTreeMap::new(),
+        }
     }
 
     async fn take(&mut self, step: &Step) {
@@ -126,6 +139,9 @@ impl<'a> Affair<'a> {
         let mut body = self.cast.example(kind);
         if let Some((_, row)) = DECIDES.iter().find(|(deciding, _)| *deciding == sent.kind) {
             body.insert(row.parse().unwrap(), json!(sent.word.as_ref().unwrap()));
+        }
+        if kind == MessageKind::CoordinationCertificate {
+            body = self.certificate(&sent.from).await;
         }
         if kind == MessageKind::Correction {
             let corrected = self.messages.iter().rfind(|message| message.from == sent.from && message.to == sent.to).unwrap();
@@ -174,6 +190,35 @@ impl<'a> Affair<'a> {
         let rows = body.keys().map(FieldKey::to_string).collect();
         self.messages.push(Known { jti: signed.jti(), kind, from, to, purposes, consent, rows, on_behalf_of });
         self.told = after;
+    }
+
+    /// The rows of the one certificate of the case: issued by the first who sends it, passed on by the others.
+    async fn certificate(&mut self, issuer: &str) -> BTreeMap<FieldKey, Value> {
+        if self.certificate.is_empty() {
+            let (family_name, given_name) = ("小波".to_owned(), "健太".to_owned());
+            let birth_date = "1984-05-17".parse().unwrap();
+            let salt = "c2FsdC1vZi1hbi1leGFtcGxlLTAx".to_owned();
+            let person = Person { salt, family_name, given_name, birth_date, recipient_cert_number: None };
+            let draft = CertificateDraft {
+                no: "TC13-0001".parse().unwrap(),
+                person: person.digest().unwrap(),
+                provider: party("home1").code().to_owned(),
+                addons: vec!["community_life_transition".parse().unwrap()],
+                eligibility: Eligibility::CorrectionalRelease,
+                statement: Statement::CoordinatedByCenter,
+                window: Days { from: "2026-09-01".parse().unwrap(), until: "2029-08-31".parse().unwrap() },
+            };
+            let token = self.cast.client(issuer).certify(&draft).await.unwrap();
+            let rows = [
+                ("certificate", json!(token)),
+                ("certificate_salt", json!(person.salt)),
+                ("family_name", json!(person.family_name)),
+                ("given_name", json!(person.given_name)),
+                ("birth_date", json!(person.birth_date)),
+            ];
+            self.certificate = rows.into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect();
+        }
+        self.certificate.clone()
     }
 
     /// What the consent in force in the place of this one says of somebody.

@@ -42,7 +42,7 @@ pub(super) fn marks(tasks: &CaseTasks, lang: Lang) -> Vec<String> {
         let (message, kind, to, since) = (held.message, held.kind, &held.to, held.since);
         say(
             format!("WITHHELD: {kind} {message} to {to}: the consent was taken back before it was collected ({since})"),
-            format!("【停止】{to} あての {kind} {message}: 受け取られる前に同意が取り消されました（{since}）"),
+            format!("【停止】{to} あての {kind} {message}: 受け取られる前に同意が撤回・縮小されました（{since}）"),
         );
     }
     if let Some(taken) = &tasks.consent {
@@ -64,7 +64,7 @@ pub(super) fn marks(tasks: &CaseTasks, lang: Lang) -> Vec<String> {
         let party = &holder.party;
         say(
             format!("{party} holds what was taken back and has not reported its erasure"),
-            format!("{party} から、取り消された情報の消去報告がまだありません"),
+            format!("{party} から、撤回・縮小された情報の消去報告がまだありません"),
         );
     }
     for wrong in &tasks.correct {

@@ -51,7 +51,7 @@ fn line(holder: &ConsentHolder, lang: Lang) -> String {
         (Some(ErasureDue::Done), Some(at)) => lang.of(&format!("reported on {at}"), &format!("{at} に報告済み")).to_owned(),
         _ => lang.of("may keep what it holds", "同意は続いています").to_owned(),
     };
-    let since = holder.since.map_or_else(String::new, |at| format!("  {} {at}", lang.of("taken back", "取消し")));
+    let since = holder.since.map_or_else(String::new, |at| format!("  {} {at}", lang.of("taken back", "撤回・縮小")));
     format!("{party}  {} {collected}{since}  {state}", lang.of("collected", "受領"))
 }
 

@@ -19,7 +19,7 @@ use crate::{
     message::{
         base64url,
         objects::{Explanation, PaperForm, Understood, Ways},
-        schema::{MessageSchema, Rule, SchemaSet},
+        schema::{MessageSchema, Row, Rule, SchemaSet},
         submission::{AgreementRef, SchemaRef},
     },
     policy::PolicySet,
@@ -63,8 +63,7 @@ impl Material {
 
     /// The example is of one day. What may not lie before the day of sending is moved to two weeks after it.
     fn bring_forward(&mut self, now: Timestamp) -> Result<(), CliError> {
-        let coming: Vec<FieldKey> =
-            self.form()?.rows().iter().filter(|row| row.rules.contains(&Rule::NotBeforeSending)).map(|row| row.key.clone()).collect();
+        let coming: Vec<FieldKey> = self.form()?.rows().iter().filter(|row| is_to_come(row)).map(|row| row.key.clone()).collect();
         let day = Day::in_japan(now.plus_secs(14 * 86_400)).to_string();
         for (_, value) in self.rows.iter_mut().filter(|(key, _)| coming.contains(key)) {
             *value = Value::String(day.clone());
@@ -175,6 +174,11 @@ impl Material {
         let SchemaRef { id, ver, sha256 } = &self.schema;
         self.schemas.for_message(MessageKind::Referral, id, ver, sha256).map_err(|e| built_wrong(&e))
     }
+}
+
+/// Whether a row of the example tells a day that must lie ahead: also the end of a detention, within which the reply is asked for.
+pub(super) fn is_to_come(row: &Row) -> bool {
+    row.rules.contains(&Rule::NotBeforeSending) || row.key.as_str() == "detention_deadline"
 }
 
 /// The rule among several that a person wants to hear: a prohibition before mere lack of need.

@@ -1,6 +1,6 @@
 //! What waits for an answer (`domain.md` section 4, pattern R): which messages need a reply, and which of those sent have none yet.
 //!
-//! Promises: pure; whether a day is past is for the caller to say. Not here: the day itself, which the sender writes into the message.
+//! Promises: pure; who acts for another stands in the list as that one; whether a day is past is for the caller to say. Not here: the day itself, which the sender writes into the message.
 
 use std::collections::BTreeMap;
 
@@ -53,15 +53,12 @@ pub fn unanswered(
     acknowledged: impl Fn(usize) -> bool,
 ) -> Vec<usize> {
     let relation = |party: &PartyId| parties.get(party).copied().unwrap_or(Relation::None);
-    // Who has no relation of its own stands in the place of another: only a delegate can have sent or received anything.
-    let same = |one: &PartyId, other: &PartyId| one == other || relation(one) == Relation::None || relation(other) == Relation::None;
     let over = matches!(state, CaseState::Declined | CaseState::Closed);
     let mut waiting: Vec<usize> = Vec::new();
     for (place, message) in sent.iter().enumerate() {
         let answers = |earlier: &usize, by: fn(MessageKind) -> Answer| {
-            sent.get(*earlier).is_some_and(|asked| {
-                answer(asked.kind) == Some(by(message.kind)) && same(&asked.from, &message.to) && same(&asked.to, &message.from)
-            })
+            sent.get(*earlier)
+                .is_some_and(|asked| answer(asked.kind) == Some(by(message.kind)) && asked.from == message.to && asked.to == message.from)
         };
         waiting.retain(|earlier| !answers(earlier, Answer::Decides));
         if let Some(first) = waiting.iter().position(|earlier| answers(earlier, Answer::Answers)) {
@@ -88,7 +85,6 @@ mod tests {
 
     const CENTRE: &str = "settlement_center:13-1";
     const CITY: &str = "municipality:131016-1";
-    const CORE: &str = "core_center:131016-1";
     const HOME: &str = "group_home:1320100017";
 
     fn waits(state: CaseState, stand: &[(&str, Relation)], sent: &[(MessageKind, &str, &str)]) -> Vec<usize> {
@@ -98,8 +94,7 @@ mod tests {
         unanswered(state, &parties, &sent, |place| place == 7)
     }
 
-    const EVERYBODY: &[(&str, Relation)] =
-        &[(CENTRE, Relation::Origin), (CITY, Relation::Assigned), (HOME, Relation::Accepted), (CORE, Relation::None)];
+    const EVERYBODY: &[(&str, Relation)] = &[(CENTRE, Relation::Origin), (CITY, Relation::Assigned), (HOME, Relation::Accepted)];
 
     #[test]
     fn a_question_waits_until_it_is_answered() {
@@ -108,7 +103,6 @@ mod tests {
         assert_eq!(waits(&[referral]), [0]);
         assert_eq!(waits(&[referral, (MessageKind::ReferralAck, CITY, CENTRE)]), [0], "that it came is no answer");
         assert!(waits(&[referral, (MessageKind::ReferralDecision, CITY, CENTRE)]).is_empty());
-        assert!(waits(&[referral, (MessageKind::ReferralDecision, CORE, CENTRE)]).is_empty(), "a delegate answers in another's place");
         assert_eq!(waits(&[referral, (MessageKind::ReferralDecision, HOME, CENTRE)]), [0], "nobody else does");
         assert!(waits(&[(MessageKind::StatusNotice, CITY, CENTRE)]).is_empty());
     }

@@ -135,6 +135,12 @@ impl Standing {
         }
     }
 
+    /// Whether a party knows that another has to do with the case: who leads it knows them all, others those that they dealt with.
+    #[must_use]
+    pub fn knows(&self, party: &PartyId, other: &PartyId) -> bool {
+        Meeting::of(self, party, other).dealt_with()
+    }
+
     /// What one party may send to another now.
     #[must_use]
     pub fn possible(&self, from: &PartyId, to: &PartyId) -> Vec<MessageKind> {

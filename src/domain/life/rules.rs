@@ -373,7 +373,7 @@ impl Meeting<'_> {
     }
 
     /// Whether anything passed between the two, or those in whose place they are. Who leads deals with everybody.
-    fn dealt_with(&self) -> bool {
+    pub(super) fn dealt_with(&self) -> bool {
         self.is_lead() || self.messages(self.from, self.to).next().is_some() || self.messages(self.to, self.from).next().is_some()
     }
 

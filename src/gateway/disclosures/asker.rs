@@ -70,7 +70,7 @@ impl<'a> Asker<'a> {
     pub(super) fn left_out(&self) -> LeftOut {
         let (kind, sender) = (MessageKind::Referral, PartyKind::SettlementCenter);
         let place = match self.scope {
-            Scope::Case => self.stands(kind),
+            Scope::Case => self.among_others(),
             Scope::Own => Relation::Assigned,
         };
         let hidden = |class: &FieldClass| !class.consent_may_not_name() && !self.would_see(sender, kind, place, *class);
@@ -87,14 +87,23 @@ impl<'a> Asker<'a> {
 
     /// As what it would read the message. Of its own it knows what it knew, also after its part ended.
     fn place(&self, told: &Told) -> Relation {
-        match self.stands(told.kind) {
-            Relation::Closed if self.is_own(told) => Relation::Assigned,
+        if !self.is_own(told) {
+            return self.among_others();
+        }
+        match reads_as(self.state, self.seat(), self.relation, told.kind) {
+            Relation::Closed => Relation::Assigned,
             relation => relation,
         }
     }
 
-    fn stands(&self, kind: MessageKind) -> Relation {
-        reads_as(self.state, self.by.unwrap_or(self.party).kind(), self.relation, kind)
+    /// As what it looks at messages between others, of whatever kind: behind a hand-over the kinds with which a centre goes on backing the case are
+    /// addressed to it, and what others send each other is no more its affair than the rest.
+    fn among_others(&self) -> Relation {
+        reads_as(self.state, self.seat(), self.relation, MessageKind::Referral)
+    }
+
+    fn seat(&self) -> PartyKind {
+        self.by.unwrap_or(self.party).kind()
     }
 
     /// Whether the policies would show a class to a body like this, under an agreement and a consent that cover it. A delegate needs it of both kinds.
@@ -182,7 +191,11 @@ mod tests {
         let request = told(CITY, HOME, MessageKind::PlacementRequest);
         assert!(stage.asker().hears_of(&request, &party(HOME)) && !stage.asker().left_out().providers);
         stage.state = CaseState::HandedOver;
-        assert!(!stage.asker().hears_of(&request, &party(HOME)) && stage.asker().left_out().providers);
+        for kind in MessageKind::ALL {
+            let others = [told(CITY, HOME, *kind), told(HOME, CITY, *kind)];
+            assert!(others.iter().all(|others| !stage.asker().hears_of(others, &others.aud)), "{kind}");
+        }
+        assert!(stage.asker().left_out().providers);
         let own = told(CENTRE, CITY, MessageKind::Referral);
         assert!(stage.asker().hears_of(&own, &party(CITY)) && stage.asker().knows(&own, FieldClass::Identity, [None, None]));
         assert!(!stage.asker().knows(&request, FieldClass::Identity, [None, None]));

@@ -24,7 +24,7 @@ closed_list! {
         EntrySupportOnly = "entry_support_only",
         /// `from` is not after `to`, in each period of the row.
         PeriodInOrder = "period_in_order",
-        /// A text that could name a victim holds no telephone number, postal code or mail address.
+        /// A text that could name a victim, or that goes to many, holds no telephone number, postal code or mail address, however deep it stands.
         NoContactDetails = "no_contact_details",
         /// The window of a certificate begins before it ends.
         WindowInOrder = "window_in_order",
@@ -92,7 +92,7 @@ impl Facts<'_> {
                 Value::Array(periods) => periods.iter().any(runs_backwards),
                 period => runs_backwards(period),
             },
-            Rule::NoContactDetails => value.as_str().is_some_and(free_text::holds_contact_details),
+            Rule::NoContactDetails => holds_contact_details(value),
             Rule::WindowInOrder => day(value).zip(self.day("cert_period_end")).is_some_and(|(start, end)| start > end),
             Rule::WithinThreeYears => {
                 let window = self.day("cert_period_start").zip(day(value));
@@ -127,6 +127,16 @@ impl Facts<'_> {
 
 fn day(value: &Value) -> Option<Day> {
     value.as_str()?.parse().ok()
+}
+
+/// In any of its texts.
+fn holds_contact_details(value: &Value) -> bool {
+    match value {
+        Value::String(text) => free_text::holds_contact_details(text),
+        Value::Array(items) => items.iter().any(holds_contact_details),
+        Value::Object(members) => members.values().any(holds_contact_details),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn runs_backwards(period: &Value) -> bool {

@@ -99,6 +99,7 @@ impl PostgresAppend {
                 | Write::PersonKey(..)
                 | Write::ConsentEnd { .. }
                 | Write::ConsentSuperseded { .. }
+                | Write::ConsentUnbound(_)
                 | Write::CaseTouched(..)
                 | Write::Message(_)
                 | Write::Term(..)
@@ -106,6 +107,7 @@ impl PostgresAppend {
                 | Write::Uncollected(_)
                 | Write::EraseKey(_)
                 | Write::EraseMessage(..)
+                | Write::EraseTerm(..)
                 | Write::ErasePerson(..)
                 | Write::EraseOpening(_)
                 | Write::EraseTag(..) => {}

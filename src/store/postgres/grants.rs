@@ -119,7 +119,7 @@ const NEEDED: &[Needed] = &[
     needed("case_", &["SELECT", "INSERT", "UPDATE"]),
     needed("case_party", &["SELECT", "INSERT", "UPDATE"]),
     needed("message", &["SELECT", "INSERT", "UPDATE"]),
-    needed("message_term", &["SELECT", "INSERT"]),
+    needed("message_term", &["SELECT", "INSERT", "DELETE"]),
     needed("evidence", &["SELECT", "INSERT"]),
 ];
 const ROLE: &str = "role";

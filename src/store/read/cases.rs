@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::passages::{passages, relations};
+use super::passages::{passages, relations, term};
 use crate::{
     domain::{
         case::{CaseState, Relation},
@@ -11,7 +11,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        Addressed, CaseContent, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, Passage, StoreError, decode,
+        Addressed, CaseContent, CaseRow, Cases, DataKeyId, EvidenceRow, MessageHead, MessageRow, Passage, StoreError, Term, decode,
         reads::{Database, SqlStore},
         sql,
         statement::Statement,
@@ -42,9 +42,11 @@ impl<D: Database> Cases for SqlStore<D> {
         let row: Option<(Vec<u8>, Option<Vec<u8>>)> = self.one(Statement::new(sql::CASE_CONTENT).blob(case.uuid().as_bytes())).await?;
         let Some((key, consent)) = row else { return Ok(None) };
         let messages: Vec<Vec<u8>> = self.column(Statement::new(sql::CASE_MESSAGES).blob(case.uuid().as_bytes())).await?;
+        let terms: Vec<Vec<u8>> = self.column(Statement::new(sql::CASE_TERMS).blob(case.uuid().as_bytes())).await?;
         Ok(Some(CaseContent {
             key: decode::data_key_id("case_.key", &key)?,
             consent: consent.map(|jti| decode::jti("case_.consent", &jti)).transpose()?,
+            terms: terms.iter().map(|jti| decode::jti("message_term.jti", jti)).collect::<Result<_, _>>()?,
             messages: messages.iter().map(|jti| decode::jti("message.jti", jti)).collect::<Result<_, _>>()?,
         }))
     }
@@ -117,6 +119,11 @@ impl<D: Database> Cases for SqlStore<D> {
     async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError> {
         let rows: Vec<HeadColumns> = self.all(Statement::new(sql::CASE_HEADS).blob(case.uuid().as_bytes())).await?;
         rows.into_iter().map(message_head).collect()
+    }
+
+    async fn term(&self, case: &CaseKey, jti: &Jti) -> Result<Term, StoreError> {
+        let query = Statement::new(sql::TERM).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes());
+        self.one(query).await?.map_or_else(|| Ok(Term::default()), term)
     }
 
     async fn passages(&self, cases: &[CaseKey]) -> Result<Vec<Passage>, StoreError> {

@@ -80,7 +80,7 @@ pub(crate) struct Sent {
 /// The rows of the published example. It is of one day: what may not lie before the day of sending is moved to two weeks after it.
 fn brought_forward(schema: &MessageSchema, body: BTreeMap<String, Value>) -> Vec<(FieldKey, Value)> {
     let day = Value::String(Day::in_japan(now().plus_secs(14 * 86_400)).to_string());
-    let coming = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending);
+    let coming = |key: &FieldKey| schema.row(key).unwrap().rules.contains(&Rule::NotBeforeSending) || key.as_str() == "detention_deadline";
     let rows = body.into_iter().map(|(key, value)| (key.parse::<FieldKey>().unwrap(), value));
     rows.map(|(key, value)| if coming(&key) { (key, day.clone()) } else { (key, value) }).collect()
 }

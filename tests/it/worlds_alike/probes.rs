@@ -51,11 +51,13 @@ pub(crate) async fn ask_everything(world: &World, observer: &Arc<Party>, hidden:
     }
     questions.extend(sent(world, observer, hidden));
     for (question, ask) in questions {
+        let target = ask.target.clone();
         let answer = observer.send(ask.method, &ask.target, ask.headers, ask.body).await.unwrap();
         let body = if answer.headers["content-type"] == "application/jose" {
             opened(observer, &answer.body)
         } else {
-            String::from_utf8(answer.body.to_vec()).map_or_else(|_| format!("{} bytes", answer.body.len()), |text| normal(&text))
+            let text = String::from_utf8(answer.body.to_vec());
+            text.map_or_else(|_| format!("{} bytes", answer.body.len()), |text| normal(&in_order(&target, text)))
         };
         seen.push(Seen { question, answer: format!("{} {} {body}", answer.status, told(&answer.headers)) });
     }
@@ -168,6 +170,27 @@ fn sent(world: &World, observer: &Arc<Party>, hidden: &Hidden) -> Vec<(String, A
     asks
 }
 
+/// What is said of the rows of a message, in one order: each signature has them in another.
+fn in_order(target: &str, text: String) -> String {
+    if target != "/v1/explain" && !target.ends_with("/disclosures") {
+        return text;
+    }
+    let mut answer: Value = serde_json::from_str(&text).unwrap();
+    sort(&mut answer);
+    answer.to_string()
+}
+
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            items.sort_by_key(ToString::to_string);
+        }
+        Value::Object(members) => members.values_mut().for_each(sort),
+        _ => {}
+    }
+}
+
 /// Headers but for the date; a leaf is opened, because it says what was recorded.
 fn told(headers: &HeaderMap) -> String {
     let mut told: Vec<String> = headers
@@ -197,8 +220,11 @@ fn opened(observer: &Party, body: &[u8]) -> String {
         .iter()
         .map(|disclosure| {
             let triple: Vec<Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(disclosure).unwrap()).unwrap();
-            let value =
-                if matches!(triple[1].as_str(), Some("sub" | "con")) { normal(&triple[2].to_string()) } else { triple[2].to_string() };
+            let value = if matches!(triple[1].as_str(), Some("sub" | "con" | "corrects")) {
+                normal(&triple[2].to_string())
+            } else {
+                triple[2].to_string()
+            };
             format!("{} {value}", triple[1])
         })
         .collect();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     cli::{
         CliError,
-        demo::{layout::Table, page::Page, sandbox::Sandbox, story::must},
+        demo::{layout::Table, material::is_to_come, page::Page, sandbox::Sandbox, story::must},
     },
     client::{Accepted, CaseHead, Client, ClientError, Content, Later, Outgoing, Party, Proven, Reading, SignedConsent},
     domain::{
@@ -21,7 +21,7 @@ use crate::{
         refusal::RefusalCode,
     },
     message::{
-        schema::{Rule, SchemaSet},
+        schema::SchemaSet,
         submission::{AgreementRef, SchemaRef},
     },
     text::{
@@ -199,10 +199,9 @@ impl<'a> Stage<'a> {
             example.insert(row.to_owned(), json!(word));
         }
         let day = Value::String(Day::in_japan(self.client(letter.from)?.now().plus_secs(14 * 86_400)).to_string());
-        let coming = |row: &crate::message::schema::Row| row.rules.contains(&Rule::NotBeforeSending);
         let rows = form.rows().iter().filter_map(|row| {
             let value = example.remove(row.key.as_str())?;
-            Some((row.key.clone(), if coming(row) { day.clone() } else { value }))
+            Some((row.key.clone(), if is_to_come(row) { day.clone() } else { value }))
         });
         Ok(rows.collect())
     }
