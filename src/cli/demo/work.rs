@@ -25,7 +25,7 @@ use crate::{
 
 /// Tells it from the first consent to the closing. Gives the gateway's name.
 pub(super) async fn tell(sandbox: &Sandbox, server: &mut Server, page: &mut Page) -> Result<String, CliError> {
-    let mut stage = Stage::load(sandbox, page).await?;
+    let mut stage = Stage::load(sandbox, page)?;
     server.ready(stage.client(CENTRE)?).await?;
     stage.meet().await?;
     who(&mut stage, server)?;

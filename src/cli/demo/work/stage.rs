@@ -74,7 +74,7 @@ pub(super) struct Sent {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) async fn load(sandbox: &Sandbox, page: &'a mut Page) -> Result<Self, CliError> {
+    pub(super) fn load(sandbox: &Sandbox, page: &'a mut Page) -> Result<Self, CliError> {
         let mut clients = BTreeMap::new();
         for party in CAST {
             clients.insert(*party, sandbox.client_of(&id(party)?, "staff-0001")?);
