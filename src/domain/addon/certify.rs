@@ -209,8 +209,12 @@ mod tests {
         };
         assert_eq!(fits(HOME, longer), Ok(()), "a court can extend it by two years");
         let mut narrow = rules().rules().to_vec();
-        narrow.iter_mut().for_each(|rule| rule.grounds.retain(|ground| ground.is_extensible() || rule.max_count.is_some()));
-        narrow.iter_mut().for_each(|rule| rule.late_start.clear());
+        for rule in &mut narrow {
+            rule.grounds.retain(|ground| ground.is_extensible() || rule.max_count.is_some());
+        }
+        for rule in &mut narrow {
+            rule.late_start.clear();
+        }
         let narrow = RuleSet::of(narrow).unwrap();
         assert_eq!(certified(Statement::CoordinatedByCenter, HOME, |certified| certified.fits(&narrow)), Err(Misfit::Eligibility));
     }
