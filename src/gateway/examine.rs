@@ -120,6 +120,9 @@ impl Gateway {
             (Place::Within(affair), Some(disclosed)) => findings.check(self.step(sent, affair, disclosed))?,
             (Place::Within(_), None) => None,
         };
+        if let (Some(schema), Place::Within(affair), Some(disclosed), true) = (schema, place, &disclosed, rows.is_some() && !known) {
+            findings.check(self.stays_anonymous(message, disclosed, schema, affair).await)?;
+        }
         let step = match (step, place, &disclosed) {
             (Some(step), Place::Within(affair), Some(disclosed)) if rows.is_some() => {
                 let vouched = findings.check(self.vouches(sent, affair, disclosed, epoch).await)?.flatten();

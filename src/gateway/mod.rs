@@ -8,6 +8,7 @@ mod acknowledge;
 mod actor;
 mod affair;
 mod agreements;
+mod anonymity;
 mod answer;
 mod audit;
 mod bootstrap;

@@ -238,6 +238,18 @@ impl MessageSchema {
         found.violations.extend(self.anonymity.violations(&self.rows, body, sent));
         found
     }
+
+    /// Whether who receives it must not learn who the person is.
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        anonymity::is_demanded(self.kind)
+    }
+
+    /// Why several bodies of this kind must not go to one reader, the last of them sent at a moment: together they tell too much.
+    #[must_use]
+    pub fn check_together(&self, bodies: &[Value], sent: Timestamp) -> Option<Violation> {
+        self.anonymity.violation_together(&self.rows, bodies, sent)
+    }
 }
 
 impl std::fmt::Debug for MessageSchema {

@@ -229,7 +229,8 @@ async fn the_command_line_sends_lists_and_shows_messages() {
     let body = file.to_str().unwrap();
     let case = life.case(CITY);
     let write = |rows: serde_json::Value| std::fs::write(&file, rows.to_string()).unwrap();
-    let send = |kind| life.command(CITY, &["send", "--kind", kind, "--case", case, "--to", CENTRE, "--body", body]);
+    let send =
+        |kind| life.command(CITY, &["send", "--kind", kind, "--case", case, "--to", CENTRE, "--body", body, "--basis", "consent_69_2_1"]);
     write(json!({"decision": "accepted"}));
     let sent = send("referral_decision").unwrap();
     let message = sent[0]["message"].as_str().unwrap();
@@ -274,4 +275,17 @@ fn without_instance(text: &str) -> serde_json::Value {
     let mut document: serde_json::Value = serde_json::from_str(text).unwrap();
     document.as_object_mut().unwrap().remove("instance").unwrap();
     document
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enquiries_in_other_words_tell_a_provider_no_more_than_one() {
+    let mut life = Life::accepted().await;
+    let enquiry = |to, needs: &[&str]| letter(MessageKind::Enquiry, CITY, to).with("key_support_needs", json!(needs));
+    life.goes(enquiry(HOME, &["medication_prompt", "hospital_visit"])).await;
+    let problem = life.refused(enquiry(HOME, &["smoking"])).await;
+    assert_eq!((problem.status, problem.code.as_str()), (422, "schema_invalid"), "{}", problem.text);
+    assert!(problem.text.contains("too_many_quasi_identifiers:6"), "{}", problem.text);
+    life.goes(enquiry(HOME, &["hospital_visit"])).await;
+    life.goes(enquiry(DAY, &["smoking"])).await;
+    life.server.stop().await;
 }

@@ -5,6 +5,8 @@
 //! the few below ever becomes a row of such a kind.
 //! Not here: how many persons share the values. The gateway knows nobody's neighbours, so the number is a proposal and says so.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -58,21 +60,43 @@ impl Anonymity {
         &self.0
     }
 
-    /// What a body tells beyond the term of its day of sending. Before the first day the first term counts.
+    /// What a body tells beyond the term of its day of sending.
     pub(super) fn violations(&self, rows: &[Row], body: &Value, sent: Timestamp) -> Vec<Violation> {
-        let day = Day::in_japan(sent);
-        let Some(term) = self.0.iter().rfind(|term| term.from <= day).or(self.0.first()) else { return Vec::new() };
+        let Some(term) = self.term(sent) else { return Vec::new() };
         let present = |row: &Row| body.get(row.key.as_str()).map(|value| value.as_array().map_or(1, Vec::len));
         let told: usize = rows.iter().filter(|row| row.ident == Ident::Quasi).filter_map(present).sum();
-        let too_many = (told > term.quasi_values).then(|| Violation {
-            field: "body".to_owned(),
-            rule: format!("{TOO_MANY}:{}", term.quasi_values),
-            class: None,
-        });
+        let too_many = (told > term.quasi_values).then(|| term.too_many());
         // A municipality can have so few people that its code says who.
         let area = rows.iter().find(|row| row.key.as_str() == AREA && body.get(AREA).is_some_and(Value::is_string));
         too_many.into_iter().chain(area.map(|row| Violation::of_row(&row.key, row.class, AREA_ONLY))).collect()
     }
+
+    /// What several bodies to one reader tell together beyond the term of the day on which the last is sent. The same value told again tells nothing.
+    pub(super) fn violation_together(&self, rows: &[Row], bodies: &[Value], sent: Timestamp) -> Option<Violation> {
+        let term = self.term(sent)?;
+        let quasi = rows.iter().filter(|row| row.ident == Ident::Quasi);
+        let told =
+            quasi.flat_map(|row| bodies.iter().filter_map(|body| body.get(row.key.as_str())).flat_map(move |value| items(row, value)));
+        (told.collect::<BTreeSet<_>>().len() > term.quasi_values).then(|| term.too_many())
+    }
+
+    /// The term of a day of sending. Before the first day the first term counts.
+    fn term(&self, sent: Timestamp) -> Option<&AnonymityTerm> {
+        let day = Day::in_japan(sent);
+        self.0.iter().rfind(|term| term.from <= day).or(self.0.first())
+    }
+}
+
+impl AnonymityTerm {
+    fn too_many(&self) -> Violation {
+        Violation { field: "body".to_owned(), rule: format!("{TOO_MANY}:{}", self.quasi_values), class: None }
+    }
+}
+
+/// The values of a row, one by one.
+fn items<'a>(row: &'a Row, value: &Value) -> Vec<(&'a str, String)> {
+    let one = |value: &Value| (row.key.as_str(), value.to_string());
+    value.as_array().map_or_else(|| vec![one(value)], |items| items.iter().map(one).collect())
 }
 
 const TOO_MANY: &str = "too_many_quasi_identifiers";
