@@ -58,6 +58,20 @@ struct Known {
     rows: Vec<String>,
     /// In whose place its sender sent it.
     on_behalf_of: Option<String>,
+    /// In whose place its recipient got it.
+    in_place_of: Option<String>,
+}
+
+impl Known {
+    /// Whether somebody sent it, or had it sent in its place.
+    fn is_from(&self, name: &str) -> bool {
+        self.from == name || self.on_behalf_of.as_deref() == Some(name)
+    }
+
+    /// Whether somebody got it, or had it got in its place.
+    fn is_to(&self, name: &str) -> bool {
+        self.to == name || self.in_place_of.as_deref() == Some(name)
+    }
 }
 
 /// What a reader is shown of a message for a purpose: rows, or the code of a refusal.
@@ -185,10 +199,11 @@ impl<'a> Affair<'a> {
         let signed = self.cast.sign(&letter, &body);
         let accepted = self.cast.post(&letter, &signed).await.unwrap_or_else(|error| panic!("{place}: {error}"));
         self.cases.insert(sent.from.clone(), accepted.subject.case.unwrap());
-        let on_behalf_of = after.get(&sent.from).and_then(|told| told.on_behalf_of.clone());
+        let place_of = |name: &String| after.get(name).and_then(|told| told.on_behalf_of.clone());
+        let (on_behalf_of, in_place_of) = (place_of(&sent.from), place_of(&sent.to));
         let (kind, from, to, purposes) = (sent.kind.clone(), sent.from.clone(), sent.to.clone(), sent.purposes.clone());
         let rows = body.keys().map(FieldKey::to_string).collect();
-        self.messages.push(Known { jti: signed.jti(), kind, from, to, purposes, consent, rows, on_behalf_of });
+        self.messages.push(Known { jti: signed.jti(), kind, from, to, purposes, consent, rows, on_behalf_of, in_place_of });
         self.told = after;
     }
 
@@ -265,7 +280,7 @@ impl<'a> Affair<'a> {
             return Err("consent_scope".to_owned());
         }
         let told = &self.told[reader];
-        let (own, closed) = (message.from == reader, told.relation == "closed");
+        let (own, closed) = (message.is_from(reader), told.relation == "closed");
         let kind = kind_of(reader);
         let stance = Stance { reader: &kind, purpose: word, relation: &told.relation, state: &told.state, kind: &message.kind };
         if own && !closed && !self.matrix.is_behind(&stance) {
@@ -275,15 +290,17 @@ impl<'a> Affair<'a> {
         let principal = told.on_behalf_of.as_deref().filter(|_| !own).unwrap_or(reader);
         let addressee = if principal == reader { &message.to } else { principal };
         let said = message.consent.as_ref().and_then(|name| self.said(name, addressee));
-        let both = [principal, reader];
+        // What its delegate got in its place is shown to a body as to both.
+        let got = if message.is_to(reader) && message.to != reader { message.to.as_str() } else { principal };
+        let both = [got, reader];
         let shown = |row: &&String| both.iter().all(|as_whom| self.shows((as_whom, word), &self.told, (&message.kind, row), said.as_ref()));
         Ok(message.rows.iter().filter(shown).cloned().collect())
     }
 
-    /// Whether a message is in somebody's list: what it sent or got, and what is addressed to the one it acts for.
+    /// Whether a message is in somebody's list: what it sent or got, itself or by its delegate, and what is addressed to the one it acts for.
     fn is_listed(&self, reader: &str, message: &Known) -> bool {
         let principal = self.told[reader].on_behalf_of.as_deref();
-        message.from == reader || message.to == reader || principal == Some(message.to.as_str())
+        message.is_from(reader) || message.is_to(reader) || principal == Some(message.to.as_str())
     }
 
     /// Compares everybody's view with the script's.
@@ -318,7 +335,7 @@ impl<'a> Affair<'a> {
         }
         let page = client.list_messages(case, first_purpose(name), None).await.unwrap();
         let seen: Vec<_> = page.messages.iter().map(|head| (head.message, head.kind.to_string(), head.direction.as_str())).collect();
-        let direction = |message: &Known| if message.from == name { "out" } else { "in" };
+        let direction = |message: &Known| if message.is_from(name) { "out" } else { "in" };
         let expected: Vec<_> = listed.iter().map(|message| (message.jti, message.kind.clone(), direction(message))).collect();
         if seen != expected {
             differing.push(format!("{name} finds {seen:?}, and should find {expected:?}"));
