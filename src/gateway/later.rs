@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     decision::Permitted,
-    domain::{agreement::Agreement, ids::CaseId, party::PartyId, refusal::RefusalCode},
+    domain::{agreement::Agreement, entry::Act, ids::CaseId, party::PartyId, refusal::RefusalCode},
     ledger::Ground,
     message::{Verified, submission::Message},
     store::Write,
@@ -79,6 +79,8 @@ impl Gateway {
         let key = self.data_key(affair.key).await?;
         let sealed = vault::seal(&key, affair.key, &message_context(&claims.iss, &claims.jti, &claims.aud, &case), sd_jwt)?;
         let narrows = step.change.narrows();
+        // Who recomputes the rights epoch from the leaves sees that this entry moved it.
+        call.note(|t| t.act = narrows.then_some(Act::End));
         // With or without another state: whatever else was decided on the case before is decided again.
         let mut writes = vec![Write::CaseState(case, step.change.state.unwrap_or(affair.standing.state))];
         writes.extend(self.moved(affair, &step, caller.party(), &claims.aud)?);

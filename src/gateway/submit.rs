@@ -148,7 +148,7 @@ impl Gateway {
     /// Everything after the look-up of known ids.
     async fn plan_message(&self, sent: Sent<'_>, to: Destination<'_>, epoch: u64) -> Result<(With, Value), Failure> {
         // An earlier attempt may have been handed back: its case was never made.
-        sent.call.note(|t| (t.case, t.shred, t.acting_for) = (None, None, None));
+        sent.call.note(|t| (t.case, t.shred, t.acting_for, t.act) = (None, None, None, None));
         let affair = match to {
             Destination::NewCase => None,
             Destination::Case(id) => Some(self.affair(sent.caller, sent.call, epoch, id, &sent.message.claims().aud).await?),

@@ -10,7 +10,7 @@ use tsunagi::{
 };
 
 use crate::{
-    exchange_stage::{CENTRE, MUNICIPALITY as CITY, agreement::CORE, ledger::Ledger},
+    exchange_stage::{BINARY, CENTRE, MUNICIPALITY as CITY, agreement::CORE, ledger::Ledger},
     life_stage::{BACKUP, DAY, HOME, Life, OFFICE, PLACEMENT, PLANNING, PROVISION, letter, possible},
 };
 
@@ -288,4 +288,20 @@ async fn enquiries_in_other_words_tell_a_provider_no_more_than_one() {
     life.goes(enquiry(HOME, &["hospital_visit"])).await;
     life.goes(enquiry(DAY, &["smoking"])).await;
     life.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ended_by_messages_fits_the_database_that_is_inspected() {
+    let mut life = Life::in_use().await;
+    life.goes(letter(MessageKind::HandoverProposal, CENTRE, CITY)).await;
+    life.goes(letter(MessageKind::HandoverAgreed, CITY, CENTRE).with("handover_reply", "agreed").with("handover_date", soon())).await;
+    life.goes(letter(MessageKind::StatusNotice, HOME, CITY).with("status", "ended")).await;
+    life.goes(letter(MessageKind::ClosingNotice, CITY, CENTRE)).await;
+    life.another().await;
+    life.goes(letter(MessageKind::ReferralDecision, CITY, CENTRE).with("decision", "declined").with("decline_reason", "no_resource")).await;
+    let Life { server, sandbox, .. } = life;
+    server.stop().await;
+    let mut command = std::process::Command::new(BINARY);
+    let inspected = command.args(["audit", "inspect", "-c"]).arg(sandbox.config()).output().unwrap();
+    assert!(inspected.status.success(), "{}{}", String::from_utf8_lossy(&inspected.stdout), String::from_utf8_lossy(&inspected.stderr));
 }

@@ -34,6 +34,8 @@ impl Course {
             | EntryType::ConsentEnd
             | EntryType::Erasure => self.moved += 1,
             EntryType::Consent if entry.act == Some(Act::Supersede) => self.moved += 1,
+            // A message that ended somebody's access to its case: a decline, a hand-over, a closing.
+            EntryType::Submission if entry.act == Some(Act::End) => self.moved += 1,
             EntryType::Policy if entry.policy.is_some() => self.moved += 1,
             EntryType::LedgerOpened if entry.reopens.is_some() => self.moved += 1,
             _ => {}
