@@ -20,6 +20,7 @@ use crate::{
         day::Day,
         entry::ErasureReason,
         ids::{CaseId, CaseKey},
+        life::ended_by,
         party::{PartyId, PartyKind},
     },
     ledger::{Entry, LedgerError},
@@ -153,14 +154,8 @@ const fn is_over(state: CaseState) -> bool {
 
 /// The day on which the message came that ended the case.
 fn ended(state: CaseState, heads: &[MessageHead]) -> Option<Day> {
-    let first = |kind| heads.iter().find(|head| head.kind == kind);
-    let last = |kind| heads.iter().rfind(|head| head.kind == kind);
-    let by = match state {
-        CaseState::Closed => first(MessageKind::ClosingNotice),
-        CaseState::Declined => last(MessageKind::ReferralDecision),
-        CaseState::Open | CaseState::Accepted | CaseState::HandedOver => None,
-    };
-    by.map(|head| Day::in_japan(head.received))
+    let kinds: Vec<MessageKind> = heads.iter().map(|head| head.kind).collect();
+    ended_by(state, &kinds).and_then(|at| heads.get(at)).map(|head| Day::in_japan(head.received))
 }
 
 /// Cases looked at in one call.

@@ -25,7 +25,7 @@ use crate::{
         case::{CaseState, Relation},
         codes::MessageKind,
         ids::CaseKey,
-        life::Outcome,
+        life::{Outcome, ended_by},
         party::{Jurisdiction, PartyId, PartyKind},
         refusal::{Refusal, RefusalCode},
         statistics::{Counted, FiscalYear, MIN_CELL, RowName, Statistics, Subject},
@@ -243,7 +243,9 @@ impl<'a> Tally<'a> {
     }
 
     fn close(&mut self, history: &History<'_>, arrival: Timestamp, taken_on: bool) {
-        if let Some(closing) = history.heads.iter().find(|head| head.kind == MessageKind::ClosingNotice) {
+        let state = history.parties.first().map(|row| row.state).filter(|state| *state == CaseState::Closed);
+        let kinds: Vec<MessageKind> = history.heads.iter().map(|head| head.kind).collect();
+        if let Some(closing) = state.and_then(|state| ended_by(state, &kinds)).and_then(|at| history.heads.get(at)) {
             let row = if taken_on { RowName::TakenOn } else { RowName::NotTakenOn };
             self.add(Subject::Closed, &[row], (arrival, closing.received));
         }

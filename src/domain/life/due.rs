@@ -43,6 +43,20 @@ pub const fn needs_reply(kind: MessageKind) -> bool {
     answer(kind).is_some()
 }
 
+/// The message that ended a case, by its place among the kinds that were sent in it: the notice that closed it, the word with which its origin took it
+/// back, or the last decision, which declined it. None while it is not over.
+#[must_use]
+pub fn ended_by(state: CaseState, kinds: &[MessageKind]) -> Option<usize> {
+    let first = |kind| kinds.iter().position(|sent| *sent == kind);
+    let last = |kind| kinds.iter().rposition(|sent| *sent == kind);
+    match state {
+        // Whatever closes a case first is behind the last status that was told in it: nothing of that kind passes any more.
+        CaseState::Closed => first(MessageKind::ClosingNotice).or_else(|| last(MessageKind::StatusNotice)),
+        CaseState::Declined => last(MessageKind::ReferralDecision),
+        CaseState::Open | CaseState::Accepted | CaseState::HandedOver => None,
+    }
+}
+
 /// Those of the messages of a case that wait for a reply, by their place in the list; which of them their readers acknowledged is asked for. What came
 /// to nothing waits no more: the question of a body that left the case or to one, and in a case that is over everything but the request to erase.
 #[must_use]
@@ -126,6 +140,20 @@ mod tests {
         let left = [(CITY, Relation::Assigned), (HOME, Relation::Closed)];
         assert_eq!(waits(CaseState::Accepted, &left, &sent), [1]);
         assert!(waits(CaseState::Closed, EVERYBODY, &[request, (MessageKind::ErasureReport, HOME, CITY)]).is_empty());
+    }
+
+    #[test]
+    fn a_case_ends_with_the_message_that_ended_it_however_it_did() {
+        use MessageKind as K;
+        let (asked, answered) = ([K::Referral, K::ReferralAck], [K::Referral, K::ReferralDecision]);
+        for state in [CaseState::Open, CaseState::Accepted, CaseState::HandedOver] {
+            assert_eq!(ended_by(state, &answered), None);
+        }
+        assert_eq!(ended_by(CaseState::Declined, &[K::Referral, K::ReferralDecision, K::Referral, K::ReferralDecision, K::ConsentEvent]), Some(3));
+        let closed = [&answered[..], &[K::StatusNotice, K::ClosingNotice, K::ClosingNotice, K::ErasureReport]].concat();
+        assert_eq!(ended_by(CaseState::Closed, &closed), Some(3), "the others are told of it");
+        let taken_back = [&asked[..], &[K::StatusNotice, K::ErasureRequest]].concat();
+        assert_eq!(ended_by(CaseState::Closed, &taken_back), Some(2));
     }
 
     #[test]

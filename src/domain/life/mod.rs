@@ -10,7 +10,7 @@ mod rules;
 
 use std::collections::BTreeMap;
 
-pub use due::{needs_reply, unanswered};
+pub use due::{ended_by, needs_reply, unanswered};
 pub use outcome::Outcome;
 
 use self::rules::Meeting;
