@@ -9,7 +9,6 @@ use super::{
     error::{ClientError, Doubt},
     proven::{LedgerPart, Proven},
     receipt::SignedReceipt,
-    tasks::CaseTasks,
 };
 use crate::{
     domain::{
@@ -19,6 +18,7 @@ use crate::{
         entry::{Operation, Outcome},
         ids::{CaseId, Jti},
         party::PartyId,
+        tasks::CaseTasks,
         time::Timestamp,
     },
     message::{

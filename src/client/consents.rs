@@ -9,7 +9,6 @@ use super::{
     directory::Party,
     error::{ClientError, Doubt},
     proven::Proven,
-    tasks::ConsentHolder,
 };
 use crate::{
     domain::{
@@ -17,6 +16,7 @@ use crate::{
         consent::{ConsentMethod, EndedBy, Exception, Item},
         entry::Operation,
         ids::Jti,
+        tasks::ConsentHolder,
         time::Timestamp,
     },
     message::{

@@ -28,7 +28,6 @@ mod proven;
 mod receipt;
 mod referral;
 mod statistics;
-mod tasks;
 mod tree;
 
 pub use self::{
@@ -52,6 +51,5 @@ pub use self::{
     proven::{Place, Proven},
     receipt::SignedReceipt,
     referral::{Content, Outgoing},
-    tasks::{CaseTasks, ConsentHolder, Holder, Quarantined, Question, TakenBack, ToCorrect, Uncollected},
     tree::TreeView,
 };

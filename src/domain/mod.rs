@@ -21,4 +21,5 @@ pub mod party;
 pub mod refusal;
 pub mod schema_version;
 pub mod statistics;
+pub mod tasks;
 pub mod time;

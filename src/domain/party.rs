@@ -52,6 +52,12 @@ impl PartyKind {
         matches!(self, Self::SettlementCenter | Self::ProbationOffice | Self::Municipality | Self::CoreCenter | Self::Prefecture)
     }
 
+    /// Who takes a case on and leads it: the municipality, or the core centre that acts for it (`domain.md` section 3).
+    #[must_use]
+    pub const fn leads_cases(self) -> bool {
+        matches!(self, Self::Municipality | Self::CoreCenter)
+    }
+
     /// Who may collect a consent (protocol section 2): never a provider.
     #[must_use]
     pub const fn may_collect_consent(self) -> bool {

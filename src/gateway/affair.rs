@@ -137,9 +137,7 @@ impl Gateway {
         if disclosed.hidden.case != Some(affair.row.id) {
             return Err(Refusal::claim(RefusalCode::StateConflict, "case", "another_case"));
         }
-        let said = Outcome::row(claims.kind).and_then(|name| disclosed.rows.iter().find(|row| row.key.as_str() == name));
-        let outcome = said.and_then(|row| row.value.as_str()).and_then(|code| Outcome::read(claims.kind, code));
-        let act = Act { kind: claims.kind, from: sent.caller.party(), to: &claims.aud, outcome };
+        let act = Act { kind: claims.kind, from: sent.caller.party(), to: &claims.aud, outcome: outcome(claims.kind, disclosed) };
         let life = &affair.standing;
         let change = life.step(&act).map_err(|illegal| {
             let passes = |kind| self.policy.may(sent.caller.kind(), Deed::Submit { kind, recipient: claims.aud.kind() }).allow;
@@ -166,6 +164,11 @@ impl Gateway {
         };
         Ok(Step { reader: seen_by(&claims.aud), sender: seen_by(sent.caller.party()), change, vouched: None })
     }
+}
+
+/// What a deciding message says.
+pub(super) fn outcome(kind: MessageKind, disclosed: &Disclosed) -> Option<Outcome> {
+    Outcome::row(kind).and_then(|name| disclosed.row(name)?.as_str()).and_then(|code| Outcome::read(kind, code))
 }
 
 /// What stands in the place of the possible kinds where there are none.

@@ -22,8 +22,8 @@ impl Gateway {
             return Ok(());
         }
         let claims = message.claims();
-        let heads = self.store.case_heads(&affair.row.case).await?;
-        let before = heads.iter().filter(|head| head.kind == claims.kind && head.aud == claims.aud && head.jti != claims.jti);
+        let heads = affair.passages.iter().map(|passage| &passage.head);
+        let before = heads.filter(|head| head.kind == claims.kind && head.aud == claims.aud && head.jti != claims.jti);
         let key = self.data_key(affair.key).await?;
         let mut bodies = Vec::new();
         for head in before {

@@ -10,7 +10,7 @@ use super::{
     call::{Call, Caller},
     delegates::{Delegated, standing},
     failure::Failure,
-    outlook::{Outlook, View, Viewer},
+    outlook::{Outlook, Viewer},
     record::{With, recorded},
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         life::told,
         party::{PartyId, PartyKind},
         refusal::{Refusal, RefusalCode},
+        tasks::CaseTasks,
     },
     store::{CaseRow, MessageHead, Passage},
 };
@@ -78,7 +79,7 @@ impl Gateway {
         let outlook = self.outlook(&cases).await?;
         for listed in page {
             let seat = listed.delegation.as_ref().map_or_else(|| caller.party(), |delegation| &delegation.by);
-            listed.view = outlook.view(&listed.case.case, listed.case.state, Viewer { party: caller.party(), seat });
+            listed.tasks = outlook.view(&listed.case.case, listed.case.state, Viewer { party: caller.party(), seat });
         }
         Ok(())
     }
@@ -87,7 +88,7 @@ impl Gateway {
     async fn page(&self, caller: &Caller, query: &CaseQuery, epoch: u64) -> Result<Vec<Listed>, Failure> {
         let rows = self.own_page(caller, query).await?;
         let own = rows.into_iter().filter(|row| row.relation != Relation::None);
-        let mut page: Vec<Listed> = own.map(|case| Listed { case, delegation: None, view: View::default() }).collect();
+        let mut page: Vec<Listed> = own.map(|case| Listed { case, delegation: None, tasks: CaseTasks::default() }).collect();
         if caller.kind() == PartyKind::CoreCenter {
             page.extend(self.delegated_page(caller, query, epoch).await?);
             page.sort_by_key(|listed| listed.case.updated_idx);
@@ -123,7 +124,7 @@ impl Gateway {
             after = Some(last);
             for row in rows {
                 if let Some((case, delegation)) = self.delegated_case(caller.party(), epoch, row).await? {
-                    page.push(Listed { case, delegation: Some(delegation), view: View::default() });
+                    page.push(Listed { case, delegation: Some(delegation), tasks: CaseTasks::default() });
                 }
             }
             if u32::try_from(page.len()).is_ok_and(|found| found >= query.limit) {
@@ -228,12 +229,12 @@ fn for_one<'a>(page: &[Option<&'a Delegated>]) -> Option<&'a PartyId> {
 struct Listed {
     case: CaseRow,
     delegation: Option<Delegated>,
-    view: View,
+    tasks: CaseTasks,
 }
 
 impl Listed {
     fn to_json(&self) -> Value {
-        let Self { case, delegation, view } = self;
+        let Self { case, delegation, tasks } = self;
         let mut listed = json!({
             "case": case.id,
             "state": told(case.state, case.party.kind(), case.relation),
@@ -246,7 +247,7 @@ impl Listed {
             if let Some(Delegated { by, .. }) = delegation {
                 members.insert("for".to_owned(), json!(by));
             }
-            if let Value::Object(more) = json!(view) {
+            if let Value::Object(more) = json!(tasks) {
                 members.extend(more);
             }
         }

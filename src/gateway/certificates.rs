@@ -198,8 +198,7 @@ impl Gateway {
             }
             let row = self.store.message(case, &revocation.head.jti).await?.ok_or(Failure::Corrupt("message"))?;
             let (_, disclosed) = open_message(&self.data_key(row.sealed.key).await?, &row)?;
-            let token = disclosed.rows.iter().find(|row| row.key.as_str() == REVOCATION).and_then(|row| row.value.as_str());
-            let token = token.ok_or(Failure::Corrupt("revocation"))?;
+            let token = disclosed.row(REVOCATION).and_then(Value::as_str).ok_or(Failure::Corrupt("revocation"))?;
             let kid = Signed::<Revocation>::read(token.as_bytes()).map_err(|_| Failure::Corrupt("revocation"))?.kid();
             match self.not_void(epoch, &kid, row.idx).await {
                 Ok(()) => {}

@@ -96,7 +96,7 @@ impl Gateway {
         if aud.kind().is_provider() && aud != provider {
             return Err(conflict("provider", "recipient"));
         }
-        if let Some(countersignature) = row(disclosed, "countersignature").and_then(Value::as_str)
+        if let Some(countersignature) = disclosed.row("countersignature").and_then(Value::as_str)
             && !self.is_own(countersignature, &named)
         {
             return Err(invalid("countersignature", "gateway"));
@@ -132,9 +132,9 @@ impl Gateway {
             window: claims.window,
         };
         certified.fits(self.policy.addon_rules()).map_err(unfit)?;
-        let heads = self.store.case_heads(&affair.row.case).await?;
-        let passed = |head: MessageHead| Passed { idx: head.idx, kind: head.kind, from: head.iss, to: head.aud };
-        let ent = certified.borne_out_by(&heads.into_iter().map(passed).collect::<Vec<_>>()).map_err(unfit)?;
+        let heads = affair.passages.iter().map(|passage| &passage.head);
+        let passed = |head: &MessageHead| Passed { idx: head.idx, kind: head.kind, from: head.iss.clone(), to: head.aud.clone() };
+        let ent = certified.borne_out_by(&heads.map(passed).collect::<Vec<_>>()).map_err(unfit)?;
         self.vouch(named, ent)
     }
 
@@ -143,7 +143,7 @@ impl Gateway {
         let token = text(disclosed, "revocation_token")?;
         let signed = Signed::<Revocation>::read(token.as_bytes()).map_err(|refusal| of_row("revocation_token", refusal))?;
         let (named, claims) = (signed.named(), signed.unproven().clone());
-        let told = row(disclosed, "revocation").cloned().and_then(|value| serde_json::from_value::<Told>(value).ok());
+        let told = disclosed.row("revocation").cloned().and_then(|value| serde_json::from_value::<Told>(value).ok());
         if told.is_none_or(|told| (told.certificate, told.reason) != (claims.crt.jti, claims.why)) {
             return Err(invalid("revocation", "revocation_token"));
         }
@@ -252,7 +252,7 @@ impl Gateway {
 
 /// Whom a message is about, as a certificate names the person: from its rows.
 fn person(disclosed: &Disclosed) -> Option<Person> {
-    person_of(|key| row(disclosed, key))
+    person_of(|key| disclosed.row(key))
 }
 
 /// The same from whatever rows there are.
@@ -280,13 +280,9 @@ fn is_provider(party: &PartyId, number: &str) -> bool {
     party.kind().has_provider_number() && party.code() == number
 }
 
-fn row<'a>(disclosed: &'a Disclosed, key: &str) -> Option<&'a Value> {
-    disclosed.rows.iter().find(|row| row.key.as_str() == key).map(|row| &row.value)
-}
-
 /// A row that the form demands.
 fn text<'a>(disclosed: &'a Disclosed, key: &'static str) -> Result<&'a str, Failure> {
-    row(disclosed, key).and_then(Value::as_str).ok_or_else(|| invalid(key, "required"))
+    disclosed.row(key).and_then(Value::as_str).ok_or_else(|| invalid(key, "required"))
 }
 
 fn invalid(field: &'static str, rule: &'static str) -> Failure {

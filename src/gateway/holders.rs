@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use super::{Gateway, failure::Failure, fates::Loss, outlook::Outlook};
 use crate::{
     domain::{
@@ -11,27 +9,11 @@ use crate::{
         consent::ErasureDue,
         ids::{CaseKey, Jti},
         party::PartyId,
+        tasks::ConsentHolder,
         time::Timestamp,
     },
     store::{Passage, Write},
 };
-
-/// A party that collected something that was sent under a consent.
-#[derive(Debug, Serialize)]
-pub(super) struct HolderOf {
-    pub party: PartyId,
-    /// When it collected the first of it.
-    pub collected: Timestamp,
-    /// Since when something of it is taken back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Whether it has said what became of that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub report: Option<ErasureDue>,
-    /// When it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reported: Option<Timestamp>,
-}
 
 impl Gateway {
     /// Shows a change of a consent to everybody whom it concerns: who got something under it, who sent that, and who acts for one of them.
@@ -54,7 +36,7 @@ impl Gateway {
     }
 
     /// Who holds what was sent under a consent, and under those in whose place it is or that took its own.
-    pub(super) async fn holders(&self, consent: &Jti, case: Option<CaseKey>) -> Result<Vec<HolderOf>, Failure> {
+    pub(super) async fn holders(&self, consent: &Jti, case: Option<CaseKey>) -> Result<Vec<ConsentHolder>, Failure> {
         let Some(case) = case else { return Ok(Vec::new()) };
         let outlook = self.outlook(&[case]).await?;
         let mut found: BTreeMap<&PartyId, (Timestamp, Option<Loss>)> = BTreeMap::new();
@@ -67,7 +49,7 @@ impl Gateway {
         let told = |(party, (collected, lost)): (&PartyId, (Timestamp, Option<Loss>))| {
             let reported = lost.and_then(|loss| outlook.reported(&case, party, loss.idx));
             let report = lost.map(|_| if reported.is_some() { ErasureDue::Done } else { ErasureDue::Due });
-            HolderOf { party: party.clone(), collected, since: lost.map(|loss| loss.at), report, reported }
+            ConsentHolder { party: party.clone(), collected, since: lost.map(|loss| loss.at), report, reported }
         };
         Ok(found.into_iter().map(told).collect())
     }

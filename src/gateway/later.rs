@@ -73,7 +73,7 @@ impl Gateway {
         call.note(|t| t.shred = Some(affair.key));
         let claims = message.claims();
         // Ids are each issuer's own, and one case keeps one message under each: the store would find the conflict only behind the head's lock.
-        if self.store.message(&case, &claims.jti).await?.is_some() {
+        if affair.passages.iter().any(|passage| passage.head.jti == claims.jti) {
             return Err(RefusalCode::ReplayConflict.into());
         }
         let key = self.data_key(affair.key).await?;

@@ -7,8 +7,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::Serialize;
-
 use super::{
     Gateway,
     failure::Failure,
@@ -23,6 +21,7 @@ use crate::{
         ids::{CaseKey, Jti},
         life::{Sent, needs_reply, unanswered},
         party::PartyId,
+        tasks::{CaseTasks, Holder, Quarantined, Question, TakenBack, ToCorrect, Uncollected},
         time::Timestamp,
     },
     store::Passage,
@@ -55,98 +54,6 @@ impl Viewer<'_> {
     }
 }
 
-/// What a party is told of one case.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct View {
-    /// The first day by which it has to answer something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_by: Option<Day>,
-    /// Whether that day is past.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub overdue: Option<bool>,
-    /// What it has to answer.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub due: Vec<Question>,
-    /// What it waits for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub asked: Vec<Question>,
-    /// What it sent and nobody collected in time.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub uncollected: Vec<Uncollected>,
-    /// What it sent and nobody can collect any more, because the consent was taken back.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub quarantined: Vec<Quarantined>,
-    /// What was taken from it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub consent: Option<Taken>,
-    /// To whom it sent what was taken since, and who has not said what became of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unreported: Vec<Holder>,
-    /// What it has to correct.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub correct: Vec<ToCorrect>,
-}
-
-/// A message that waits for its reply.
-#[derive(Debug, Serialize)]
-pub(super) struct Question {
-    pub message: Jti,
-    pub kind: MessageKind,
-    /// Who has to answer, where another has to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<PartyId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_by: Option<Day>,
-    pub overdue: bool,
-}
-
-/// A message that nobody collected.
-#[derive(Debug, Serialize)]
-pub(super) struct Uncollected {
-    pub message: Jti,
-    pub kind: MessageKind,
-    pub to: PartyId,
-    /// Ledger entry of its submission.
-    pub index: u64,
-    /// The first day on which it is late.
-    pub since: Day,
-}
-
-/// A message that nobody can collect any more.
-#[derive(Debug, Serialize)]
-pub(super) struct Quarantined {
-    pub message: Jti,
-    pub kind: MessageKind,
-    pub to: PartyId,
-    pub since: Timestamp,
-}
-
-/// What was taken from a party.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Taken {
-    pub state: Taking,
-    pub since: Timestamp,
-    /// Of a party that collected something before: erase it, or say until when a statute keeps it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub report: Option<ErasureDue>,
-}
-
-/// A party that collected what was taken since.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Holder {
-    pub party: PartyId,
-    pub since: Timestamp,
-}
-
-/// A message that has to be corrected too.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct ToCorrect {
-    pub message: Jti,
-    pub to: PartyId,
-    /// The message whose correction makes it wrong.
-    pub because: Jti,
-}
-
 impl Gateway {
     /// Reads what the views of these cases rest on: three statements, however many there are, and what was taken from consents.
     pub(super) async fn outlook(&self, cases: &[CaseKey]) -> Result<Outlook, Failure> {
@@ -165,9 +72,9 @@ impl Gateway {
 
 impl Outlook {
     /// What a party is told of a case in this state.
-    pub(super) fn view(&self, case: &CaseKey, state: CaseState, viewer: Viewer<'_>) -> View {
-        let Some(matter) = self.cases.get(case) else { return View::default() };
-        let mut view = View::default();
+    pub(super) fn view(&self, case: &CaseKey, state: CaseState, viewer: Viewer<'_>) -> CaseTasks {
+        let Some(matter) = self.cases.get(case) else { return CaseTasks::default() };
+        let mut view = CaseTasks::default();
         for passage in matter.unanswered(state) {
             let closed = passage.term.consent.is_some_and(|named| self.fates.closes(&named, &passage.head.aud, self.now));
             if closed {
@@ -241,7 +148,7 @@ impl Outlook {
         }
     }
 
-    fn tell_sender(&self, matter: &Matter, passage: &Passage, view: &mut View) {
+    fn tell_sender(&self, matter: &Matter, passage: &Passage, view: &mut CaseTasks) {
         let head = &passage.head;
         if let Some(since) = self.quarantined(passage) {
             view.quarantined.push(Quarantined { message: head.jti, kind: head.kind, to: passage.recipient().clone(), since });
@@ -263,7 +170,7 @@ impl Outlook {
     }
 
     /// What was last taken from the viewer, and whether it has said what became of what it holds.
-    fn taken(&self, matter: &Matter, viewer: Viewer<'_>) -> Option<Taken> {
+    fn taken(&self, matter: &Matter, viewer: Viewer<'_>) -> Option<TakenBack> {
         let (mut last, mut due, mut held): (Option<Loss>, bool, bool) = (None, false, false);
         for passage in matter.passages.iter().filter(|passage| viewer.is(passage.recipient())) {
             let Some(named) = passage.term.consent else { continue };
@@ -276,7 +183,7 @@ impl Outlook {
         }
         let last = last?;
         let report = held.then_some(if due { ErasureDue::Due } else { ErasureDue::Done });
-        Some(Taken { state: if last.whole { Taking::Ended } else { Taking::Narrowed }, since: last.at, report })
+        Some(TakenBack { state: if last.whole { Taking::Ended } else { Taking::Narrowed }, since: last.at, report })
     }
 }
 

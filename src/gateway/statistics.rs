@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     Gateway,
     actor::Allowed,
+    affair::outcome,
     answer::LedgerProof,
     call::{Call, Caller},
     cases::MOST,
@@ -96,7 +97,7 @@ impl Gateway {
             let Some(last) = page.last() else { return Ok(units) };
             after = Some(last.registration.party.clone());
             let parties = page.into_iter().map(|row| row.registration.party);
-            units.extend(parties.filter(|party| is_lead(party.kind()) && party.place() == Some(place)));
+            units.extend(parties.filter(|party| party.kind().leads_cases() && party.place() == Some(place)));
         }
     }
 
@@ -153,8 +154,7 @@ impl Gateway {
         let row = self.store.message(&head.case, &head.jti).await?.ok_or(Failure::Corrupt("message"))?;
         let Some(wrapped) = self.store.data_key(&row.sealed.key).await? else { return Ok(None) };
         let (_, disclosed) = open_message(&self.vault.unwrap(row.sealed.key, &wrapped)?, &row)?;
-        let deciding = Outcome::row(head.kind).and_then(|name| disclosed.rows.iter().find(|row| row.key.as_str() == name));
-        Ok(deciding.and_then(|row| row.value.as_str()).and_then(|code| Outcome::read(head.kind, code)))
+        Ok(outcome(head.kind, &disclosed))
     }
 }
 
@@ -274,10 +274,6 @@ fn lies_within(caller: &Caller, place: &str) -> bool {
         }
         (_, None) => false,
     }
-}
-
-const fn is_lead(kind: PartyKind) -> bool {
-    matches!(kind, PartyKind::Municipality | PartyKind::CoreCenter)
 }
 
 /// Kinds that say nothing of work on a case.

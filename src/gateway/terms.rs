@@ -6,7 +6,9 @@
 
 use super::affair::Affair;
 use crate::{
-    domain::{codes::MessageKind, day::Day, field::FieldClass, life::needs_reply, party::PartyId, refusal::Violation, time::Timestamp},
+    domain::{
+        codes::MessageKind, day::Day, field::FieldClass, ids::Jti, life::needs_reply, party::PartyId, refusal::Violation, time::Timestamp,
+    },
     message::disclosed::Disclosed,
     store::Term,
 };
@@ -16,7 +18,7 @@ pub(super) fn term(disclosed: &Disclosed) -> Term {
     Term {
         consent: disclosed.hidden.con.as_ref().map(|con| con.jti),
         reply_by: day(disclosed, REPLY_BY),
-        corrects: row(disclosed, CORRECTS).and_then(|id| id.parse().ok()),
+        corrects: corrected(disclosed),
         ..Term::default()
     }
 }
@@ -43,16 +45,16 @@ pub(super) fn late_wish(kind: MessageKind, disclosed: &Disclosed, sent: Timestam
 }
 
 /// The message that a correction names.
-pub(super) fn corrected(disclosed: &Disclosed) -> Option<crate::domain::ids::Jti> {
-    row(disclosed, CORRECTS)?.parse().ok()
+pub(super) fn corrected(disclosed: &Disclosed) -> Option<Jti> {
+    text(disclosed, CORRECTS)?.parse().ok()
 }
 
-fn row<'a>(disclosed: &'a Disclosed, name: &str) -> Option<&'a str> {
-    disclosed.rows.iter().find(|row| row.key.as_str() == name)?.value.as_str()
+fn text<'a>(disclosed: &'a Disclosed, name: &str) -> Option<&'a str> {
+    disclosed.row(name)?.as_str()
 }
 
 fn day(disclosed: &Disclosed, name: &str) -> Option<Day> {
-    row(disclosed, name)?.parse().ok()
+    text(disclosed, name)?.parse().ok()
 }
 
 const REPLY_BY: &str = "desired_reply_by";

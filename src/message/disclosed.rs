@@ -156,6 +156,12 @@ impl Disclosed {
         Value::Object(self.rows.iter().map(|row| (row.key.to_string(), row.value.clone())).collect::<Map<_, _>>())
     }
 
+    /// The value of a row.
+    #[must_use]
+    pub fn row(&self, key: &str) -> Option<&Value> {
+        self.rows.iter().find(|row| row.key.as_str() == key).map(|row| &row.value)
+    }
+
     /// Positions of the disclosures of `sub` and `con`: released as class `consent_detail`. The other hidden claims are released to nobody.
     #[must_use]
     pub fn consent_disclosures(&self) -> &[usize] {

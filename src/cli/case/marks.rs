@@ -1,8 +1,10 @@
 //! What stands below a case in the list: what is to be done in it, one line each.
 
 use crate::{
-    client::CaseTasks,
-    domain::consent::{ErasureDue, Taking},
+    domain::{
+        consent::{ErasureDue, Taking},
+        tasks::CaseTasks,
+    },
     text::Lang,
 };
 

@@ -9,8 +9,7 @@ use crate::{
         CliError, Voice,
         acting::{As, patient, say},
     },
-    client::ConsentHolder,
-    domain::{consent::ErasureDue, ids::Jti},
+    domain::{consent::ErasureDue, ids::Jti, tasks::ConsentHolder},
     text::Lang,
 };
 

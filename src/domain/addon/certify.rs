@@ -93,8 +93,7 @@ impl Certified<'_> {
         let began = passed.iter().rfind(|passed| passed.from == *self.provider && takes_on(passed.kind)).ok_or(Misfit::Provider)?;
         let before = || passed.iter().filter(|passed| passed.idx < began.idx);
         let worked = before().find(|passed| self.coordinated(&passed.from) && coordinates(passed.kind)).ok_or(Misfit::Coordination)?;
-        let lead = |party: &PartyId| matches!(party.kind(), PartyKind::Municipality | PartyKind::CoreCenter);
-        let met = before().find(|passed| lead(&passed.from) && passed.to == worked.from);
+        let met = before().find(|passed| passed.from.kind().leads_cases() && passed.to == worked.from);
         if met.is_none() && self.statement == Statement::CoordinatedByMunicipalityWithCenter {
             return Err(Misfit::Coordination);
         }

@@ -261,17 +261,17 @@ impl Meeting<'_> {
 
     /// Whether a municipality or core centre could be asked to take the case on.
     fn is_new_lead(&self) -> bool {
-        is_lead_kind(self.to.kind()) && self.recipient == Relation::None
+        self.to.kind().leads_cases() && self.recipient == Relation::None
     }
 
     /// Whether the sender was asked to take the case on, by the recipient.
     fn is_asked_to_take_it_on(&self) -> bool {
-        is_lead_kind(self.from.kind()) && self.sender == Relation::Assigned && self.recipient == Relation::Origin
+        self.from.kind().leads_cases() && self.sender == Relation::Assigned && self.recipient == Relation::Origin
     }
 
     /// Whether nobody is asked to take the case on.
     fn is_with_nobody(&self) -> bool {
-        let asked = |(party, relation): (&PartyId, &Relation)| is_lead_kind(party.kind()) && *relation == Relation::Assigned;
+        let asked = |(party, relation): (&PartyId, &Relation)| party.kind().leads_cases() && *relation == Relation::Assigned;
         !self.standing.parties.iter().any(asked)
     }
 
@@ -330,13 +330,13 @@ impl Meeting<'_> {
 
     /// Whether the sender brought an open case to the recipient, which has not answered yet.
     fn takes_back(&self) -> bool {
-        let asked = is_lead_kind(self.to.kind()) && self.recipient == Relation::Assigned;
+        let asked = self.to.kind().leads_cases() && self.recipient == Relation::Assigned;
         self.standing.state == CaseState::Open && self.sender == Relation::Origin && asked
     }
 
     /// Whether the sender would not take on what the recipient brought, and nobody else is asked: then it may close it.
     fn gave_it_up(&self) -> bool {
-        let refused = is_lead_kind(self.from.kind()) && self.was_sent(MessageKind::ReferralDecision, self.from, self.to);
+        let refused = self.from.kind().leads_cases() && self.was_sent(MessageKind::ReferralDecision, self.from, self.to);
         matches!(self.standing.state, CaseState::Open | CaseState::Declined)
             && refused
             && self.recipient == Relation::Origin
@@ -346,7 +346,7 @@ impl Meeting<'_> {
     /// Whether a lead called both to a meeting: they know of each other.
     fn met(&self) -> bool {
         let seat = |party| self.standing.seat(party);
-        let called = |sent: &&Sent| sent.kind == MessageKind::MeetingNotice && is_lead_kind(sent.from.kind());
+        let called = |sent: &&Sent| sent.kind == MessageKind::MeetingNotice && sent.from.kind().leads_cases();
         let was = |party| self.standing.sent.iter().filter(called).any(|sent| seat(&sent.to) == seat(party));
         was(self.from) && was(self.to)
     }
@@ -401,12 +401,8 @@ impl Meeting<'_> {
     }
 }
 
-const fn is_lead_kind(kind: PartyKind) -> bool {
-    matches!(kind, PartyKind::Municipality | PartyKind::CoreCenter)
-}
-
 fn leads(kind: PartyKind, relation: Relation) -> bool {
-    is_lead_kind(kind) && matches!(relation, Relation::Origin | Relation::Assigned)
+    kind.leads_cases() && matches!(relation, Relation::Origin | Relation::Assigned)
 }
 
 const fn backs(kind: PartyKind, relation: Relation) -> bool {

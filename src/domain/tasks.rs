@@ -1,8 +1,9 @@
-//! What the list of cases says is to be done: what to answer, what nobody collected, what was taken back, whom to tell.
+//! What the list of cases says is to be done: what to answer, what nobody collected, what was taken back, whom to tell. Said by the gateway and read by
+//! its clients.
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
+use super::{
     codes::MessageKind,
     consent::{ErasureDue, Taking},
     day::Day,
@@ -12,7 +13,7 @@ use crate::domain::{
 };
 
 /// What is to be done in a case, as one party is told of it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CaseTasks {
     /// The first day, in Japan, by whose end this party has to answer something.
@@ -45,7 +46,7 @@ pub struct CaseTasks {
 }
 
 /// A message that waits for its reply.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// The message.
     pub message: Jti,
@@ -62,7 +63,7 @@ pub struct Question {
 }
 
 /// A message that nobody collected in time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uncollected {
     /// The message.
     pub message: Jti,
@@ -77,7 +78,7 @@ pub struct Uncollected {
 }
 
 /// A message that nobody can collect any more, because the consent was taken back before anybody did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
     /// The message.
     pub message: Jti,
@@ -90,7 +91,7 @@ pub struct Quarantined {
 }
 
 /// What was taken back from a party.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenBack {
     /// As a whole or in part.
     pub state: Taking,
@@ -102,7 +103,7 @@ pub struct TakenBack {
 }
 
 /// A party that holds what was taken back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The party.
     pub party: PartyId,
@@ -111,7 +112,7 @@ pub struct Holder {
 }
 
 /// A message that has to be corrected, because what it rests on was.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToCorrect {
     /// The message.
     pub message: Jti,
@@ -122,7 +123,7 @@ pub struct ToCorrect {
 }
 
 /// A party that collected something that was sent under a consent, as its collector is told.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentHolder {
     /// The party.
     pub party: PartyId,
