@@ -261,10 +261,14 @@ impl Gateway {
             call.note(|t| t.policy = Some(seen.policy));
             self.still_stands(caller, call, seen.rights_epoch).await?;
             let built = build(seen.rights_epoch).await;
-            if built.is_err() && !self.decides_by(&seen) {
+            if let Err(failure) = &built {
+                // What was read partly before and partly behind an erasure does not fit together.
+                let torn = matches!(failure, Failure::Corrupt(_)) && self.seen().await?.rights_epoch != seen.rights_epoch;
                 // Another set came into use meanwhile: which of the two refused cannot be told.
-                call.note(|t| t.clone_from(&began));
-                continue;
+                if torn || !self.decides_by(&seen) {
+                    call.note(|t| t.clone_from(&began));
+                    continue;
+                }
             }
             let (draft, extra) = built?;
             let answer = self.ledger.append(draft).await?;
