@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{CliError, Voice};
 use crate::{
-    client::{Accepted, Client, ClientError, Identity, Outbox, Parcel, Proven},
+    client::{Accepted, Client, ClientError, Fate, Identity, Item, Outbox, Parcel, Proven},
     domain::{ids::Jti, refusal::RefusalCode},
     message::disclosed::Pseudonym,
 };
@@ -61,6 +61,71 @@ pub(super) async fn post(client: &Client, parcel: &Parcel, hold: bool) -> Result
 /// Sends what waits under this id; the same bytes, however often.
 pub(super) async fn deliver(client: &Client, outbox: &Outbox, jti: &Jti) -> Result<Proven<Accepted>, CliError> {
     patient(async || client.deliver(outbox, jti).await).await
+}
+
+/// What the outbox keeps for one family of commands.
+pub(super) struct Family {
+    /// Whether a parcel is one of it.
+    pub(super) holds: fn(&Parcel) -> bool,
+    /// What such a parcel is, in English and in Japanese.
+    pub(super) name: fn(&Parcel) -> [String; 2],
+    /// What the family keeps, in English and in Japanese.
+    pub(super) all: [&'static str; 2],
+    /// The command that sends what waits.
+    pub(super) command: &'static str,
+}
+
+impl Family {
+    /// Sends one parcel, or all that wait: one that is refused, or damaged, keeps none of the others back. `done` tells of each that arrived.
+    pub(super) async fn send(
+        &self,
+        client: &Client,
+        id: Option<Jti>,
+        voice: Voice,
+        done: impl Fn(&Jti, &Proven<Accepted>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let outbox = outbox(client)?;
+        let ids = self.chosen(&outbox, id)?;
+        if ids.is_empty() && !voice.json {
+            return say(voice.lang.of("Nothing waits.", "待っているものはありません。"));
+        }
+        let mut failed = Vec::new();
+        for id in ids {
+            match deliver(client, &outbox, &id).await {
+                Ok(sent) => done(&id, &sent)?,
+                Err(error) => failed.push(self.undelivered(&outbox, &id, error)),
+            }
+        }
+        match failed.len() {
+            0 => Ok(()),
+            1 => failed.pop().map_or(Ok(()), Err),
+            _ => Err(CliError::Several(failed)),
+        }
+    }
+
+    fn chosen(&self, outbox: &Outbox, id: Option<Jti>) -> Result<Vec<Jti>, CliError> {
+        let Some(id) = id else {
+            let items = outbox.list().map_err(ClientError::from)?;
+            let waiting = items.into_iter().filter(|item| (self.holds)(&item.parcel) && item.fate == Fate::Waiting);
+            return Ok(waiting.map(|item| item.parcel.jti()).collect());
+        };
+        if (self.holds)(&outbox.get(&id).map_err(ClientError::from)?.parcel) {
+            return Ok(vec![id]);
+        }
+        let [en, ja] = self.all;
+        Err(CliError::usage(
+            format!("{id} is in the outbox, but is none of {en}"),
+            format!("{id} は送信箱にありますが、{ja}ではありません"),
+        ))
+    }
+
+    /// Why a parcel was not delivered: which it is and, if it goes on waiting, the command that sends it.
+    pub(super) fn undelivered(&self, outbox: &Outbox, id: &Jti, cause: CliError) -> CliError {
+        let Ok(Item { parcel, fate }) = outbox.get(id) else { return cause };
+        let [en, ja] = (self.name)(&parcel);
+        let next = (fate == Fate::Waiting).then(|| format!("{} {id}", self.command));
+        CliError::Parcel { id: *id, en, ja, next, cause: Box::new(cause) }
+    }
 }
 
 /// Prints a line.

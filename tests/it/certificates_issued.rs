@@ -183,8 +183,9 @@ async fn the_command_line_issues_passes_on_fetches_revokes_and_verifies() {
             "--addon",
             "community_life_transition",
         ];
-        let rest = ["--eligibility", "correctional_release", "--from", "2026-09-01", "--person", &named, "--consent", &consent];
-        life.tsunagi(CENTRE, &[&words[..], &rest].concat())
+        let window = ["--from", "2026-09-01", "--until", "2029-08-31"];
+        let rest = ["--eligibility", "correctional_release", "--person", &named, "--consent", &consent];
+        life.tsunagi(CENTRE, &[&words[..], &window, &rest].concat())
     };
     let (code, told) = issue("TC13-0001", "1310100019").unwrap_err();
     assert!(code == 1 && told.contains("serves_the_person"), "{told}");

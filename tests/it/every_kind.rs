@@ -178,7 +178,16 @@ impl Desk {
         let what = match kind {
             M::CoordinationCertificate => {
                 let about = ["--no", "TC13-0001", "--provider", "1320100017", "--addon", "community_life_transition"];
-                let whose = ["--eligibility", "correctional_release", "--from", "2026-09-01", "--person", person.to_str().unwrap()];
+                let whose = [
+                    "--eligibility",
+                    "correctional_release",
+                    "--from",
+                    "2026-09-01",
+                    "--until",
+                    "2029-08-31",
+                    "--person",
+                    person.to_str().unwrap(),
+                ];
                 [&["certificate", "issue"], &road[..], &about, &whose, &["--consent", &consent]].concat()
             }
             M::CertificateRevocation => [&["certificate", "revoke"], &road[..], &["--why", "facts_changed"]].concat(),

@@ -1,13 +1,7 @@
 //! The life of a case over HTTP: every step is taken by who may take it, a wrong one is told what is possible, and what ends, ends at once.
 
 use serde_json::json;
-use tsunagi::{
-    domain::{
-        agreement::AgreementAct,
-        codes::{MessageKind, Purpose},
-    },
-    message::objects::{AgreementSignature, SignedObject as _},
-};
+use tsunagi::domain::codes::MessageKind;
 
 use crate::{
     exchange_stage::{BINARY, CENTRE, MUNICIPALITY as CITY, agreement::CORE, ledger::Ledger},
@@ -212,10 +206,7 @@ async fn a_core_centre_acts_for_its_municipality_while_the_delegation_holds() {
     let entry: serde_json::Value = serde_json::from_slice(&read.leaf).unwrap();
     assert_eq!((&entry["actor"]["party"], &entry["actor"]["for"]), (&json!(CORE), &json!(CITY)), "both stand in the ledger");
 
-    let end = AgreementSignature { issued: life.party(CITY).issued(), agr: life.agreement().clone(), act: AgreementAct::Suspend };
-    let target = format!("/v1/agreements/{}/{}/signatures", life.agreement().id, life.agreement().ver);
-    let city = life.party(CITY);
-    city.post_object(&target, Purpose::Administration, &end.sign(&city.signing).unwrap()).await.unwrap();
+    life.suspend_agreement().await;
     let problem = life.refused(letter(MessageKind::Enquiry, CORE, DAY)).await;
     assert_eq!(problem.status, 404, "without the delegation there is no case for it: {}", problem.text);
     life.server.stop().await;

@@ -5,7 +5,6 @@ mod addon_rules;
 mod agreements;
 mod backup_restore;
 mod certificate_command;
-#[allow(dead_code, reason = "the fixture offers more than each test uses")]
 mod certificate_fixture;
 mod certificates;
 mod certificates_issued;
@@ -28,7 +27,6 @@ mod erasure_shared;
 mod erasure_stage;
 mod every_kind;
 mod exchange_content;
-#[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod exchange_edges;
 mod exchange_stage;
 mod explain_messages;
@@ -61,6 +59,7 @@ mod ledger_processes;
 mod ledger_properties;
 mod ledger_sequencer;
 mod ledger_stage;
+mod life_edges;
 mod life_of_a_case;
 mod life_stage;
 mod message_envelope;
@@ -81,7 +80,6 @@ mod policy_matrix;
 mod policy_rulings;
 mod policy_scenarios;
 mod policy_table;
-#[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod postgres_stage;
 mod postgres_stage_tests;
 mod readme;
@@ -92,7 +90,6 @@ mod refusal_objects;
 mod refusal_reads;
 mod refusal_registry;
 mod refusal_routes;
-#[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod refusal_stage;
 mod retention;
 mod rolled_back;
@@ -111,9 +108,9 @@ mod store_contract;
 mod store_erasure;
 mod store_postgres;
 mod store_roles;
+mod store_rows;
 mod story_matrix;
 mod story_script;
-#[allow(dead_code, reason = "the stage offers more than each test uses")]
 mod story_stage;
 mod story_told;
 mod tamper_matrix;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aws_lc_rs::rand;
 use clap::Args;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     held::{Which, find},
@@ -47,12 +47,12 @@ pub(super) struct IssueArgs {
     /// On what ground: correctional_release, rehab_facility_release or outpatient_observation.
     #[arg(long, value_name = "CODE")]
     eligibility: Eligibility,
-    /// First day of the window. `tsunagi certificate check` tells it.
+    /// First day of the window, as `tsunagi certificate check` tells it.
     #[arg(long, value_name = "DAY")]
     from: Day,
-    /// Last day of the window. Default: three years, the first day counted.
+    /// Last day of the window, as `tsunagi certificate check` tells it.
     #[arg(long, value_name = "DAY")]
-    until: Option<Day>,
+    until: Day,
     /// File that says whom it is about: a JSON object of family_name, given_name, birth_date and, if known, recipient_cert_number.
     #[arg(long, value_name = "FILE")]
     person: PathBuf,
@@ -101,7 +101,7 @@ pub(super) async fn issue(args: IssueArgs, voice: Voice) -> Result<(), CliError>
     let digest = person.digest().map_err(|error| {
         CliError::usage(format!("{}: {error}", args.person.display()), format!("{}: {}", args.person.display(), error.ja()))
     })?;
-    let window = Days { from: args.from, until: args.until.unwrap_or_else(|| args.from.last_of_years(YEARS)) };
+    let window = Days { from: args.from, until: args.until };
     let draft = CertificateDraft {
         no: args.no.clone(),
         person: digest,
@@ -113,7 +113,7 @@ pub(super) async fn issue(args: IssueArgs, voice: Voice) -> Result<(), CliError>
     };
     let token = patient(async || client.certify(&draft).await).await?;
     let jti = id_of(&token)?;
-    let told = json!({"certificate": jti, "no": args.no, "window": window});
+    let told = members([("certificate", json!(jti)), ("no", json!(args.no)), ("window", json!(window))]);
     args.road.send(&client, MessageKind::CoordinationCertificate, rows(&token, &person), told, voice).await
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn forward(args: ForwardArgs, voice: Voice) -> Result<(), CliEr
             "だれについての証明かをこの機関はもう見られないので、渡せません",
         ));
     };
-    let told = json!({"certificate": held.reference.jti, "no": held.proven.certificate().no});
+    let told = members([("certificate", json!(held.reference.jti)), ("no", json!(held.proven.certificate().no))]);
     args.road.send(&client, MessageKind::CoordinationCertificate, rows(&held.file.certificate, person), told, voice).await
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn revoke(args: RevokeArgs, voice: Voice) -> Result<(), CliErro
     let jti = held.reference.jti;
     let token = client.revoke(&held.reference, args.why, args.from)?;
     let rows = vec![("revocation", json!({"certificate": jti, "reason": args.why})), ("revocation_token", json!(token))];
-    let told = json!({"certificate": jti, "no": held.proven.certificate().no});
+    let told = members([("certificate", json!(jti)), ("no", json!(held.proven.certificate().no))]);
     args.road.send(&client, MessageKind::CertificateRevocation, rows, told, voice).await
 }
 
@@ -186,6 +186,10 @@ fn rows<'a>(token: &str, person: &Person) -> Vec<(&'a str, Value)> {
     rows
 }
 
+fn members<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// What a body of this kind can say about who coordinated.
 const fn statement(kind: PartyKind) -> Option<Statement> {
     match kind {
@@ -201,6 +205,3 @@ fn id_of(token: &str) -> Result<Jti, CliError> {
     read.map(|signed| signed.unproven().issued.jti)
         .map_err(|_| CliError::unverified("the certificate does not read back", "証明書を読み返せません"))
 }
-
-/// Of a window, where none is given (`domain.md` section 9).
-const YEARS: i32 = 3;

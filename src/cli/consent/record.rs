@@ -9,9 +9,9 @@ use super::paper::{read_draft, told};
 use crate::{
     cli::{
         CliError, Voice,
-        acting::{As, deliver, outbox, patient, post, say},
+        acting::{As, Family, outbox, patient, post, say},
     },
-    client::{Client, ClientError, Fate, Item, Outbox, Parcel},
+    client::{Client, ClientError, Fate, Parcel},
     domain::{
         agreement::Side,
         codes::Purpose,
@@ -143,43 +143,19 @@ pub(super) fn sign(args: &SignArgs, voice: Voice) -> Result<(), CliError> {
 
 pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let outbox = outbox(&client)?;
-    let ids = if let Some(id) = args.id {
-        vec![id]
-    } else {
-        let items = outbox.list().map_err(ClientError::from)?;
-        let waiting = items.into_iter().filter(|item| of_consents(&item.parcel) && item.fate == Fate::Waiting);
-        waiting.map(|item| item.parcel.jti()).collect()
-    };
-    if ids.is_empty() && !voice.json {
-        return say(voice.lang.of("Nothing waits.", "待っているものはありません。"));
-    }
-    let mut failed = Vec::new();
-    for id in ids {
-        // One that is refused, or damaged, keeps none of the others back.
-        match deliver(&client, &outbox, &id).await {
-            Ok(sent) => done(voice, &id, sent.place().index())?,
-            Err(error) => failed.push(of_parcel(&outbox, &id, error)),
-        }
-    }
-    match failed.len() {
-        0 => Ok(()),
-        1 => failed.pop().map_or(Ok(()), Err),
-        _ => Err(CliError::Several(failed)),
-    }
+    CONSENTS.send(&client, args.id, voice, |id, sent| done(voice, id, sent.place().index())).await
 }
 
-/// Why something in the outbox was not delivered: which it is, and whether it goes on waiting.
-fn of_parcel(outbox: &Outbox, id: &Jti, cause: CliError) -> CliError {
-    let Ok(Item { parcel, fate }) = outbox.get(id) else { return cause };
-    let ended = parcel.target().strip_prefix("/v1/consents/").and_then(|rest| rest.strip_suffix("/end"));
-    let [en, ja] = match ended {
+/// Consents and their ends in the outbox.
+const CONSENTS: Family = Family {
+    holds: |parcel| matches!(parcel.operation(), Operation::ConsentRegister | Operation::ConsentEnd),
+    name: |parcel| match parcel.target().strip_prefix("/v1/consents/").and_then(|rest| rest.strip_suffix("/end")) {
         Some(consent) => [format!("the end of consent {consent}"), format!("同意 {consent} の終わり")],
-        None => [format!("consent {id}"), format!("同意 {id}")],
-    };
-    let next = (fate == Fate::Waiting).then(|| format!("tsunagi consent send {id}"));
-    CliError::Parcel { id: *id, en, ja, next, cause: Box::new(cause) }
-}
+        None => [format!("consent {}", parcel.jti()), format!("同意 {}", parcel.jti())],
+    },
+    all: ["the consents and their ends", "同意やその終わり"],
+    command: "tsunagi consent send",
+};
 
 pub(super) async fn withdraw(args: WithdrawArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
@@ -210,7 +186,7 @@ async fn end(
     let parcel = Parcel::object(client, Operation::ConsentEnd, &target, acting.purpose, token)?;
     let posted = post(client, &parcel, wish.hold).await;
     let outbox = outbox(client)?;
-    match posted.map_err(|error| of_parcel(&outbox, &jti, error))? {
+    match posted.map_err(|error| CONSENTS.undelivered(&outbox, &jti, error))? {
         Some(sent) => done(voice, &jti, sent.place().index()),
         None if voice.json => say(json!({"end": jti})),
         None => say(voice.lang.of(
@@ -253,7 +229,7 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
 pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let items = outbox(&client)?.list().map_err(ClientError::from)?;
-    for item in items.into_iter().filter(|item| of_consents(&item.parcel)) {
+    for item in items.into_iter().filter(|item| (CONSENTS.holds)(&item.parcel)) {
         let (state, said) = match &item.fate {
             Fate::Waiting => ("waiting", voice.lang.of("waiting", "未送信").to_owned()),
             Fate::Refused(refused) => ("refused", format!("{} {}", voice.lang.of("refused:", "拒否:"), refused.code)),
@@ -267,8 +243,4 @@ pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-fn of_consents(parcel: &Parcel) -> bool {
-    matches!(parcel.operation(), Operation::ConsentRegister | Operation::ConsentEnd)
 }

@@ -3,30 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
+use super::{
+    deliver::Posted,
+    grounds::{Grounds, What},
+};
 use crate::{
-    cli::{
-        CliError, Voice,
-        acting::{As, patient, post, say},
-    },
-    client::{Client, Content, Later},
+    cli::{CliError, Voice, acting::As},
+    client::Later,
     config,
     domain::{
-        agreement::{AgreementStanding, Flow, Side},
-        codes::{LegalBasis, MessageKind, Purpose},
+        codes::{MessageKind, Purpose},
         field::FieldKey,
-        ids::{AgreementId, CaseId, Jti},
+        ids::CaseId,
         life::Standing,
-        party::{PartyId, PartyKind},
+        party::PartyId,
     },
-    message::{
-        disclosed::{ConsentRef, Pseudonym},
-        json as strict,
-        objects::{ConsentGiven, Signed},
-        sha256,
-        submission::{AgreementRef, BasisRef, MessageRef},
-    },
+    message::{json as strict, submission::MessageRef},
 };
 
 /// What is sent, in which case, to whom.
@@ -49,21 +43,8 @@ pub(super) struct SendArgs {
     /// What it is sent for; more than once. This party acts for the first.
     #[arg(long = "for", value_name = "PURPOSE", default_value = "placement_coordination")]
     purposes: Vec<Purpose>,
-    /// The consent it rests on: its id, if this party may look at it, or the file of the signed consent. Not needed where nothing personal is sent: answers, notices.
-    #[arg(long, value_name = "ID|FILE")]
-    consent: Option<Named>,
-    /// Legal basis. Default: the only one that the agreement's flow allows; under a consent, the person's consent.
-    #[arg(long, value_name = "CODE")]
-    basis: Option<LegalBasis>,
-    /// Article that a basis other than consent rests on.
-    #[arg(long, value_name = "TEXT", requires = "reason")]
-    article: Option<String>,
-    /// Why that article applies.
-    #[arg(long, value_name = "TEXT", requires = "article")]
-    reason: Option<String>,
-    /// The agreement. Default: one in force whose flows let this kind pass.
-    #[arg(long, value_name = "ID")]
-    agreement: Option<AgreementId>,
+    #[command(flatten)]
+    grounds: Grounds,
     /// The message that this one passes on, as PARTY/ID. Only the gateway and auditors learn of it.
     #[arg(long, value_name = "PARTY/ID", value_parser = source, requires = "case")]
     source: Option<MessageRef>,
@@ -80,28 +61,8 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
     }
     let client = args.who.client(voice)?;
     let purpose = args.purposes.first().copied().unwrap_or(Purpose::PlacementCoordination);
-    let body = rows(&args.body)?;
-    let passage =
-        Passage { kind: args.kind, to: &args.to, purposes: &args.purposes, basis: args.basis, agreement: args.agreement.as_ref() };
-    let (agreement, flow) = passage.agreement(&client).await?;
-    let basis = match args.basis {
-        Some(basis) => basis,
-        None => only_basis(&flow, client.party().kind(), args.consent.is_some())?,
-    };
-    let consent = match &args.consent {
-        Some(consent) => Some(reliance(&client, consent, purpose).await?),
-        None => None,
-    };
-    let content = Content {
-        aud: args.to.clone(),
-        body,
-        consent,
-        purposes: args.purposes.clone(),
-        agreement,
-        schema: patient(async || client.schema(args.kind.as_str()).await).await?.reference,
-        basis,
-        basis_ref: args.article.clone().zip(args.reason.clone()).map(|(article, reason)| BasisRef { article, reason }),
-    };
+    let what = What { kind: args.kind, to: &args.to, purposes: &args.purposes, body: rows(&args.body)? };
+    let content = args.grounds.content(&client, what, purpose).await?;
     let draft = match args.case {
         Some(case) => client.draft_later(&Later { kind: args.kind, case, source: args.source.clone(), content })?,
         None => client.draft_opening(args.kind, &content)?,
@@ -111,26 +72,8 @@ pub(super) async fn send(args: SendArgs, voice: Voice) -> Result<(), CliError> {
         Some(case) => client.later_parcel(&case, &signed, purpose),
         None => client.opening_parcel(&signed, purpose),
     };
-    let jti = signed.jti();
-    let Some(sent) = post(&client, &parcel, args.hold).await? else {
-        if voice.json {
-            return say(json!({"message": jti, "held": true}));
-        }
-        return say(voice.lang.of(&format!("Signed: {jti}. It waits in the outbox."), &format!("署名しました: {jti}。送信箱にあります。")));
-    };
-    let index = sent.place().index();
-    let case = sent.subject.case.or(args.case);
-    if voice.json {
-        return say(json!({"message": jti, "case": case, "kind": args.kind, "index": index}));
-    }
-    say(voice.lang.of(
-        &format!("Sent: {} {jti}, entry {index} of the ledger. Its receipt is in the outbox.", args.kind),
-        &format!("送りました: {} {jti}、台帳の記録 {index}。受領証は送信箱にあります。", args.kind),
-    ))?;
-    match case.filter(|_| args.case.is_none()) {
-        Some(case) => say(voice.lang.of(&format!("It opened the case {case}."), &format!("事案 {case} が始まりました。"))),
-        None => Ok(()),
-    }
+    let posted = Posted { parcel: &parcel, kind: args.kind, case: args.case, told: Map::new() };
+    posted.send(&client, args.hold, voice).await
 }
 
 /// The rows of a body file.
@@ -144,102 +87,6 @@ fn rows(file: &Path) -> Result<Vec<(FieldKey, Value)>, CliError> {
     let bytes = config::read_file(file).map_err(|error| CliError::usage(error.to_string(), format!("ファイルを読めません: {error}")))?;
     let Ok(Value::Object(members)) = strict::parse(&bytes) else { return Err(wrong()) };
     members.into_iter().map(|(key, value)| Ok((key.parse().map_err(|_| wrong())?, value))).collect()
-}
-
-/// The basis where the flow leaves no choice, or the consent that is named makes it: on what a body provides, it has to say itself.
-pub(in crate::cli) fn only_basis(flow: &Flow, sender: PartyKind, consented: bool) -> Result<LegalBasis, CliError> {
-    let of_consent = if sender.is_public() { LegalBasis::Consent69_2_1 } else { LegalBasis::Consent27 };
-    match flow.bases.as_slice() {
-        [only] => Ok(*only),
-        several if consented && several.contains(&of_consent) => Ok(of_consent),
-        several => {
-            let list = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let en = format!("the agreement allows several legal bases: name the one this rests on with --basis ({list})");
-            let ja = format!("協定は複数の提供根拠を認めています。どれによるかを --basis で示してください（{list}）");
-            Err(CliError::usage(en, ja))
-        }
-    }
-}
-
-/// How a consent was named.
-#[derive(Debug, Clone)]
-pub(in crate::cli) enum Named {
-    Registered(Jti),
-    /// Signed, in a file that its collector handed on.
-    Signed(PathBuf),
-}
-
-impl std::str::FromStr for Named {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| Self::Signed(text.into()), Self::Registered))
-    }
-}
-
-/// A consent as a message names it.
-pub(in crate::cli) async fn reliance(client: &Client, consent: &Named, purpose: Purpose) -> Result<(Pseudonym, ConsentRef), CliError> {
-    let jti = match consent {
-        Named::Registered(jti) => jti,
-        Named::Signed(file) => return signed(file),
-    };
-    let shown = patient(async || client.read_consent(jti, purpose).await).await?;
-    let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
-    let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
-    Ok((sub, ConsentRef { jti: *jti, sha256: sha256(shown.signed.as_bytes()) }))
-}
-
-/// A consent from a file. The gateway compares it with the one that is registered; nothing here believes its signature.
-fn signed(file: &Path) -> Result<(Pseudonym, ConsentRef), CliError> {
-    let wrong = || {
-        CliError::usage(
-            format!("{} is neither the id of a consent nor a file with a signed one", file.display()),
-            format!("{} は同意の番号でも、署名済みの同意のファイルでもありません", file.display()),
-        )
-    };
-    let bytes = config::read_file(file).map_err(|_| wrong())?;
-    let token = bytes.trim_ascii();
-    let given = Signed::<ConsentGiven>::read(token).map_err(|_| wrong())?;
-    let given = given.unproven();
-    Ok((given.sub.clone(), ConsentRef { jti: given.issued.jti, sha256: sha256(token) }))
-}
-
-/// What an agreement must let pass.
-pub(in crate::cli) struct Passage<'a> {
-    pub(in crate::cli) kind: MessageKind,
-    pub(in crate::cli) to: &'a PartyId,
-    pub(in crate::cli) purposes: &'a [Purpose],
-    /// This basis; any where none is named.
-    pub(in crate::cli) basis: Option<LegalBasis>,
-    /// This agreement; any where none is named.
-    pub(in crate::cli) agreement: Option<&'a AgreementId>,
-}
-
-impl Passage<'_> {
-    /// An agreement in force with a flow that lets the message pass.
-    pub(in crate::cli) async fn agreement(&self, client: &Client) -> Result<(AgreementRef, Flow), CliError> {
-        let (from, Self { kind, to, .. }) = (client.party(), self);
-        let holds = |side: &Side, party| side.holds(party);
-        for head in patient(async || client.agreements().await).await? {
-            if head.state != AgreementStanding::InForce || self.agreement.is_some_and(|id| *id != head.id) {
-                continue;
-            }
-            let document = patient(async || client.agreement(&head.reference()).await).await?;
-            let passes = |flow: &&Flow| {
-                holds(&flow.from, from)
-                    && holds(&flow.to, to)
-                    && flow.kinds.contains(kind)
-                    && self.purposes.iter().all(|purpose| flow.purposes.contains(purpose))
-                    && self.basis.is_none_or(|basis| flow.bases.contains(&basis))
-            };
-            if let Some(flow) = document.flows.iter().find(passes) {
-                return Ok((head.reference(), flow.clone()));
-            }
-        }
-        Err(CliError::usage(
-            format!("no agreement in force lets {kind} pass from {from} to {to} for these purposes"),
-            format!("{from} から {to} への {kind} を、この利用目的で認める発効中の協定がありません"),
-        ))
-    }
 }
 
 fn source(text: &str) -> Result<MessageRef, String> {
