@@ -19,7 +19,7 @@ use crate::{
 in_both!("warn"; a_case_is_erased_when_its_period_is_over_and_not_a_day_before);
 
 async fn a_case_is_erased_when_its_period_is_over_and_not_a_day_before(sandbox: Sandbox) {
-    // One that was closed, one that was declined, and one that goes on.
+    // One that was closed, one that was declined, one that its origin took back, and one that goes on.
     let mut life = Life::accepted_on(sandbox).await;
     let (first, referral) = (life.case(CENTRE).to_owned(), life.first(CITY).await);
     let read = life.read(CITY, CENTRE, &referral, PLACEMENT).await.unwrap();
@@ -36,12 +36,15 @@ async fn a_case_is_erased_when_its_period_is_over_and_not_a_day_before(sandbox: 
     life.goes(letter(MessageKind::ReferralDecision, CITY, CENTRE).with("decision", "declined").with("decline_reason", "no_resource")).await;
     life.another().await;
     let third = life.case(CENTRE).to_owned();
+    life.goes(letter(MessageKind::StatusNotice, CENTRE, CITY).with("status", "cancelled")).await;
+    life.another().await;
+    let open = life.case(CENTRE).to_owned();
 
     let config = Config::load(&life.sandbox.config()).unwrap();
     let planned = startup::retention_plan(&config, Arc::new(SystemClock)).await.unwrap();
     let mut cases: Vec<(String, u32, bool)> = planned.iter().map(|k| (k.case.to_string(), k.months, k.due)).collect();
     cases.sort();
-    let mut expected = vec![(first.clone(), 6, false), (second.clone(), 6, false)];
+    let mut expected = [&first, &second, &third].map(|case| (case.clone(), 6, false)).to_vec();
     expected.sort();
     assert_eq!(cases, expected);
     assert!(planned.iter().all(|keeping| keeping.until == today.months_later(6) && keeping.party.to_string() == CENTRE));
@@ -51,7 +54,7 @@ async fn a_case_is_erased_when_its_period_is_over_and_not_a_day_before(sandbox: 
     assert!(run.erased.is_empty() && run.failed.is_empty() && left.is_none());
     assert_eq!(life.state_of(&first).await, (200, String::new()));
 
-    // Behind it, both go: the first by a run that is interrupted after it, the second by the next.
+    // Behind it, all three go: the first by a run that is interrupted after it, the others by the next.
     let (later, by) = (at(noon_of(today.months_later(6).next())), "file-7".parse().unwrap());
     let planned = startup::retention_plan(&config, Arc::clone(&later)).await.unwrap();
     assert!(planned.iter().all(|keeping| keeping.due));
@@ -63,17 +66,17 @@ async fn a_case_is_erased_when_its_period_is_over_and_not_a_day_before(sandbox: 
     };
     startup::erase(&config, Arc::clone(&later), &interrupted, false).await.unwrap();
     let (run, left) = startup::retention_run(&config, Arc::clone(&later), Some(&by)).await.unwrap();
-    assert_eq!(run.erased.iter().map(|(keeping, _)| keeping.case).collect::<Vec<_>>(), [planned[1].case]);
+    assert_eq!(run.erased.iter().map(|(keeping, _)| keeping.case).collect::<Vec<_>>(), [planned[1].case, planned[2].case]);
     assert!(run.failed.is_empty() && left.unwrap().is_ok());
     let (again, _) = startup::retention_run(&config, later, Some(&by)).await.unwrap();
     assert!(again.erased.is_empty(), "never twice");
-    for case in [&first, &second] {
+    for case in [&first, &second, &third] {
         assert_eq!(life.state_of(case).await, (410, "erased".to_owned()));
     }
-    assert_eq!(life.state_of(&third).await.0, 200, "a case that goes on has no period");
+    assert_eq!(life.state_of(&open).await.0, 200, "a case that goes on has no period");
 
     let entries = life.erasures().await;
-    assert_eq!(entries.len(), 2, "each with an entry of its own");
+    assert_eq!(entries.len(), 3, "each with an entry of its own");
     for event in &entries {
         assert_eq!((&event["opened"]["erasure"], &event["opened"]["staff"]), (&json!("retention_over"), &json!("file-7")), "{event}");
     }

@@ -10,7 +10,7 @@ use tsunagi::{
         codes::{LegalBasis, MessageKind, Purpose},
         day::Day,
         field::{FieldClass, FieldKey},
-        ids::{CaseId, Jti},
+        ids::CaseId,
         party::PartyId,
     },
     message::{
@@ -197,9 +197,4 @@ pub(crate) fn named_rows(error: ClientError) -> (String, Vec<String>) {
         ClientError::Refused(problem) => (problem.code.clone(), problem.violations.iter().map(|row| row.field.clone()).collect()),
         error => panic!("no refusal: {error}"),
     }
-}
-
-/// The message that another one passes on.
-pub(crate) fn source(from: &str, jti: Jti) -> MessageRef {
-    MessageRef { iss: party(from), jti }
 }

@@ -149,7 +149,10 @@ mod tests {
         for state in [CaseState::Open, CaseState::Accepted, CaseState::HandedOver] {
             assert_eq!(ended_by(state, &answered), None);
         }
-        assert_eq!(ended_by(CaseState::Declined, &[K::Referral, K::ReferralDecision, K::Referral, K::ReferralDecision, K::ConsentEvent]), Some(3));
+        assert_eq!(
+            ended_by(CaseState::Declined, &[K::Referral, K::ReferralDecision, K::Referral, K::ReferralDecision, K::ConsentEvent]),
+            Some(3)
+        );
         let closed = [&answered[..], &[K::StatusNotice, K::ClosingNotice, K::ClosingNotice, K::ErasureReport]].concat();
         assert_eq!(ended_by(CaseState::Closed, &closed), Some(3), "the others are told of it");
         let taken_back = [&asked[..], &[K::StatusNotice, K::ErasureRequest]].concat();

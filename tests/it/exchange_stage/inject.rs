@@ -7,6 +7,8 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use super::process::Server;
@@ -125,7 +127,15 @@ impl Injection {
         if self.strace.try_wait().unwrap().is_none() {
             let asked = Command::new("kill").args(["-INT", &self.strace.id().to_string()]).status();
             assert!(asked.unwrap().success());
-            self.strace.wait().unwrap();
+            // Asked while the process dies it can wait for ever: for the first thread, which nobody can collect before strace collected the others.
+            // Each line of its trace is written when it is made.
+            let asked = Instant::now();
+            while self.strace.try_wait().unwrap().is_none() {
+                if asked.elapsed() > PATIENCE {
+                    self.strace.kill().unwrap();
+                }
+                sleep(Duration::from_millis(5));
+            }
         }
     }
 }
@@ -135,6 +145,9 @@ impl Drop for Injection {
         self.detach();
     }
 }
+
+/// What strace is given to let go of a process.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The system calls that strace saw.
 #[derive(Debug)]

@@ -156,12 +156,6 @@ impl Proxy {
     pub(crate) fn unheard(&self) -> String {
         String::from_utf8_lossy(&self.shared.unheard.lock().unwrap()).into_owned()
     }
-
-    /// Leads new connections to another server, and breaks those to the old one.
-    pub(crate) fn lead_to(&self, server: u16) {
-        self.shared.server.store(server, Ordering::SeqCst);
-        self.shared.break_all();
-    }
 }
 
 impl Drop for Proxy {

@@ -162,6 +162,13 @@ impl Superuser for PostgresAdmin {
     fn literal(&self, value: &Value) -> String {
         literal(value, |bytes| format!("'\\x{bytes}'::bytea"))
     }
+
+    /// Rows that are deleted stay in the way of every later look at the table until they are vacuumed.
+    async fn restore(&mut self, table: &str) {
+        self.run(format!("TRUNCATE {table}")).await;
+        self.run(format!("INSERT INTO {table} SELECT * FROM kept_{table}")).await;
+        self.run(format!("ANALYZE {table}")).await;
+    }
 }
 
 fn cells(row: &SqliteRow) -> Cells {
