@@ -1,4 +1,6 @@
-//! What the inspection of the database needs of the gateway's keys: openings opened, search tags recomputed.
+//! What the inspection of the database needs of the gateway's keys: openings opened, search tags recomputed, what entries stored compared.
+
+mod stored;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,7 +17,8 @@ use crate::{
         inspect::{Opened, Openings},
     },
     message::schema::SchemaSet,
-    store::{DataKeyId, Sealed, Store, Tag},
+    store::{DataKeyId, Sealed, Store, StoreError, Tag},
+    text::audit::Finding,
     vault::{self, DataKey, Vault},
 };
 
@@ -57,10 +60,7 @@ impl Insight {
         if let Some(found) = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(found.clone());
         }
-        let row = self.store.key_row(&id).await.map_err(|error| {
-            tracing::error!(%error, "the store failed");
-            LedgerError::Unavailable
-        })?;
+        let row = self.store.key_row(&id).await.map_err(|error| unavailable(&error))?;
         let found = match row {
             None => Found::Closed,
             Some(None) => Found::Gone,
@@ -78,10 +78,7 @@ impl Insight {
         if let Some(erased) = self.cases.lock().unwrap_or_else(PoisonError::into_inner).get(&case) {
             return Ok(*erased);
         }
-        let key = self.store.case_key(&case).await.map_err(|error| {
-            tracing::error!(%error, "the store failed");
-            LedgerError::Unavailable
-        })?;
+        let key = self.store.case_key(&case).await.map_err(|error| unavailable(&error))?;
         let erased = match key {
             Some(key) => matches!(self.key(key).await?, Found::Gone),
             None => false,
@@ -121,6 +118,10 @@ impl Openings for Insight {
         Ok(salted.map_or(Opened::Closed, |salted| Opened::Opening(Box::new(salted))))
     }
 
+    async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError> {
+        self.compare(idx, entry, opening).await
+    }
+
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {
         let mut named = opening.cloned().unwrap_or_default();
         // An opening that outlives a case, such as that of a list, still names it. Nothing is found by it any more.
@@ -133,6 +134,11 @@ impl Openings for Insight {
         let opening = &named;
         Ok(self.classes(entry, opening).map(|classes| tags(&self.vault, entry, opening, &classes)))
     }
+}
+
+fn unavailable(error: &StoreError) -> LedgerError {
+    tracing::error!(%error, "the store failed");
+    LedgerError::Unavailable
 }
 
 /// As many as the vault keeps.

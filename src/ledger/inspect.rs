@@ -6,11 +6,11 @@
 //!
 //! Checked: each leaf hash, tile, frontier and root, recomputed from the bodies; each searchable column against its leaf; canonical form and order of
 //! time; each opening, opened with the vault, against its commitment; the search index, recomputed from leaves and openings; rights epoch, policy, last
-//! time and origin of the head; stored checkpoints; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
+//! time and origin of the head; stored checkpoints; what entries put beside the ledger: messages, consents, their ends and what parties signed about agreements; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
 //! that this ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
-//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); tables of cases, consents and parties. An opening that
+//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); registered keys, how parties stand to a case, receipts. An opening that
 //! is gone counts as erased when an erasure behind its entry names it.
 
 mod checkpoints;
@@ -35,7 +35,11 @@ use super::{
     },
 };
 use crate::{
-    domain::{codes::LegalBasis, digest::Digest, entry::EntryType},
+    domain::{
+        codes::LegalBasis,
+        digest::Digest,
+        entry::{EntryType, Outcome},
+    },
     store::{LedgerFilter, LedgerTable, Sealed, Store, StoreError, Tag},
     text::audit::Finding,
     tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash},
@@ -72,6 +76,8 @@ pub enum Opened {
 pub trait Openings: Send + Sync {
     /// Opens the opening of an entry.
     async fn open(&self, entry: &Entry, sealed: Sealed) -> Result<Opened, LedgerError>;
+    /// What an entry put beside the ledger, and where it is not what it was: the table with the column.
+    async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError>;
     /// The search tags of an entry with this opening. None: they cannot be told.
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError>;
 }
@@ -242,6 +248,17 @@ impl Inspection<'_> {
             Beside::Opening(_) => self.walk.count.opened += 1,
             Beside::Gone => self.walk.erasures.gone(idx, entry),
             Beside::Wrong(finding, column) => self.problems.add(problem(*finding, Some(idx), column)),
+        }
+        let nothing = Opening::default();
+        let told = match &beside {
+            Beside::Opening(opening) => Some(&**opening),
+            Beside::None => Some(&nothing),
+            Beside::Gone | Beside::Wrong(..) => None,
+        };
+        if let Some(opening) = told.filter(|_| entry.decision == Outcome::Permit) {
+            for (finding, column) in self.openings.stored(idx, entry, opening).await? {
+                self.problems.add(problem(finding, Some(idx), column));
+            }
         }
         let erased = beside.opening().map(|opening| opening.erased.as_slice());
         self.walk.erasures.next(idx, entry, erased, &mut self.problems);

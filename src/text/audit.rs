@@ -59,6 +59,9 @@ closed_list! {
         IndexMissing = "index_missing",
         IndexSurplus = "index_surplus",
         IndexDiffers = "index_differs",
+        StoredMissing = "stored_missing",
+        StoredDiffers = "stored_differs",
+        StoredClosed = "stored_closed",
     }
 }
 
@@ -169,6 +172,9 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
             "the search index differs somewhere in the 4096 entries from here on",
             "検索用の索引が、ここから 4096 件の記録のどこかで食い違います",
         ],
+        Finding::StoredMissing => ["what the entry says was stored is not there", "記録が保存したとするものがありません"],
+        Finding::StoredDiffers => ["what was stored is not what the entry says", "保存されているものが記録と一致しません"],
+        Finding::StoredClosed => ["what was stored does not open under its key", "保存されているものをその鍵で開けません"],
     };
     lang.of(en, ja)
 }

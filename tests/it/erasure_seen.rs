@@ -12,6 +12,7 @@ use tsunagi::{
     },
     message::schema::SchemaSet,
     store::{self, Sealed, Tag},
+    text::audit::Finding,
     tlog::{Quorum, open_checkpoint},
     vault::{Kek, Vault},
 };
@@ -44,6 +45,10 @@ impl Openings for Meanwhile<'_> {
             assert!(printed(&erase(self.sandbox, &self.case, MUNICIPALITY, &[]))["index"].is_u64());
         }
         self.insight.open(entry, sealed).await
+    }
+
+    async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError> {
+        self.insight.stored(idx, entry, opening).await
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

@@ -9,8 +9,10 @@ use tsunagi::{
     clock::ManualClock,
     domain::{
         codes::{LegalBasis, MessageKind},
+        digest::Digest,
         entry::{Act, EntryType, Operation, Outcome},
         ids::{CaseKey, Jti},
+        party::PartyId,
     },
     gateway::{GATEWAY_KEY, Insight},
     ledger::{
@@ -20,7 +22,7 @@ use tsunagi::{
         verify::{CONSENT_BASES, Report},
     },
     message::schema::SchemaSet,
-    store::{Store, Write},
+    store::{Sealed, Store, Tag, Write},
     tlog::{Checkpoint, Frontier, Hash, NoteSigner},
     vault::{self, DataKey, Kek, Vault},
 };
@@ -98,6 +100,7 @@ impl Ledger {
             field: row.key.clone(),
             class: row.class.as_str(),
         };
+        first.push(writer.consent(NARROWED, 0, &center()));
         let mut party = Entry::of_gateway(Uuid::now_v7(), node(), EntryType::Party);
         (party.operation, party.act, party.recipient) = (Operation::PartyRegister, Some(Act::Register), Some(center()));
         party.policy = Some(POLICY);
@@ -194,17 +197,36 @@ impl Writer {
             4 => {
                 (entry.entry_type, entry.operation) = (EntryType::Consent, Operation::ConsentRegister);
                 entry.act = idx.is_multiple_of(2).then_some(Act::Supersede);
-                (opening.case, opening.consent) = (None, Some(jti(u128::from(idx))));
-                Draft { narrows: entry.act.is_some(), ..self.with(entry, opening, 1, &[]) }
+                let consent = u128::from(idx) + 1000;
+                (opening.case, opening.consent) = (None, Some(jti(consent)));
+                entry.request = Some(Digest::of(signed(consent, 0).as_bytes()));
+                let writes = vec![self.consent(consent, 0, &entry.actor.as_ref().unwrap().party)];
+                Draft { writes, narrows: entry.act.is_some(), ..self.with(entry, opening, 1, &[]) }
             }
             5 => {
                 (entry.entry_type, entry.operation) = (EntryType::ConsentEnd, Operation::ConsentEnd);
                 entry.act = Some(Act::Narrow);
-                opening.consent = Some(jti(n));
-                Draft { narrows: true, ..self.with(entry, opening, 1, &[]) }
+                opening.consent = Some(jti(NARROWED));
+                entry.request = Some(Digest::of(signed(NARROWED, idx).as_bytes()));
+                let writes = vec![Write::ConsentEnd { consent: jti(NARROWED), whole: false, sealed: self.object(NARROWED, idx).1 }];
+                Draft { writes, narrows: true, ..self.with(entry, opening, 1, &[]) }
             }
             _ => Draft::of_gateway(entry),
         }
+    }
+
+    /// A consent as a gateway stores it; what it says is of no matter here.
+    fn consent(&self, consent: u128, by: u64, collector: &PartyId) -> Write {
+        let (token, sealed) = self.object(consent, by);
+        let sha256 = Digest::of(token.as_bytes());
+        Write::Consent { jti: jti(consent), collector: collector.clone(), sha256, subject: Tag([3; 16]), sealed }
+    }
+
+    /// A signed object of a consent, and as it is stored.
+    fn object(&self, consent: u128, by: u64) -> (String, Sealed) {
+        let (token, (id, key)) = (format!("{}.signature", signed(consent, by)), &self.keys[1]);
+        let sealed = vault::seal(key, *id, format!("consent/{}", jti(consent)).as_bytes(), token.as_bytes()).unwrap();
+        (token, sealed)
     }
 
     /// A draft with its opening sealed and its tags, as a gateway makes them.
@@ -223,3 +245,11 @@ impl Writer {
         Draft { opening: Some(sealed), tags, ..Draft::of_gateway(entry) }
     }
 }
+
+/// What is signed in an object of a consent: the consent itself, or its end by an entry.
+fn signed(consent: u128, by: u64) -> String {
+    format!("header.{consent}-{by}")
+}
+
+/// The consent that is narrowed again and again.
+const NARROWED: u128 = 999;

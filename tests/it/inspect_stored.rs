@@ -1,0 +1,81 @@
+//! What an administrator of the database changes beside the ledger is found by an inspection: messages, consents and their ends, what parties signed
+//! about agreements.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tsunagi::domain::{codes::MessageKind, consent::Exception};
+
+use crate::{
+    erasure_stage::in_both,
+    exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, policies::tsunagi},
+    life_stage::{HOME, Life, letter},
+    tamper_stage::superuser::{PostgresAdmin, SqliteAdmin, Superuser},
+};
+
+in_both!("warn"; what_is_changed_beside_the_ledger_is_named_with_its_entry);
+
+async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sandbox) {
+    let mut life = Life::accepted_on(sandbox).await;
+    life.goes(letter(MessageKind::PlacementRequest, CITY, HOME)).await;
+    life.goes(letter(MessageKind::PlacementDecision, HOME, CITY).with("decision", "accepted")).await;
+    life.goes(letter(MessageKind::Supplement, CITY, CENTRE).with("wishes_life", "静かに暮らしたい")).await;
+    let narrowed = Exception { rcp: vec![HOME.parse().unwrap()], pur: None, cls: None };
+    for narrow in [Some(vec![narrowed]), None] {
+        let end = life.story.sign_end(&life.consent, narrow);
+        life.story.register_end(&life.consent, &end).await.unwrap();
+    }
+    life.another_person(CENTRE).await;
+    let Life { server, sandbox, .. } = life;
+    server.stop().await;
+    assert_eq!(inspected(&sandbox), BTreeSet::new(), "before anybody changed anything");
+
+    let zeros = if sandbox.postgres().is_some() { "decode(repeat('00', length(sealed)), 'hex')" } else { "zeroblob(length(sealed))" };
+    let mut admin: Box<dyn Superuser> = match sandbox.postgres() {
+        Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
+        None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
+    };
+    for sql in [
+        // To whom something was sent, what was said, that it was said, what identifies it.
+        format!("UPDATE message SET aud = '{HOME}' WHERE kind = 'referral'"),
+        format!("UPDATE message SET sealed = {zeros} WHERE kind = 'referral_decision'"),
+        "DELETE FROM message_term WHERE jti IN (SELECT jti FROM message WHERE kind = 'placement_decision')".to_owned(),
+        "DELETE FROM message WHERE kind = 'placement_decision'".to_owned(),
+        "UPDATE message SET digest = (SELECT digest FROM message WHERE kind = 'referral') WHERE kind = 'supplement'".to_owned(),
+        // What a person allowed; that it ended, and that it was narrowed before.
+        format!("UPDATE consent SET sealed = {zeros} WHERE ended = 0"),
+        "UPDATE consent SET ended = 0 WHERE ended = 1".to_owned(),
+        "DELETE FROM consent_end WHERE idx = (SELECT min(idx) FROM consent_end)".to_owned(),
+        // That a party signed an agreement, and what.
+        "UPDATE agreement_act SET signature = 'x' || signature WHERE idx = (SELECT min(idx) FROM agreement_act)".to_owned(),
+        "DELETE FROM agreement_act WHERE idx = (SELECT max(idx) FROM agreement_act)".to_owned(),
+    ] {
+        admin.run(sql).await;
+    }
+    let expected = [
+        ("stored_differs", "message.aud"),
+        ("stored_closed", "message.sealed"),
+        ("stored_missing", "message"),
+        ("stored_differs", "message.digest"),
+        ("stored_closed", "consent.sealed"),
+        ("stored_differs", "consent.ended"),
+        ("stored_missing", "consent_end"),
+        ("stored_differs", "agreement_act.signature"),
+        ("stored_missing", "agreement_act"),
+    ];
+    let expected = expected.map(|(finding, path)| (finding.to_owned(), path.to_owned())).into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(inspected(&sandbox), expected);
+}
+
+/// What an inspection finds, each with where; that each names its entry.
+fn inspected(sandbox: &Sandbox) -> BTreeSet<(String, String)> {
+    let done = tsunagi(&["--json", "audit", "inspect"], sandbox);
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let problems = said["problems"].as_array().unwrap();
+    assert_eq!(said["holds"], json!(problems.is_empty()));
+    let told = |problem: &Value| {
+        assert!(problem["index"].is_u64(), "{problem}");
+        (problem["finding"].as_str().unwrap().to_owned(), problem["path"].as_str().unwrap().to_owned())
+    };
+    problems.iter().map(told).collect()
+}
