@@ -81,7 +81,7 @@ impl Insight {
         differs(&[(Some(&row.collector) == actor(entry), "consent.collector"), (row.idx == idx, "consent.idx")], wrong);
         match self.object(row, &row.sealed).await? {
             Some((identity, digest)) => {
-                differs(&[(digest == row.sha256, "consent.sha256"), (Some(identity) == entry.request, "consent.sealed")], wrong)
+                differs(&[(digest == row.sha256, "consent.sha256"), (Some(identity) == entry.request, "consent.sealed")], wrong);
             }
             None => wrong.push((Finding::StoredClosed, "consent.sealed")),
         }

@@ -8,8 +8,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tsunagi::clock::Stopwatch;
 
 use super::process::Server;
 
@@ -129,7 +131,7 @@ impl Injection {
             assert!(asked.unwrap().success());
             // Asked while the process dies it can wait for ever: for the first thread, which nobody can collect before strace collected the others.
             // Each line of its trace is written when it is made.
-            let asked = Instant::now();
+            let asked = Stopwatch::start();
             while self.strace.try_wait().unwrap().is_none() {
                 if asked.elapsed() > PATIENCE {
                     self.strace.kill().unwrap();
