@@ -76,7 +76,7 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// Sends one parcel, or all that wait: one that is refused, or damaged, keeps none of the others back. `done` tells of each that arrived.
+    /// Sends one parcel, or all that wait: one that is refused keeps none of the others back. `done` tells of each that arrived.
     pub(super) async fn send(
         &self,
         client: &Client,

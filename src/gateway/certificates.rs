@@ -81,8 +81,12 @@ impl Gateway {
     pub async fn certificates(&self, caller: &Caller, call: &Call, id: &CaseId, after: Option<u64>) -> Result<CertificatePage, Failure> {
         let acting = self.actor(caller, call, Allowed::Only(Purpose::AddonCertification)).await?;
         let empty = CertificatePage { certificates: Vec::new(), cursor: None, ledger: None, committed: None };
-        if self.next_certificate(caller, call, &acting, (id, after), caller.seen.rights_epoch).await?.is_none() {
-            return Ok(empty);
+        match self.next_certificate(caller, call, &acting, (id, after), caller.seen.rights_epoch).await {
+            Ok(None) => return Ok(empty),
+            Ok(Some(_)) => {}
+            // It is looked at again where what is decided is recorded.
+            Err(failure) if failure.may_be_torn() => {}
+            Err(failure) => return Err(failure),
         }
         let (acting, began) = (&acting, call.trail());
         let decide = |epoch| {

@@ -41,6 +41,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it can come of reading partly before and partly behind an erasure.
+    #[must_use]
+    pub(super) fn may_be_torn(&self) -> bool {
+        match self {
+            Self::Corrupt(_) | Self::Vault(_) => true,
+            Self::Refused(refusal) => refusal.code == RefusalCode::Erased,
+            _ => false,
+        }
+    }
+
     /// Whether the failure passes by itself: the answer is 503 with `Retry-After`, otherwise 500.
     #[must_use]
     pub const fn passes(&self) -> bool {

@@ -17,7 +17,7 @@ use crate::{
         inspect::{Opened, Openings},
     },
     message::schema::SchemaSet,
-    store::{DataKeyId, Sealed, Store, StoreError, Tag},
+    store::{AgreementRow, DataKeyId, Sealed, Store, StoreError, Tag},
     text::audit::Finding,
     vault::{self, DataKey, Vault},
 };
@@ -31,6 +31,8 @@ pub struct Insight {
     keys: Mutex<HashMap<DataKeyId, Found>>,
     /// Cases that were looked at, and whether they were erased.
     cases: Mutex<HashMap<CaseKey, bool>>,
+    /// The agreement version that was looked at last.
+    agreement: Mutex<Option<Arc<AgreementRow>>>,
 }
 
 impl std::fmt::Debug for Insight {
@@ -53,7 +55,7 @@ impl Insight {
     /// Opens what this vault sealed into this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, vault: Vault, schemas: SchemaSet) -> Self {
-        Self { store, vault, schemas, keys: Mutex::default(), cases: Mutex::default() }
+        Self { store, vault, schemas, keys: Mutex::default(), cases: Mutex::default(), agreement: Mutex::default() }
     }
 
     async fn key(&self, id: DataKeyId) -> Result<Found, LedgerError> {

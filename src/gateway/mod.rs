@@ -263,7 +263,7 @@ impl Gateway {
             let built = build(seen.rights_epoch).await;
             if let Err(failure) = &built {
                 // What was read partly before and partly behind an erasure does not fit together.
-                let torn = matches!(failure, Failure::Corrupt(_)) && self.seen().await?.rights_epoch != seen.rights_epoch;
+                let torn = failure.may_be_torn() && self.seen().await?.rights_epoch != seen.rights_epoch;
                 // Another set came into use meanwhile: which of the two refused cannot be told.
                 if torn || !self.decides_by(&seen) {
                     call.note(|t| t.clone_from(&began));

@@ -426,6 +426,9 @@ mod tests {
             (Subject::Closed, vec![RowName::TakenOn], vec![3]),
         ];
         assert_eq!(all, expected);
+        let taken_back =
+            counted(&[CITY], &[REFERRED, (MessageKind::StatusNotice, CENTRE, CITY)], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
+        assert!(taken_back.contains(&(Subject::Closed, vec![RowName::NotTakenOn], vec![1])), "{taken_back:?}");
         let (again, theirs) = ((MessageKind::Referral, CENTRE, OTHER), (MessageKind::ClosingNotice, OTHER, CENTRE));
         let moved = counted(&[CITY], &[REFERRED, DECIDED, again, theirs], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
         assert!(moved.iter().all(|(subject, ..)| *subject != Subject::Closed), "another municipality closed it: {moved:?}");

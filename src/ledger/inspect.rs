@@ -6,12 +6,14 @@
 //!
 //! Checked: each leaf hash, tile, frontier and root, recomputed from the bodies; each searchable column against its leaf; canonical form and order of
 //! time; each opening, opened with the vault, against its commitment; the search index, recomputed from leaves and openings; rights epoch, policy, last
-//! time and origin of the head; stored checkpoints; what entries put beside the ledger: messages, consents, their ends and what parties signed about agreements; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
+//! time and origin of the head; stored checkpoints; what entries put into other tables (messages, consents, their ends and successors, what parties
+//! signed about agreements), opened and compared; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
 //! that this ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
-//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); registered keys, how parties stand to a case, receipts. An opening that
-//! is gone counts as erased when an erasure behind its entry names it.
+//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: registrations, keys and
+//! states of parties, states and relations of cases, to which case and person a consent belongs, used ids, receipts, deadlines. An opening that is
+//! gone counts as erased when an erasure behind its entry names it.
 
 mod checkpoints;
 mod columns;

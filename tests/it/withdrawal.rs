@@ -148,7 +148,7 @@ impl Life {
         party.post_object(&target, PLACEMENT, &end.sign(&party.signing).unwrap()).await
     }
 
-    async fn supersede(&self) -> Result<Accepted, Setback> {
+    pub(crate) async fn supersede(&self) -> Result<Accepted, Setback> {
         self.supersede_without("nobody").await
     }
 

@@ -64,6 +64,8 @@ impl Posted<'_> {
 fn sent_told(jti: &Jti, known: Option<CaseId>, sent: &Proven<Accepted>, told: Map<String, Value>, voice: Voice) -> Result<(), CliError> {
     let (index, opened) = (sent.place().index(), sent.subject.case.filter(|_| sent.entry.operation == Operation::ReferralSubmit));
     if voice.json {
+        let mut told = told;
+        told.insert("kind".to_owned(), json!(sent.entry.kind));
         return line(jti, known.or(sent.subject.case), Some(index), told);
     }
     let kind = sent.entry.kind.map_or_else(String::new, |kind| format!("{kind} "));

@@ -1,17 +1,20 @@
 //! What an entry put beside the ledger, compared with what the entry says: messages, consents and their ends, what parties signed about agreements.
 
+use std::sync::{Arc, PoisonError};
+
 use super::{Found, Insight, unavailable};
 use crate::{
     domain::{
-        digest::Digest,
         entry::{Act, Operation},
-        ids::CaseKey,
         party::PartyId,
     },
     gateway::{read_case::open_message, register::signing_input_digest, rights::consent_context},
-    ledger::{Entry, LedgerError, Opening},
-    message::sha256,
-    store::{ConsentRow, MessageRow, Sealed, StoreError},
+    ledger::{AgreementRef, Entry, LedgerError, MessageRef, Opening},
+    message::{
+        objects::{ConsentGiven, Signed},
+        sha256,
+    },
+    store::{AgreementRow, ConsentRow, MessageRow, Sealed, StoreError},
     text::audit::Finding,
     vault,
 };
@@ -28,15 +31,7 @@ impl Insight {
                 if let Some((case, message)) = opening.case.zip(opening.message.as_ref())
                     && let Some(row) = legible(self.store.message(&case, &message.jti).await, "message", &mut wrong)?
                 {
-                    let sender = row.iss == message.iss;
-                    wrong.extend((!sender).then_some((Finding::StoredDiffers, "message.iss")));
-                    self.message(idx, entry, &row, &mut wrong).await?;
-                }
-                if let Some(case) = opening.case
-                    && !wrong.is_empty()
-                    && self.was_erased(&case).await?
-                {
-                    wrong.clear();
+                    self.message(idx, entry, (message, &row), &mut wrong).await?;
                 }
             }
             Operation::ConsentRegister | Operation::ConsentEnd => {
@@ -56,13 +51,21 @@ impl Insight {
         Ok(wrong)
     }
 
-    async fn message(&self, idx: u64, entry: &Entry, row: &MessageRow, wrong: &mut Wrong) -> Result<(), LedgerError> {
+    async fn message(
+        &self,
+        idx: u64,
+        entry: &Entry,
+        (named, row): (&MessageRef, &MessageRow),
+        wrong: &mut Wrong,
+    ) -> Result<(), LedgerError> {
         differs(
             &[
+                (row.iss == named.iss, "message.iss"),
                 (Some(&row.aud) == entry.recipient.as_ref(), "message.aud"),
                 (Some(row.kind) == entry.kind, "message.kind"),
                 (Some(row.digest) == entry.request, "message.digest"),
                 (row.idx == idx, "message.idx"),
+                (row.received == entry.time, "message.received"),
             ],
             wrong,
         );
@@ -70,7 +73,12 @@ impl Insight {
             wrong.push((Finding::StoredClosed, "message.key"));
             return Ok(());
         };
-        match open_message(&key, row) {
+        // It is opened as what the entry says it is: a column that was changed is named, and not what is sealed.
+        let mut row = row.clone();
+        row.iss = named.iss.clone();
+        row.aud = entry.recipient.clone().unwrap_or(row.aud);
+        row.kind = entry.kind.unwrap_or(row.kind);
+        match open_message(&key, &row) {
             Ok((message, _)) => differs(&[(Some(message.digest()) == entry.request, "message.sealed")], wrong),
             Err(_) => wrong.push((Finding::StoredClosed, "message.sealed")),
         }
@@ -79,11 +87,22 @@ impl Insight {
 
     async fn consent(&self, idx: u64, entry: &Entry, row: &ConsentRow, wrong: &mut Wrong) -> Result<(), LedgerError> {
         differs(&[(Some(&row.collector) == actor(entry), "consent.collector"), (row.idx == idx, "consent.idx")], wrong);
-        match self.object(row, &row.sealed).await? {
-            Some((identity, digest)) => {
-                differs(&[(digest == row.sha256, "consent.sha256"), (Some(identity) == entry.request, "consent.sealed")], wrong);
-            }
-            None => wrong.push((Finding::StoredClosed, "consent.sealed")),
+        let Some(token) = self.object(row, &row.sealed).await? else {
+            wrong.push((Finding::StoredClosed, "consent.sealed"));
+            return Ok(());
+        };
+        differs(
+            &[
+                (sha256(token.as_bytes()) == row.sha256, "consent.sha256"),
+                (Some(signing_input_digest(&token)) == entry.request, "consent.sealed"),
+            ],
+            wrong,
+        );
+        let replaced = Signed::<ConsentGiven>::read(token.as_bytes()).ok().and_then(|given| given.unproven().sup);
+        if let Some(before) = replaced
+            && let Some(before) = legible(self.store.consent(&before).await, "consent", wrong)?
+        {
+            differs(&[(before.ended && before.superseded_by == Some(row.jti), "consent.superseded_by")], wrong);
         }
         Ok(())
     }
@@ -92,8 +111,8 @@ impl Insight {
     async fn end(&self, entry: &Entry, row: &ConsentRow, wrong: &mut Wrong) -> Result<(), LedgerError> {
         differs(&[(entry.act != Some(Act::End) || row.ended, "consent.ended")], wrong);
         for sealed in &row.ends {
-            if let Some((identity, _)) = self.object(row, sealed).await?
-                && Some(identity) == entry.request
+            if let Some(token) = self.object(row, sealed).await?
+                && Some(signing_input_digest(&token)) == entry.request
             {
                 return Ok(());
             }
@@ -104,7 +123,7 @@ impl Insight {
 
     async fn signed(&self, idx: u64, entry: &Entry, wrong: &mut Wrong) -> Result<(), LedgerError> {
         let Some(named) = &entry.agreement else { return Ok(()) };
-        let Some(row) = legible(self.store.agreement(&named.id, named.ver).await, "agreement", wrong)? else { return Ok(()) };
+        let Some(row) = self.agreement(named, idx, wrong).await? else { return Ok(()) };
         differs(&[(row.sha256 == named.sha256, "agreement.sha256"), (sha256(&row.document) == named.sha256, "agreement.document")], wrong);
         let Some(act) = row.acts.iter().find(|act| act.idx == idx) else {
             wrong.push((Finding::StoredMissing, "agreement_act"));
@@ -121,20 +140,24 @@ impl Insight {
         Ok(())
     }
 
-    /// What identifies a signed object of a consent, and the digest of all of it. None: it does not open.
-    async fn object(&self, row: &ConsentRow, sealed: &Sealed) -> Result<Option<(Digest, Digest)>, LedgerError> {
-        let Found::Key(key) = self.key(sealed.key).await? else { return Ok(None) };
-        let compact = vault::open(&key, &consent_context(&row.jti), sealed).ok();
-        Ok(compact.and_then(|bytes| {
-            let token = std::str::from_utf8(&bytes).ok()?;
-            Some((signing_input_digest(token), sha256(&bytes)))
-        }))
+    /// A version with its acts. One that many parties signed one after the other is read once.
+    async fn agreement(&self, named: &AgreementRef, idx: u64, wrong: &mut Wrong) -> Result<Option<Arc<AgreementRow>>, LedgerError> {
+        let kept = self.agreement.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fits = |row: &AgreementRow| (&row.id, row.ver) == (&named.id, named.ver) && row.acts.iter().any(|act| act.idx == idx);
+        if let Some(row) = kept.filter(|row| fits(row)) {
+            return Ok(Some(row));
+        }
+        let Some(row) = legible(self.store.agreement(&named.id, named.ver).await, "agreement", wrong)? else { return Ok(None) };
+        let row = Arc::new(row);
+        *self.agreement.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&row));
+        Ok(Some(row))
     }
 
-    /// Whether the case was erased by now, whatever was seen of it before.
-    async fn was_erased(&self, case: &CaseKey) -> Result<bool, LedgerError> {
-        let Some(key) = self.store.case_key(case).await.map_err(|error| unavailable(&error))? else { return Ok(false) };
-        Ok(matches!(self.store.key_row(&key).await.map_err(|error| unavailable(&error))?, Some(None)))
+    /// A signed object of a consent. None: it does not open.
+    async fn object(&self, row: &ConsentRow, sealed: &Sealed) -> Result<Option<String>, LedgerError> {
+        let Found::Key(key) = self.key(sealed.key).await? else { return Ok(None) };
+        let compact = vault::open(&key, &consent_context(&row.jti), sealed).ok();
+        Ok(compact.and_then(|bytes| Some(std::str::from_utf8(&bytes).ok()?.to_owned())))
     }
 }
 
