@@ -287,11 +287,11 @@ impl Of {
             row
         };
         let same_key = |a: &Cells, b: &Cells| self.keys.iter().all(|key| a[key] == b[key]);
-        // Not such that two rows would have one key afterwards.
+        // Not such that two rows would have one key afterwards, nor such that each becomes the other and nothing changed.
         let can = |other: &&&Cells| {
             let after = [with(one, &other[column]), with(other, &one[column])];
             let taken = |row: &Cells| self.rows.iter().any(|r| same_key(r, row) && !same_key(r, one) && !same_key(r, other));
-            other[column] != one[column] && !(key && after.iter().any(taken))
+            other[column] != one[column] && after[0] != ***other && !(key && after.iter().any(taken))
         };
         let Some(other) = filled.iter().rev().find(can) else {
             assert!(["index", "checkpoint", "tile"].contains(&self.name()), "{}.{column}: all rows have the same value", self.table);
