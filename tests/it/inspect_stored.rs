@@ -7,7 +7,7 @@ use tsunagi::domain::{codes::MessageKind, consent::Exception};
 use crate::{
     erasure_stage::in_both,
     exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, policies::tsunagi},
-    life_stage::{HOME, Life, letter},
+    life_stage::{DAY, HOME, Life, letter},
     tamper_stage::superuser::{PostgresAdmin, SqliteAdmin, Superuser},
 };
 
@@ -29,7 +29,11 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
     server.stop().await;
     assert_eq!(inspected(&sandbox), [], "before anybody changed anything");
 
-    let zeros = if sandbox.postgres().is_some() { "decode(repeat('00', length(sealed)), 'hex')" } else { "zeroblob(length(sealed))" };
+    let postgres = sandbox.postgres().is_some();
+    let zeros = |column: &str| {
+        if postgres { format!("decode(repeat('00', length({column})), 'hex')") } else { format!("zeroblob(length({column}))") }
+    };
+    let sealed = zeros("sealed");
     let mut admin: Box<dyn Superuser> = match sandbox.postgres() {
         Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
         None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
@@ -37,13 +41,13 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
     for sql in [
         // To whom something was sent, what was said, that it was said, what identifies it.
         format!("UPDATE message SET aud = '{HOME}' WHERE kind = 'referral'"),
-        format!("UPDATE message SET sealed = {zeros} WHERE kind = 'referral_decision'"),
+        format!("UPDATE message SET sealed = {sealed} WHERE kind = 'referral_decision'"),
         "DELETE FROM message_term WHERE jti IN (SELECT jti FROM message WHERE kind = 'placement_decision')".to_owned(),
         "DELETE FROM message WHERE kind = 'placement_decision'".to_owned(),
         "UPDATE message SET digest = (SELECT digest FROM message WHERE kind = 'referral') WHERE kind = 'supplement'".to_owned(),
         "UPDATE message SET received = received - 1000000, kind = 'enquiry' WHERE kind = 'placement_request'".to_owned(),
         // What a person allowed; that it ended, and that it was narrowed before.
-        format!("UPDATE consent SET sealed = {zeros} WHERE ended = 1 AND superseded_by IS NULL"),
+        format!("UPDATE consent SET sealed = {sealed} WHERE ended = 1 AND superseded_by IS NULL"),
         "UPDATE consent SET ended = 0 WHERE ended = 1 AND superseded_by IS NULL".to_owned(),
         "UPDATE consent SET ended = 0, superseded_by = NULL WHERE superseded_by IS NOT NULL".to_owned(),
         "DELETE FROM consent_end WHERE idx = (SELECT min(idx) FROM consent_end)".to_owned(),
@@ -70,6 +74,21 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
     let mut expected = expected.map(|(finding, path)| (finding.to_owned(), path.to_owned())).to_vec();
     expected.sort_unstable();
     assert_eq!(inspected(&sandbox), expected);
+
+    // Who sent, who collected, who signed what: of an agreement each of its acts is told.
+    for sql in [
+        format!("UPDATE message SET iss = '{HOME}' WHERE kind = 'supplement'"),
+        format!("UPDATE consent SET collector = '{CITY}' WHERE idx = (SELECT max(idx) FROM consent)"),
+        "UPDATE agreement_act SET act = 'revoke' WHERE idx = (SELECT max(idx) FROM agreement_act)".to_owned(),
+        format!("UPDATE agreement_act SET party = '{DAY}' WHERE idx = (SELECT max(idx) FROM agreement_act)"),
+        format!("UPDATE agreement SET document = {}", zeros("document")),
+    ] {
+        admin.run(sql).await;
+    }
+    let found = inspected(&sandbox);
+    for column in ["message.iss", "consent.collector", "agreement_act.act", "agreement_act.party", "agreement.document"] {
+        assert!(found.contains(&("stored_differs".to_owned(), column.to_owned())), "{column}: {found:?}");
+    }
 }
 
 /// What an inspection finds, each with where; that each names its entry.
