@@ -4,13 +4,17 @@
 //! count that the guidelines on medical statistics of the ministry of health let out is ten too), and neither is what it could be computed from:
 //!
 //! - of a table with a small number, those are hidden that are small, and with them numbers of ten or more in the order of the table, at least one and as
-//!   many as it takes that each hidden small number could be any from 1 to 9 for all that the total says;
+//!   many as it takes that each hidden small number could be any small one for all that the total says;
 //! - where no such number is left, all of the table are hidden and its total says no more than their sum; where even that would tell, and where the
 //!   total is small itself, the total is hidden, and with it all numbers of all tables that add up to it;
 //! - which numbers go with the small ones depends on their order alone and not on their size, so that the choice tells nothing;
-//! - nought is nought: it tells of nobody.
+//! - nought is nought: it tells of nobody. Not so by category (対象者区分): that nobody is of two categories says of everybody that he is of the third.
+//!   There a nought is hidden as a small number is: what is given is ten or more, or that there is nobody at all;
+//! - tables of one subject have no number in common but their total, and none is a part of another: what one of them gives says nothing of another beyond
+//!   that. Requests of providers, who have no category to tell, are therefore a subject of their own.
 //!
-//! Not here: counting (`gateway::statistics`).
+//! Numbers that are counted again later differ by single cases: they are published once (`gateway::statistics`).
+//! Not here: counting.
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +26,10 @@ use super::{codes::closed_list, time::Timestamp};
 closed_list! {
     /// What is counted, each with a total of its own.
     Subject {
-        /// Cases that reached the municipality.
+        /// Persons who were referred to the municipality.
         Received = "received",
+        /// Persons about whom a provider that serves them asked it.
+        Consulted = "consulted",
         /// Decisions whether to take a case on.
         Decided = "decided",
         /// Persons whom a provider began to serve.
@@ -36,10 +42,12 @@ closed_list! {
 closed_list! {
     /// By what it is divided.
     Division {
-        /// Kind of the message that brought the case.
-        OpenedBy = "opened_by",
-        /// Kind of the body that sent it.
+        /// Kind of the body that referred the person, and how.
         ReferredBy = "referred_by",
+        /// Category of the person (対象者区分).
+        Category = "category",
+        /// Kind of the provider that asked.
+        ConsultedBy = "consulted_by",
         /// What was decided.
         Outcome = "outcome",
         /// Kind of the provider.
@@ -52,16 +60,24 @@ closed_list! {
 closed_list! {
     /// A row of a table.
     RowName {
-        Referral = "referral",
-        ThirdPartyReferral = "third_party_referral",
-        ProviderConsultation = "provider_consultation",
         SettlementCenter = "settlement_center",
         ProbationOffice = "probation_office",
         BarAssociation = "bar_association",
         Municipality = "municipality",
         CoreCenter = "core_center",
-        /// A provider that asked for a person whom it serves.
-        Provider = "provider",
+        /// A probation office that asked directly.
+        ProbationOfficeDirect = "probation_office_direct",
+        /// A bar association that asked directly.
+        BarAssociationDirect = "bar_association_direct",
+        /// 矯正施設退所者等.
+        Exit = "exit",
+        /// 被疑者・被告人等.
+        Entry = "entry",
+        /// 市町村等が必要と認める者.
+        MunicipalRecognised = "municipal_recognised",
+        /// Not told, or not to be opened any more.
+        NotKnown = "not_known",
+        ConsultationOffice = "consultation_office",
         Accepted = "accepted",
         Declined = "declined",
         Redirected = "redirected",
@@ -79,19 +95,35 @@ impl Division {
     #[must_use]
     pub const fn rows(self) -> &'static [RowName] {
         match self {
-            Self::OpenedBy => &[RowName::Referral, RowName::ThirdPartyReferral, RowName::ProviderConsultation],
             Self::ReferredBy => &[
                 RowName::SettlementCenter,
                 RowName::ProbationOffice,
                 RowName::BarAssociation,
                 RowName::Municipality,
                 RowName::CoreCenter,
-                RowName::Provider,
+                RowName::ProbationOfficeDirect,
+                RowName::BarAssociationDirect,
             ],
+            Self::Category => &[RowName::Exit, RowName::Entry, RowName::MunicipalRecognised, RowName::NotKnown],
+            Self::ConsultedBy => {
+                &[RowName::ConsultationOffice, RowName::GroupHome, RowName::SupportFacility, RowName::LodgingTraining, RowName::DayService]
+            }
             Self::Outcome => &[RowName::Accepted, RowName::Declined, RowName::Redirected],
             Self::Provider => &[RowName::GroupHome, RowName::SupportFacility, RowName::LodgingTraining, RowName::DayService],
             Self::TakenOn => &[RowName::TakenOn, RowName::NotTakenOn],
         }
+    }
+
+    /// The smallest number that is hidden in its table.
+    const fn least_hidden(self) -> u64 {
+        match self {
+            Self::Category => 0,
+            Self::ReferredBy | Self::ConsultedBy | Self::Outcome | Self::Provider | Self::TakenOn => 1,
+        }
+    }
+
+    const fn hides(self, count: u64) -> bool {
+        self.least_hidden() <= count && count < MIN_CELL
     }
 }
 
@@ -100,11 +132,17 @@ impl Subject {
     #[must_use]
     pub const fn divisions(self) -> &'static [Division] {
         match self {
-            Self::Received => &[Division::OpenedBy, Division::ReferredBy],
+            Self::Received => &[Division::ReferredBy, Division::Category],
+            Self::Consulted => &[Division::ConsultedBy],
             Self::Decided => &[Division::Outcome],
             Self::Started => &[Division::Provider],
             Self::Closed => &[Division::TakenOn],
         }
+    }
+
+    /// Whether it is what brings a case, from which days are counted.
+    const fn is_arrival(self) -> bool {
+        matches!(self, Self::Received | Self::Consulted)
     }
 }
 
@@ -223,35 +261,38 @@ impl Counted {
     #[must_use]
     pub fn publish(&self) -> Numbers {
         let total = self.tables.first().map_or(0, |(_, rows)| sum(rows));
-        let told: Option<Vec<Vec<bool>>> = self.tables.iter().map(|(_, rows)| shown(rows)).collect();
+        let told: Option<Vec<Vec<bool>>> = self.tables.iter().map(|(by, rows)| shown(*by, rows)).collect();
         let told = told.filter(|_| !is_small(total));
         let tables = self.tables.iter().enumerate().map(|(at, (by, rows))| {
             let shown =
                 |row: usize| told.as_ref().is_some_and(|tables| tables.get(at).and_then(|rows| rows.get(row)).copied().unwrap_or(false));
+            // Where there is nobody, nobody is of any kind.
+            let is_nought = |count: u64| count == 0 && (total == 0 || !by.hides(0));
             let row = |(at, (code, count)): (usize, &(RowName, u64))| Row {
                 code: *code,
-                count: Some(*count).filter(|count| *count == 0 || shown(at)),
+                count: Some(*count).filter(|count| is_nought(*count) || shown(at)),
             };
             Table { by: *by, rows: rows.iter().enumerate().map(row).collect() }
         });
         let tables = tables.collect();
-        let median_days = median(&self.days).filter(|_| self.subject != Subject::Received);
+        let median_days = median(&self.days).filter(|_| !self.subject.is_arrival());
         Numbers { subject: self.subject, total: Some(total).filter(|total| *total == 0 || told.is_some()), tables, median_days }
     }
 }
 
 /// Which rows of a table are shown beside its total; none where the total must be hidden too.
-fn shown(rows: &[(RowName, u64)]) -> Option<Vec<bool>> {
-    let mut shown: Vec<bool> = rows.iter().map(|(_, count)| !is_small(*count)).collect();
+fn shown(by: Division, rows: &[(RowName, u64)]) -> Option<Vec<bool>> {
+    let mut shown: Vec<bool> = rows.iter().map(|(_, count)| !by.hides(*count)).collect();
     let small = count(shown.iter().filter(|shown| !**shown));
     if small == 0 {
         return Some(shown);
     }
     let hidden = |shown: &[bool]| -> u64 { rows.iter().zip(shown).filter(|(_, shown)| !**shown).map(|((_, count), _)| *count).sum() };
+    // Each small number could be any small one while one of the others stays ten or more.
+    let room = MIN_CELL - 1 + MIN_CELL + by.least_hidden() * (small - 1);
     let mut beside = 0_u64;
     for (at, _) in rows.iter().enumerate().filter(|(_, (_, count))| *count >= MIN_CELL) {
-        // Each small number could be any from 1 to 9 while one of the others stays ten or more.
-        if beside > 0 && hidden(&shown) >= 2 * MIN_CELL - 2 + small {
+        if beside > 0 && hidden(&shown) >= room {
             return Some(shown);
         }
         if let Some(row) = shown.get_mut(at) {
@@ -259,11 +300,11 @@ fn shown(rows: &[(RowName, u64)]) -> Option<Vec<bool>> {
         }
         beside += 1;
     }
-    let enough = if beside > 0 && hidden(&shown) >= 2 * MIN_CELL - 2 + small {
+    let enough = if beside > 0 && hidden(&shown) >= room {
         true
     } else {
         // All are hidden: their sum must leave each of them its room.
-        sum(rows) >= small + beside + MIN_CELL - 1
+        sum(rows) >= by.least_hidden() * (small + beside) + MIN_CELL - 1
     };
     enough.then_some(shown)
 }

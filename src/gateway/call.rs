@@ -15,6 +15,7 @@ use crate::{
         entry::{Act, EntryType, Operation},
         ids::{CaseKey, Jti},
         party::{PartyId, PartyKind},
+        statistics::Statistics,
         time::Timestamp,
     },
     ledger::{AgreementRef, Answer, MessageRef, Once, SchemaRef, Withheld},
@@ -145,6 +146,8 @@ pub(super) struct Trail {
     pub(super) cases: Vec<CaseKey>,
     /// The classes of what is disclosed.
     pub(super) classes: BTreeSet<FieldClass>,
+    /// Yearly numbers that are published with this entry.
+    pub(super) statistics: Option<Statistics>,
 }
 
 impl Trail {
@@ -182,6 +185,7 @@ impl Trail {
             named: None,
             cases: Vec::new(),
             classes: BTreeSet::new(),
+            statistics: None,
         }
     }
 

@@ -209,6 +209,7 @@ impl Gateway {
             disclosed: trail.disclosed.clone(),
             withheld: trail.withheld.clone(),
             violations,
+            statistics: trail.statistics.clone(),
             ..Opening::default()
         };
         let tags = tags(&self.vault, &entry, &opening, &trail.classes);

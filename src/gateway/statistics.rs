@@ -1,10 +1,10 @@
 //! `GET /v1/statistics`: the yearly numbers of a municipality, small ones suppressed (see [`crate::domain::statistics`]).
 //!
 //! Promises: they are counted from what the ledger's entries left in clear: kinds, senders and recipients of messages, their times, the state of cases
-//! and who stood where; of content only the one deciding row of decisions and status notices is opened (class `task`), from which the gateway derives
-//! relations too. Of an erased case the decision is told by what followed it, and starts of use are not told. A year can be asked for when it is
-//! over: what does not change from day to day has no differences that tell of one case. Asking is an entry.
-//! Not here: categories of persons (`subject_category` is of the class `criminal_status`), which the gateway does not open to count.
+//! and who stood where; of content are opened the one deciding row of decisions and status notices (class `task`), from which the gateway derives
+//! relations too, and of what brought a case the one row that says the category of the person, where that is still rightful (see `categories`).
+//! Of an erased case the decision is told by what followed it; its starts of use and its category are not told. A year can be asked for when it is
+//! over, and is counted once (see `published`). Asking is an entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,24 +69,36 @@ impl Gateway {
         if units.is_empty() {
             return Err(wrong("municipality", "registered").into());
         }
-        let mut tally = Tally::new(year, &units);
-        for case in self.cases_of(&units, year).await? {
-            self.count(&mut tally, &case).await?;
+        let units = &units;
+        let decide = |epoch| async move {
+            self.may(caller, deed)?;
+            let mut trail = call.trail();
+            if self.published(place, year).await?.is_none() {
+                trail.statistics = Some(self.counted(epoch, (place, year), units).await?);
+            }
+            Ok((self.permit(caller, &trail, With::on(caller, epoch)).await?, ()))
+        };
+        let (answer, ()) = self.commit(caller, call, decide).await?;
+        let committed = recorded(answer)?;
+        // Also where it has just been counted: what stands in the ledger is what is given.
+        let statistics = self.published(place, year).await?.ok_or(Failure::Corrupt("ledger_index"))?;
+        Ok(StatisticsMade { statistics, ledger: self.proof(&committed)?.proof })
+    }
+
+    /// The numbers as they are now. What takes rights away moves the epoch, and what was counted before it is counted again.
+    async fn counted(&self, epoch: u64, (place, year): (&str, FiscalYear), units: &BTreeSet<PartyId>) -> Result<Statistics, Failure> {
+        let mut tally = Tally::new(year, units);
+        for case in self.cases_of(units, year).await? {
+            self.count(epoch, &mut tally, &case).await?;
         }
-        let statistics = Statistics {
+        Ok(Statistics {
             municipality: place.to_owned(),
             year: year.number(),
             from: year.from(),
             until: year.until(),
             min_cell: MIN_CELL,
             numbers: tally.counted.iter().map(Counted::publish).collect(),
-        };
-        let decide = |epoch| async move {
-            self.may(caller, deed)?;
-            Ok((self.permit(caller, &call.trail(), With::on(caller, epoch)).await?, ()))
-        };
-        let (answer, ()) = self.commit(caller, call, decide).await?;
-        Ok(StatisticsMade { statistics, ledger: self.proof(&recorded(answer)?)?.proof })
+        })
     }
 
     /// The units that act for a municipality: its own and its core centres.
@@ -115,7 +127,7 @@ impl Gateway {
         Ok(cases)
     }
 
-    async fn count(&self, tally: &mut Tally<'_>, case: &CaseKey) -> Result<(), Failure> {
+    async fn count(&self, epoch: u64, tally: &mut Tally<'_>, case: &CaseKey) -> Result<(), Failure> {
         let heads = self.store.case_heads(case).await?;
         let parties = self.store.case_parties(case).await?;
         let mut said = BTreeMap::new();
@@ -123,7 +135,13 @@ impl Gateway {
             said.insert(head.idx, self.said(head).await?);
         }
         let history = History { heads: &heads, parties: &parties, said: &said };
-        let Some(arrival) = tally.arrive(&history) else { return Ok(()) };
+        let Some(first) = tally.first(&history) else { return Ok(()) };
+        // Nothing is opened for another year.
+        if tally.year.holds(first.received) {
+            let category = if tells_category(first.kind) { Some(self.category(epoch, first, &heads).await?) } else { None };
+            tally.arrive(first, category);
+        }
+        let arrival = first.received;
         let taken_on = tally.decide(&history);
         if history.leads(tally.units) {
             tally.close(&history, arrival, taken_on);
@@ -166,10 +184,10 @@ struct History<'a> {
     said: &'a BTreeMap<u64, Option<Outcome>>,
 }
 
-impl History<'_> {
+impl<'a> History<'a> {
     /// What asked a municipality to take the case on, in the order of the ledger.
-    fn asked(&self) -> impl Iterator<Item = &MessageHead> {
-        self.heads.iter().filter(|head| brings(head.kind).is_some())
+    fn asked(&self) -> impl Iterator<Item = &'a MessageHead> {
+        self.heads.iter().filter(|head| brings(head.kind, head.iss.kind()).is_some())
     }
 
     /// Whether one of the units is the last that was asked.
@@ -219,12 +237,16 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// When the case first reached one of the units, if it ever did.
-    fn arrive(&mut self, history: &History<'_>) -> Option<Timestamp> {
-        let first = history.asked().find(|head| self.units.contains(&head.aud))?;
-        let (at, opened_by, referred_by) = (first.received, brings(first.kind)?, sender(first.iss.kind())?);
-        self.add(Subject::Received, &[opened_by, referred_by], (at, at));
-        Some(at)
+    /// What first brought the case to one of the units, if anything did.
+    fn first<'h>(&self, history: &History<'h>) -> Option<&'h MessageHead> {
+        history.asked().find(|head| self.units.contains(&head.aud))
+    }
+
+    /// Counts what brought a case, a person who was referred by the category.
+    fn arrive(&mut self, first: &MessageHead, category: Option<RowName>) {
+        let Some((subject, by)) = brings(first.kind, first.iss.kind()) else { return };
+        let rows: Vec<RowName> = std::iter::once(by).chain(category).collect();
+        self.add(subject, &rows, (first.received, first.received));
     }
 
     /// Counts the decisions; says whether the units took the case on.
@@ -288,26 +310,29 @@ const fn is_of_an_end(kind: MessageKind) -> bool {
     )
 }
 
-/// Kinds that bring a case to a municipality.
-const fn brings(kind: MessageKind) -> Option<RowName> {
-    match kind {
-        MessageKind::Referral => Some(RowName::Referral),
-        MessageKind::ThirdPartyReferral => Some(RowName::ThirdPartyReferral),
-        MessageKind::ProviderConsultation => Some(RowName::ProviderConsultation),
-        _ => None,
-    }
+/// What brings a case to a municipality: as what it is counted, and by whom.
+const fn brings(kind: MessageKind, sender: PartyKind) -> Option<(Subject, RowName)> {
+    let row = match (kind, sender) {
+        (MessageKind::Referral, PartyKind::SettlementCenter) => RowName::SettlementCenter,
+        (MessageKind::Referral, PartyKind::ProbationOffice) => RowName::ProbationOffice,
+        (MessageKind::Referral, PartyKind::BarAssociation) => RowName::BarAssociation,
+        (MessageKind::Referral, PartyKind::Municipality) => RowName::Municipality,
+        (MessageKind::Referral, PartyKind::CoreCenter) => RowName::CoreCenter,
+        (MessageKind::ThirdPartyReferral, PartyKind::ProbationOffice) => RowName::ProbationOfficeDirect,
+        (MessageKind::ThirdPartyReferral, PartyKind::BarAssociation) => RowName::BarAssociationDirect,
+        (MessageKind::ProviderConsultation, PartyKind::ConsultationOffice) => RowName::ConsultationOffice,
+        (MessageKind::ProviderConsultation, PartyKind::GroupHome) => RowName::GroupHome,
+        (MessageKind::ProviderConsultation, PartyKind::SupportFacility) => RowName::SupportFacility,
+        (MessageKind::ProviderConsultation, PartyKind::LodgingTraining) => RowName::LodgingTraining,
+        (MessageKind::ProviderConsultation, PartyKind::DayService) => RowName::DayService,
+        _ => return None,
+    };
+    Some((if tells_category(kind) { Subject::Received } else { Subject::Consulted }, row))
 }
 
-const fn sender(kind: PartyKind) -> Option<RowName> {
-    match kind {
-        PartyKind::SettlementCenter => Some(RowName::SettlementCenter),
-        PartyKind::ProbationOffice => Some(RowName::ProbationOffice),
-        PartyKind::BarAssociation => Some(RowName::BarAssociation),
-        PartyKind::Municipality => Some(RowName::Municipality),
-        PartyKind::CoreCenter => Some(RowName::CoreCenter),
-        kind if kind.is_provider() => Some(RowName::Provider),
-        _ => None,
-    }
+/// Whether it refers a person, and so may say of what category that is.
+const fn tells_category(kind: MessageKind) -> bool {
+    matches!(kind, MessageKind::Referral | MessageKind::ThirdPartyReferral)
 }
 
 /// Seconds.
@@ -359,7 +384,9 @@ mod tests {
         let said = BTreeMap::new();
         let history = History { heads: &heads, parties, said: &said };
         let mut tally = Tally::new(FiscalYear::new(2026).unwrap(), &units);
-        if let Some(arrival) = tally.arrive(&history) {
+        if let Some(first) = tally.first(&history) {
+            let arrival = first.received;
+            tally.arrive(first, tells_category(first.kind).then_some(RowName::NotKnown));
             let taken_on = tally.decide(&history);
             if history.leads(&units) {
                 tally.close(&history, arrival, taken_on);
@@ -421,7 +448,7 @@ mod tests {
         let meeting = (MessageKind::MeetingNotice, CITY, CENTRE);
         let all = counted(&[CITY, CORE], &[REFERRED, DECIDED, meeting, closing], &[stands(CITY, CaseState::Closed, Relation::Closed)]);
         let expected = vec![
-            (Subject::Received, vec![RowName::Referral, RowName::SettlementCenter], vec![0]),
+            (Subject::Received, vec![RowName::SettlementCenter, RowName::NotKnown], vec![0]),
             (Subject::Decided, vec![RowName::Accepted], vec![1]),
             (Subject::Closed, vec![RowName::TakenOn], vec![3]),
         ];

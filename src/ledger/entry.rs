@@ -9,6 +9,7 @@ use crate::domain::{
     field::FieldKey,
     ids::{AgreementId, CaseKey, Jti},
     party::PartyId,
+    statistics::Statistics,
     time::Timestamp,
 };
 
@@ -241,6 +242,9 @@ pub struct Opening {
     /// The entries whose openings an erasure destroyed, ascending: what is gone and does not stand in such a list was not erased lawfully.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<u64>,
+    /// The yearly numbers that it published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Statistics>,
 }
 
 impl std::fmt::Debug for Opening {

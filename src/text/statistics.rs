@@ -29,7 +29,8 @@ pub const fn median(lang: Lang) -> &'static str {
 #[must_use]
 pub const fn subject(subject: Subject, lang: Lang) -> &'static str {
     match subject {
-        Subject::Received => lang.of("cases received", "受け付けた事案"),
+        Subject::Received => lang.of("persons referred", "依頼を受けた対象者"),
+        Subject::Consulted => lang.of("consultations of providers about persons whom they serve", "利用中の人についての事業所からの相談"),
         Subject::Decided => lang.of("decisions on referrals", "受理・不受理・移送の決定"),
         Subject::Started => lang.of("starts of use", "サービスの利用開始"),
         Subject::Closed => lang.of("cases closed", "終結した事案"),
@@ -40,8 +41,9 @@ pub const fn subject(subject: Subject, lang: Lang) -> &'static str {
 #[must_use]
 pub const fn division(division: Division, lang: Lang) -> &'static str {
     match division {
-        Division::OpenedBy => lang.of("by the kind of request", "依頼の種類"),
         Division::ReferredBy => lang.of("by who referred", "依頼元"),
+        Division::Category => lang.of("by category", "対象者区分"),
+        Division::ConsultedBy => lang.of("by the kind of provider", "事業所の種類"),
         Division::Outcome => lang.of("by the decision", "決定"),
         Division::Provider => lang.of("by the kind of provider", "事業所の種類"),
         Division::TakenOn => lang.of("by whether it was taken on", "受理したかどうか"),
@@ -52,15 +54,18 @@ pub const fn division(division: Division, lang: Lang) -> &'static str {
 #[must_use]
 pub const fn row(row: RowName, lang: Lang) -> &'static str {
     match row {
-        RowName::Referral => lang.of("referral", "利用調整依頼"),
-        RowName::ThirdPartyReferral => lang.of("direct request", "関係機関からの直接依頼"),
-        RowName::ProviderConsultation => lang.of("consultation of a provider", "事業所からの相談"),
         RowName::SettlementCenter => lang.of("settlement support centre", "地域生活定着支援センター"),
         RowName::ProbationOffice => lang.of("probation office", "保護観察所"),
         RowName::BarAssociation => lang.of("bar association", "弁護士会"),
         RowName::Municipality => lang.of("municipality", "市町村"),
         RowName::CoreCenter => lang.of("core consultation centre", "基幹相談支援センター"),
-        RowName::Provider => lang.of("provider", "事業所"),
+        RowName::ProbationOfficeDirect => lang.of("probation office, direct request", "保護観察所（直接依頼）"),
+        RowName::BarAssociationDirect => lang.of("bar association, direct request", "弁護士会（直接依頼）"),
+        RowName::Exit => lang.of("leaving a correctional facility", "矯正施設退所者等"),
+        RowName::Entry => lang.of("suspect or defendant", "被疑者・被告人等"),
+        RowName::MunicipalRecognised => lang.of("recognised by the municipality", "市町村等が必要と認める者"),
+        RowName::NotKnown => lang.of("not known, or not to be opened", "不明・開けないもの"),
+        RowName::ConsultationOffice => lang.of("consultation office", "相談支援事業所"),
         RowName::Accepted => lang.of("taken on", "受理"),
         RowName::Declined => lang.of("declined", "不受理"),
         RowName::Redirected => lang.of("redirected", "移送"),
@@ -73,17 +78,20 @@ pub const fn row(row: RowName, lang: Lang) -> &'static str {
     }
 }
 
-/// What was suppressed and why.
+/// What was suppressed and why, and when it was counted.
 #[must_use]
 pub fn note(min_cell: u64, lang: Lang) -> String {
+    let most = min_cell.saturating_sub(1);
     match lang {
         Lang::En => format!(
-            "Numbers from 1 to {} are not given, nor what they could be computed from. Cases are counted without opening their content.",
-            min_cell.saturating_sub(1)
+            "Numbers from 1 to {most} are not given, by category not even 0, nor what they could be computed from. \
+             The numbers of a year are counted when it is first asked for and stay as they are. \
+             A category is opened to be counted only where the person's consent still stands."
         ),
         Lang::Ja => format!(
-            "1 から {} までの数と、それを計算できる数は、公表しません。事案の内容は開かずに数えています。",
-            min_cell.saturating_sub(1)
+            "1 から {most} までの数（対象者区分では 0 も）と、それを計算できる数は、公表しません。\
+             年度の件数は、はじめて照会されたときに数え、その後は変わりません。\
+             対象者区分は、本人の同意が撤回されていないものだけを、数えるために開いています。"
         ),
     }
 }

@@ -6,16 +6,28 @@ use super::*;
 
 const NAMES: [RowName; 4] = [RowName::GroupHome, RowName::SupportFacility, RowName::LodgingTraining, RowName::DayService];
 
-fn counted(tables: &[&[u64]]) -> Counted {
-    let table = |counts: &&[u64]| (Division::Outcome, NAMES.iter().copied().zip(counts.iter().copied()).collect());
+type Counts<'a> = (Division, &'a [u64]);
+
+fn counted(tables: &[Counts<'_>]) -> Counted {
+    let table = |(by, counts): &Counts<'_>| (*by, NAMES.iter().copied().zip(counts.iter().copied()).collect());
     Counted { subject: Subject::Decided, tables: tables.iter().map(table).collect(), days: Vec::new() }
 }
 
 type Published = (Option<u64>, Vec<Vec<Option<u64>>>);
 
-fn published(tables: &[&[u64]]) -> Published {
+fn published(tables: &[Counts<'_>]) -> Published {
     let numbers = counted(tables).publish();
     (numbers.total, numbers.tables.iter().map(|table| table.rows.iter().map(|row| row.count).collect()).collect())
+}
+
+/// Of one or several tables without categories.
+fn plain(tables: &[&[u64]]) -> Published {
+    published(&tables.iter().map(|counts| (Division::Outcome, *counts)).collect::<Vec<_>>())
+}
+
+/// Of one table by category.
+fn by_category(counts: &[u64]) -> Published {
+    published(&[(Division::Category, counts)])
 }
 
 /// Every table of so many rows with counts of up to `most`.
@@ -35,10 +47,10 @@ struct Room {
 }
 
 /// Of all worlds that give the same publication, how many values each hidden number can have.
-fn leave_room(worlds: impl Iterator<Item = Vec<Vec<u64>>>, most: u64, least: usize) {
+fn leave_room(by: &[Division], worlds: impl Iterator<Item = Vec<Vec<u64>>>, most: u64, least: usize) {
     let mut same: BTreeMap<Published, Vec<Room>> = BTreeMap::new();
     for world in worlds {
-        let tables: Vec<&[u64]> = world.iter().map(Vec::as_slice).collect();
+        let tables: Vec<Counts<'_>> = by.iter().copied().zip(world.iter().map(Vec::as_slice)).collect();
         let rooms = same.entry(published(&tables)).or_insert_with(|| vec![Room::default(); world.len()]);
         for (room, table) in rooms.iter_mut().zip(&world) {
             room.values.resize(table.len(), BTreeSet::new());
@@ -61,29 +73,85 @@ fn leave_room(worlds: impl Iterator<Item = Vec<Vec<u64>>>, most: u64, least: usi
     assert!(hidden_cells > 50, "only {hidden_cells} numbers were hidden");
 }
 
+/// The worlds of two tables that add up to the same total.
+fn pairs(one: &[Vec<u64>], other: &[Vec<u64>]) -> Vec<Vec<Vec<u64>>> {
+    let of_sum: BTreeMap<u64, Vec<&Vec<u64>>> = other.iter().fold(BTreeMap::new(), |mut sums, table| {
+        sums.entry(table.iter().sum()).or_insert_with(Vec::new).push(table);
+        sums
+    });
+    let of_one = |table: &Vec<u64>| {
+        let same = of_sum.get(&table.iter().sum()).cloned().unwrap_or_default().into_iter();
+        same.map(|other| vec![table.clone(), other.clone()]).collect::<Vec<_>>()
+    };
+    one.iter().flat_map(of_one).collect()
+}
+
 #[test]
 fn whoever_knows_the_rule_and_the_publication_cannot_tell_a_hidden_number_of_one_table() {
-    leave_room(all(2, 60).into_iter().map(|table| vec![table]), 60, 9);
-    leave_room(all(3, 40).into_iter().map(|table| vec![table]), 40, 9);
-    leave_room(all(4, 20).into_iter().map(|table| vec![table]), 20, 9);
+    for (by, least) in [(Division::Outcome, 9), (Division::Category, 10)] {
+        leave_room(&[by], all(2, 60).into_iter().map(|table| vec![table]), 60, least);
+        leave_room(&[by], all(3, 40).into_iter().map(|table| vec![table]), 40, least);
+        leave_room(&[by], all(4, 20).into_iter().map(|table| vec![table]), 20, least);
+    }
 }
 
 #[test]
 fn nor_of_two_tables_that_add_up_to_the_same_total() {
-    let sum = |table: &[u64]| table.iter().sum::<u64>();
-    let tables = all(2, 22);
-    let of_sum: BTreeMap<u64, Vec<Vec<u64>>> = tables.iter().fold(BTreeMap::new(), |mut sums, table| {
-        sums.entry(sum(table)).or_insert_with(Vec::new).push(table.clone());
-        sums
-    });
-    let pairs = tables.iter().flat_map(|one| of_sum[&sum(one)].iter().map(move |other| vec![one.clone(), other.clone()]));
-    leave_room(pairs, 22, 8);
+    let two = all(2, 22);
+    leave_room(&[Division::Outcome; 2], pairs(&two, &two).into_iter(), 22, 8);
+    let three = all(3, 22);
+    let received = [Division::ReferredBy, Division::Category];
+    leave_room(&received, pairs(&two, &three).into_iter(), 22, 8);
+}
+
+#[test]
+fn of_categories_nothing_is_given_but_ten_or_more() {
+    for table in all(4, 13) {
+        let (total, tables) = by_category(&table);
+        let sum: u64 = table.iter().sum();
+        for (given, count) in tables[0].iter().zip(&table) {
+            assert!(sum == 0 || given.is_none_or(|given| given == *count && given >= MIN_CELL), "{table:?}");
+        }
+        assert!(total.is_none_or(|total| total == sum && !is_small(total)), "{table:?}");
+        assert!(total.is_none() || tables[0].iter().filter(|count| count.is_none()).count() != 1, "the others tell it: {table:?}");
+    }
+}
+
+#[test]
+fn of_fewer_than_ten_persons_nobody_learns_a_category() {
+    for table in all(4, 9).into_iter().filter(|table| is_small(table.iter().sum())) {
+        assert_eq!(by_category(&table), (None, vec![vec![None; 4]]), "{table:?}");
+    }
+    // Nor of more, where all of them are of one category.
+    for sum in 10..=18 {
+        for table in all(4, sum).into_iter().filter(|table| table.iter().sum::<u64>() == sum) {
+            assert_eq!(by_category(&table), (Some(sum), vec![vec![None; 4]]), "{table:?}");
+        }
+    }
+}
+
+#[test]
+fn one_person_of_another_category_does_not_show_while_neither_number_reaches_ten() {
+    let mut compared = 0;
+    for table in all(3, 24) {
+        for (from, to) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+            if table[from] == 0 || table[from] >= MIN_CELL || table[to] >= MIN_CELL - 1 {
+                continue;
+            }
+            let mut other = table.clone();
+            other[from] -= 1;
+            other[to] += 1;
+            assert_eq!(by_category(&table), by_category(&other), "{table:?} {other:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 1000);
 }
 
 #[test]
 fn no_small_number_is_ever_given_and_what_is_given_is_true() {
     for table in all(4, 14) {
-        let (total, tables) = published(&[&table]);
+        let (total, tables) = plain(&[&table]);
         for (given, count) in tables[0].iter().zip(&table) {
             assert!(given.is_none_or(|given| given == *count && !is_small(given)), "{table:?}");
             assert!(*count != 0 || *given == Some(0), "nought is nought: {table:?}");
@@ -96,24 +164,29 @@ fn no_small_number_is_ever_given_and_what_is_given_is_true() {
 
 #[test]
 fn what_is_not_small_is_given() {
-    assert_eq!(published(&[&[40, 12, 0, 10]]), (Some(62), vec![vec![Some(40), Some(12), Some(0), Some(10)]]));
-    assert_eq!(published(&[&[0, 0, 0, 0]]), (Some(0), vec![vec![Some(0); 4]]));
-    assert_eq!(published(&[&[40, 3, 25, 0]]), (Some(68), vec![vec![None, None, Some(25), Some(0)]]));
-    assert_eq!(published(&[&[4, 3, 0, 0]]), (None, vec![vec![None, None, Some(0), Some(0)]]));
+    assert_eq!(plain(&[&[40, 12, 0, 10]]), (Some(62), vec![vec![Some(40), Some(12), Some(0), Some(10)]]));
+    assert_eq!(plain(&[&[0, 0, 0, 0]]), (Some(0), vec![vec![Some(0); 4]]));
+    assert_eq!(plain(&[&[40, 3, 25, 0]]), (Some(68), vec![vec![None, None, Some(25), Some(0)]]));
+    assert_eq!(plain(&[&[4, 3, 0, 0]]), (None, vec![vec![None, None, Some(0), Some(0)]]));
     // A small total hides every table that adds up to it.
-    assert_eq!(published(&[&[9, 0], &[4, 5]]), (None, vec![vec![None, Some(0)], vec![None, None]]));
+    assert_eq!(plain(&[&[9, 0], &[4, 5]]), (None, vec![vec![None, Some(0)], vec![None, None]]));
+    assert_eq!(by_category(&[40, 25, 0, 0]), (Some(65), vec![vec![None, Some(25), None, None]]));
+    assert_eq!(by_category(&[40, 12, 11, 10]).1, [vec![Some(40), Some(12), Some(11), Some(10)]]);
+    assert_eq!(by_category(&[0, 0, 0, 0]), (Some(0), vec![vec![Some(0); 4]]));
     // One table in which the sum would tell hides the total of the other too.
-    assert_eq!(published(&[&[1, 9, 0, 0], &[10, 0]]).0, None);
+    assert_eq!(plain(&[&[1, 9, 0, 0], &[10, 0]]).0, None);
 }
 
 #[test]
 fn a_median_is_of_ten_or_more() {
-    let of = |days: Vec<i64>| Counted { days, ..counted(&[&[1]]) }.publish().median_days;
+    let of = |days: Vec<i64>| Counted { days, ..counted(&[(Division::Outcome, &[1])]) }.publish().median_days;
     assert_eq!(of((0..9).collect()), None);
     assert_eq!(of((0..10).rev().collect()), Some(4));
     assert_eq!(of((0..11).collect()), Some(5));
-    let received = Counted { subject: Subject::Received, days: vec![0; 20], ..counted(&[&[20]]) };
-    assert_eq!(received.publish().median_days, None);
+    for subject in [Subject::Received, Subject::Consulted] {
+        let arrived = Counted { subject, days: vec![0; 20], ..counted(&[(Division::Outcome, &[20])]) };
+        assert_eq!(arrived.publish().median_days, None, "{subject}");
+    }
 }
 
 #[test]
