@@ -29,7 +29,7 @@ pub const fn median(lang: Lang) -> &'static str {
 #[must_use]
 pub const fn subject(subject: Subject, lang: Lang) -> &'static str {
     match subject {
-        Subject::Received => lang.of("persons referred", "依頼を受けた対象者"),
+        Subject::Received => lang.of("persons referred, one for each case", "依頼を受けた対象者（事案ごと）"),
         Subject::Consulted => lang.of("consultations of providers about persons whom they serve", "利用中の人についての事業所からの相談"),
         Subject::Decided => lang.of("decisions on referrals", "受理・不受理・移送の決定"),
         Subject::Started => lang.of("starts of use", "サービスの利用開始"),
