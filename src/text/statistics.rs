@@ -43,7 +43,7 @@ pub const fn division(division: Division, lang: Lang) -> &'static str {
     match division {
         Division::ReferredBy => lang.of("by who referred", "依頼元"),
         Division::Category => lang.of("by category", "対象者区分"),
-        Division::ConsultedBy => lang.of("by the kind of provider", "事業所の種類"),
+        Division::ConsultedBy => lang.of("by who asked", "相談元"),
         Division::Outcome => lang.of("by the decision", "決定"),
         Division::Provider => lang.of("by the kind of provider", "事業所の種類"),
         Division::TakenOn => lang.of("by whether it was taken on", "受理したかどうか"),

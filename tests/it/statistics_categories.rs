@@ -1,6 +1,8 @@
 //! Subjects by category through a gateway: corrected ones count as what they were corrected to, what was taken back or erased is not opened, nobody
 //! learns a category from the numbers, and what was published once stays.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tsunagi::{
     domain::{
@@ -93,7 +95,11 @@ async fn a_person_counts_by_category_where_that_may_be_opened(sandbox: Sandbox) 
     }
     let last = life.consent.clone();
     // And two that were signed with a stolen key.
-    let stolen = now();
+    // The moment is told in whole seconds.
+    let stolen = now().plus_secs(1);
+    while now() < stolen {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     for _ in 0..2 {
         referred_as(&mut life, "entry").await;
     }
