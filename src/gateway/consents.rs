@@ -41,7 +41,7 @@ impl Gateway {
         let (object, claims) = (&object, &object.claims);
         call.note(|t| (t.consent, t.supersedes) = (Some(object.jti), claims.sup.is_some()));
         call.note(|t| t.act = t.supersedes.then_some(Act::Supersede));
-        self.register(caller, call, object.identity(), |epoch| async move {
+        let plan = |epoch| async move {
             self.may(caller, Deed::RegisterConsent)?;
             claims.keeps(self.policy.consent_terms(), self.clock.now())?;
             if self.store.consent(&object.jti).await?.is_some() {
@@ -79,8 +79,10 @@ impl Gateway {
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: stands_in, consent: None };
             let with = With { writes, object: None, ground: Some(ground), narrows: claims.sup.is_some(), key: Some(key) };
             Ok((with, json!({"consent": object.jti})))
-        })
-        .await
+        };
+        let accepted = self.register(caller, call, object.identity(), plan).await?;
+        self.rights.keep_consent(object.sha256, object.kid, claims);
+        Ok(accepted)
     }
 
     /// `POST /v1/consents/{jti}/end`: by its collector, or by a party that stands in the case it is bound to, or acts there for one that does. Effective from

@@ -39,6 +39,7 @@ use crate::{
 pub(super) struct Examined<'a> {
     pub(super) recipient: Option<Arc<PartyRow>>,
     pub(super) rows: Option<Vec<Row>>,
+    pub(super) disclosed: Option<Disclosed>,
     pub(super) agreement: Option<Arc<KnownAgreement>>,
     pub(super) reliance: Option<Reliance>,
     /// What it makes of its case.
@@ -130,7 +131,7 @@ impl Gateway {
             }
             (step, ..) => step,
         };
-        let mut examined = Examined { recipient, rows, agreement, reliance, step, permitted: None };
+        let mut examined = Examined { recipient, rows, disclosed, agreement, reliance, step, permitted: None };
         // Where the step cannot be taken, what else is wrong is told as for a recipient that is asked or serves: how it stands in truth is not the
         // sender's to learn from that.
         let reader = match (&examined.step, place) {

@@ -16,14 +16,13 @@ use super::{
     record::With,
     rights::StandingConsent,
     submit::{Destination, Sent, message_context},
-    terms::later_term,
 };
 use crate::{
     decision::Permitted,
     domain::{agreement::Agreement, entry::Act, ids::CaseId, party::PartyId, refusal::RefusalCode},
     ledger::Ground,
     message::{Verified, submission::Message},
-    store::Write,
+    store::{Term, Write},
     vault,
 };
 
@@ -63,7 +62,7 @@ impl Gateway {
         &self,
         sent: Sent<'_>,
         permitted: &Permitted<&Verified<Message>>,
-        (affair, step): (&Affair, Step),
+        (affair, step, term): (&Affair, Step, Term),
         (agreement, consent): (&Agreement, Option<&StandingConsent>),
         epoch: u64,
     ) -> Result<(With, Value), Failure> {
@@ -90,7 +89,6 @@ impl Gateway {
                 writes.push(write);
             }
         }
-        let term = later_term(&message.disclose()?, affair, caller.party(), &claims.aud);
         writes.extend(self.stored(message, case, sealed, term)?);
         let named = consent.map(|consent| consent.row.jti);
         if let Some(consent) = consent.filter(|consent| consent.row.case.is_none()) {

@@ -36,6 +36,8 @@ pub(super) struct Object<T> {
     pub digest: Digest,
     /// The compact object as received.
     pub compact: String,
+    /// The key that signed it.
+    pub kid: Digest,
     /// Not after of the signing key.
     pub key_ends: Timestamp,
 }
@@ -81,7 +83,7 @@ impl Gateway {
         let (sha256, digest, compact) = (signed.digest(), signing_input_digest(signed.token()), signed.token().to_owned());
         let claims = signed.verify(&public)?;
         claims.issued().check(&self.url, now)?;
-        Ok(Object { jti: claims.issued().jti, claims, sha256, digest, compact, key_ends: key.naf })
+        Ok(Object { jti: claims.issued().jti, claims, sha256, digest, compact, kid: key.kid, key_ends: key.naf })
     }
 
     /// The caller's registered signature key, usable now.

@@ -87,6 +87,13 @@ impl RightsCache {
         self.keys.get_or(row.kid, || parse(row))
     }
 
+    /// Keeps a consent that was opened, or was registered just now: what comes next rests on it, as a rule.
+    pub(super) fn keep_consent(&self, sha256: Digest, kid: Digest, given: &ConsentGiven) -> Arc<OpenConsent> {
+        let open = Arc::new(OpenConsent { kid, scope: given.scope(), subject: given.sub.clone(), given: given.clone() });
+        self.consents.put(sha256, Arc::clone(&open));
+        open
+    }
+
     /// Forgets opened consents: some of them may have been erased by another process.
     pub(super) fn forget_consents(&self) {
         self.consents.clear();
@@ -111,9 +118,7 @@ impl Gateway {
             // It was verified before it was stored, and its ciphertext is authenticated.
             let signed = Signed::<ConsentGiven>::read(&compact).map_err(|_| Failure::Corrupt("consent"))?;
             let (kid, claims) = (signed.kid(), signed.unproven());
-            let open = Arc::new(OpenConsent { kid, scope: claims.scope(), subject: claims.sub.clone(), given: claims.clone() });
-            self.rights.consents.put(row.sha256, Arc::clone(&open));
-            open
+            self.rights.keep_consent(row.sha256, kid, claims)
         };
         let providers_until = open.given.providers_until(self.policy.consent_terms());
         let mut history = ConsentHistory { ended: row.ended, narrowed: Vec::new(), providers_until };

@@ -16,7 +16,7 @@ use super::{
     record::With,
     register::Identity,
     rights::StandingConsent,
-    terms::{late_wish, term},
+    terms::{late_wish, later_term, term},
 };
 use crate::{
     decision::Permitted,
@@ -158,11 +158,15 @@ impl Gateway {
         let decided = || Failure::Corrupt("decision");
         let (permitted, step) = (examined.permitted.ok_or_else(decided)?, examined.step.ok_or_else(decided)?);
         let agreement = examined.agreement.ok_or_else(decided)?;
+        let disclosed = examined.disclosed.ok_or_else(decided)?;
         let consent = examined.reliance.and_then(|reliance| reliance.0);
         let rests_on = (&agreement.record.agreement, consent.as_ref());
         match &affair {
-            None => self.open_case(sent, &permitted, rests_on, epoch),
-            Some(affair) => self.go_on(sent, &permitted, (affair, step), rests_on, epoch).await,
+            None => self.open_case(sent, &permitted, term(&disclosed), rests_on, epoch),
+            Some(affair) => {
+                let term = later_term(&disclosed, affair, sent.caller.party(), &sent.message.claims().aud);
+                self.go_on(sent, &permitted, (affair, step, term), rests_on, epoch).await
+            }
         }
     }
 
@@ -171,6 +175,7 @@ impl Gateway {
         &self,
         sent: Sent<'_>,
         permitted: &Permitted<&Verified<Message>>,
+        term: Term,
         (agreement, consent): (&Agreement, Option<&StandingConsent>),
         epoch: u64,
     ) -> Result<(With, Value), Failure> {
@@ -195,7 +200,7 @@ impl Gateway {
         if opened.state != CaseState::Open {
             writes.push(Write::CaseState(case, opened.state));
         }
-        writes.extend(self.stored(message, case, sealed, term(&message.disclose()?))?);
+        writes.extend(self.stored(message, case, sealed, term)?);
         writes.extend(self.delegate_ids(agreement, case, &message.claims().aud, caller.party())?);
         if let Some(jti) = consent_jti {
             writes.push(Write::ConsentBound(jti, case));
