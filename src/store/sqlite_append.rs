@@ -111,34 +111,30 @@ impl Append for SqliteAppend {
 
     async fn commit(mut self: Box<Self>, entries: Vec<EntryRow>, tiles: Vec<TileRow>, head: HeadRow) -> Result<(), StoreError> {
         let mut parts = entries.chunks(ROWS).peekable();
+        // The drafts are written: from here on everything goes in, or nothing. A savepoint that is left open costs a copy of every page that is changed.
+        let mut begin = if self.savepoint { RELEASE_SAVEPOINT } else { "" };
         // More than one batch of the ledger is only written where a ledger is copied or filled.
         while parts.len() > 1 {
             if let Some(part) = parts.next() {
-                let mut query = QueryBuilder::<Db>::new("");
+                let mut query = QueryBuilder::<Db>::new(std::mem::take(&mut begin));
                 push_entries(&mut query, part);
                 query.build().execute(&mut *self.transaction).await.map_err(StoreError::Database)?;
             }
         }
-        let mut query = QueryBuilder::<Db>::new("");
+        let mut query = QueryBuilder::<Db>::new(begin);
         push_entries(&mut query, parts.next().unwrap_or_default());
         let used: Vec<_> = self.used.drain().collect();
-        push_rows(
-            &mut query,
-            "INSERT INTO used_once (kind, iss, jti, digest, idx, result, expires)",
-            7,
-            &used,
-            |values, (key, (row, expires))| {
-                values
-                    .push_bind(key.kind.as_str())
-                    .push_bind(key.iss.to_string())
-                    .push_bind(key.jti.uuid().as_bytes().as_slice())
-                    .push_bind(row.digest.0.as_slice())
-                    .push_bind(row.idx.map(integer))
-                    .push_bind(row.result.as_slice())
-                    .push_bind(expires.map(Timestamp::micros));
-            },
-        );
-        push_rows(&mut query, "INSERT INTO ledger_tile (level, n, root, hashes)", 4, &tiles, |values, tile| {
+        push_rows(&mut query, "used_once (kind, iss, jti, digest, idx, result, expires)", 7, &used, |values, (key, (row, expires))| {
+            values
+                .push_bind(key.kind.as_str())
+                .push_bind(key.iss.to_string())
+                .push_bind(key.jti.uuid().as_bytes().as_slice())
+                .push_bind(row.digest.0.as_slice())
+                .push_bind(row.idx.map(integer))
+                .push_bind(row.result.as_slice())
+                .push_bind(expires.map(Timestamp::micros));
+        });
+        push_rows(&mut query, "ledger_tile (level, n, root, hashes)", 4, &tiles, |values, tile| {
             values
                 .push_bind(i64::from(tile.level))
                 .push_bind(integer(tile.n))
@@ -156,7 +152,7 @@ impl SqliteAppend {
         if script.is_empty() {
             return Ok(());
         }
-        // One savepoint, moved from script to script. The commit ends it.
+        // One savepoint, moved from script to script.
         let mut first = if self.savepoint { MOVE_SAVEPOINT } else { SAVEPOINT };
         self.savepoint = true;
         let mut written = Ok(());
@@ -214,10 +210,10 @@ fn alike(scripts: &[Vec<Statement>]) -> usize {
 
 /// Leaves, entries, openings and tags, a statement each.
 fn push_entries(query: &mut QueryBuilder<Db>, entries: &[EntryRow]) {
-    push_rows(query, "INSERT INTO ledger_leaf (idx, leaf_hash)", 2, entries, |values, entry| {
+    push_rows(query, "ledger_leaf (idx, leaf_hash)", 2, entries, |values, entry| {
         values.push_bind(integer(entry.idx)).push_bind(entry.leaf_hash.as_slice());
     });
-    let into = "INSERT INTO ledger_entry (idx, id, time, type, operation, actor, actor_place, recipient, recipient_place, decision, reason, \
+    let into = "ledger_entry (idx, id, time, type, operation, actor, actor_place, recipient, recipient_place, decision, reason, \
          agreement, body)";
     push_rows(query, into, 13, entries, |values, entry| {
         values
@@ -236,14 +232,14 @@ fn push_entries(query: &mut QueryBuilder<Db>, entries: &[EntryRow]) {
             .push_bind(entry.body.as_slice());
     });
     let openings: Vec<_> = entries.iter().filter_map(|entry| Some((entry.idx, entry.opening.as_ref()?))).collect();
-    push_rows(query, "INSERT INTO ledger_opening (idx, key, sealed)", 3, &openings, |values, (idx, sealed)| {
+    push_rows(query, "ledger_opening (idx, key, sealed)", 3, &openings, |values, (idx, sealed)| {
         values.push_bind(integer(*idx)).push_bind(sealed.key.0.as_bytes().as_slice()).push_bind(sealed.bytes.as_slice());
     });
     let mut tags: Vec<_> = entries.iter().flat_map(|entry| entry.tags.iter().map(|tag| (*tag, entry.idx))).collect();
     // Sorted, so that the rows of one tag are neighbours; a tag given twice is one row.
     tags.sort_unstable();
     tags.dedup();
-    push_rows(query, "INSERT INTO ledger_index (tag, idx)", 2, &tags, |values, (tag, idx)| {
+    push_rows(query, "ledger_index (tag, idx)", 2, &tags, |values, (tag, idx)| {
         values.push_bind(tag.0.as_slice()).push_bind(integer(*idx));
     });
 }
@@ -258,7 +254,8 @@ fn push_rows<'a, R>(
     bind: impl Fn(&mut Separated<'_, Db, &'static str>, &'a R),
 ) {
     for chunk in rows.chunks(ROWS) {
-        query.push(into).push(" SELECT * FROM (");
+        // What fails takes the whole transaction with it, so the statement need not be able to take itself back: that costs copies of pages too.
+        query.push("INSERT OR FAIL INTO ").push(into).push(" SELECT * FROM (");
         query.push_values(padded(chunk), |mut values, row| match row {
             Some(row) => bind(&mut values, row),
             None => (0..columns).for_each(|_| {
@@ -309,6 +306,7 @@ const VALUES: usize = 30_000;
 const NOTHING: &str = "SELECT 1 WHERE FALSE";
 const SAVEPOINT: &str = "SAVEPOINT draft";
 const MOVE_SAVEPOINT: &str = "RELEASE draft; SAVEPOINT draft";
+const RELEASE_SAVEPOINT: &str = "RELEASE draft;";
 const ROLLBACK_TO_SAVEPOINT: &str = "ROLLBACK TO draft";
 
 #[cfg(test)]
