@@ -35,8 +35,13 @@ impl std::str::FromStr for Digest {
     type Err = UnknownCode;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| UnknownCode("Digest"))?;
-        Ok(Self(bytes.try_into().map_err(|_| UnknownCode("Digest"))?))
+        // One byte more than it has: what is longer does not fit.
+        let mut bytes = [0; 33];
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| UnknownCode("Digest"))?;
+        match (length, bytes) {
+            (32, [digest @ .., _]) => Ok(Self(digest)),
+            _ => Err(UnknownCode("Digest")),
+        }
     }
 }
 

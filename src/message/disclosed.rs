@@ -186,7 +186,7 @@ impl Message {
         if self.payload().get("body").and_then(Value::as_object).is_none_or(|body| body.keys().any(|name| name != sd_jwt::DIGESTS)) {
             return Err(Refusal::claim(RefusalCode::BadDisclosure, "body", "plain"));
         }
-        let processed = sd_jwt::process(self.payload(), &disclosures).map_err(refusal)?;
+        let processed = sd_jwt::process(self.payload(), disclosures).map_err(refusal)?;
         sort_out(processed)
     }
 

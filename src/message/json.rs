@@ -87,7 +87,13 @@ impl Strict<'_> {
         if text.len() > self.limits.chars && text.chars().count() > self.limits.chars {
             return Err(self.refuse(JsonError::Limit));
         }
-        if text.chars().any(|c| is_forbidden(c, breaks)) {
+        // Most texts are ASCII.
+        let forbidden = if text.is_ascii() {
+            text.bytes().any(|byte| byte.is_ascii_control() && !(breaks && matches!(byte, b'\n' | b'\r' | b'\t')))
+        } else {
+            text.chars().any(|c| is_forbidden(c, breaks))
+        };
+        if forbidden {
             return Err(self.refuse(JsonError::Text));
         }
         Ok(text.to_owned())

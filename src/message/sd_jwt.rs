@@ -264,31 +264,33 @@ pub struct Processed {
 }
 
 /// Replaces digests by what was disclosed. The payload must come from a verified JWT.
-pub fn process(payload: &Value, disclosures: &[Disclosure]) -> Result<Processed, SdJwtError> {
+pub fn process(payload: &Value, disclosures: Vec<Disclosure>) -> Result<Processed, SdJwtError> {
     let members = payload.as_object().ok_or(SdJwtError::Form)?;
     if members.get(ALGORITHM).is_some_and(|name| name.as_str() != Some("sha-256")) {
         return Err(SdJwtError::Algorithm);
     }
     let mut by_digest = HashMap::with_capacity(disclosures.len());
-    for (index, disclosure) in disclosures.iter().enumerate() {
+    let places = vec![None; disclosures.len()];
+    for (index, disclosure) in disclosures.into_iter().enumerate() {
         if by_digest.insert(disclosure.digest, (index, disclosure)).is_some() {
             return Err(SdJwtError::Repeated);
         }
     }
-    let mut walk = Walk { by_digest, seen: HashSet::new(), path: Vec::new(), places: vec![None; disclosures.len()] };
+    let mut walk = Walk { by_digest, seen: HashSet::new(), path: Vec::new(), places };
     let claims = walk.object(members, true)?;
     let places = walk.places.into_iter().collect::<Option<Vec<_>>>().ok_or(SdJwtError::Unreferenced)?;
     Ok(Processed { claims: Value::Object(claims), places })
 }
 
-struct Walk<'a> {
-    by_digest: HashMap<Digest, (usize, &'a Disclosure)>,
+struct Walk {
+    /// Those that no digest referred to yet.
+    by_digest: HashMap<Digest, (usize, Disclosure)>,
     seen: HashSet<Digest>,
     path: Vec<String>,
     places: Vec<Option<Vec<String>>>,
 }
 
-impl<'a> Walk<'a> {
+impl Walk {
     fn value(&mut self, value: &Value) -> Result<Value, SdJwtError> {
         match value {
             Value::Object(members) => self.object(members, false).map(Value::Object),
@@ -314,12 +316,12 @@ impl<'a> Walk<'a> {
         let Some(digests) = members.get(DIGESTS) else { return Ok(out) };
         for digest in digests.as_array().ok_or(SdJwtError::Digest)? {
             let Some((index, disclosure)) = self.refer(digest)? else { continue };
-            let name = disclosure.name().ok_or(SdJwtError::Place)?;
-            if out.contains_key(name) {
+            let name = disclosure.name.ok_or(SdJwtError::Place)?;
+            if out.contains_key(&name) {
                 return Err(SdJwtError::Collision);
             }
-            let value = self.at(name, |walk| walk.disclosed(index, disclosure))?;
-            out.insert(name.to_owned(), value);
+            let value = self.at(&name, |walk| walk.disclosed(index, disclosure.value))?;
+            out.insert(name, value);
         }
         Ok(out)
     }
@@ -340,7 +342,7 @@ impl<'a> Walk<'a> {
             if disclosure.name.is_some() {
                 return Err(SdJwtError::Place);
             }
-            out.push(self.at(&position, |walk| walk.disclosed(index, disclosure))?);
+            out.push(self.at(&position, |walk| walk.disclosed(index, disclosure.value))?);
         }
         Ok(out)
     }
@@ -357,21 +359,21 @@ impl<'a> Walk<'a> {
         if self.path.len() < Limits::SIGNED.depth { Ok(()) } else { Err(SdJwtError::Limit) }
     }
 
-    fn refer(&mut self, digest: &Value) -> Result<Option<(usize, &'a Disclosure)>, SdJwtError> {
+    fn refer(&mut self, digest: &Value) -> Result<Option<(usize, Disclosure)>, SdJwtError> {
         let digest: Digest = digest.as_str().and_then(|text| text.parse().ok()).ok_or(SdJwtError::Digest)?;
         if !self.seen.insert(digest) {
             return Err(SdJwtError::DuplicateDigest);
         }
-        Ok(self.by_digest.get(&digest).copied())
+        Ok(self.by_digest.remove(&digest))
     }
 
-    fn disclosed(&mut self, index: usize, disclosure: &Disclosure) -> Result<Value, SdJwtError> {
+    fn disclosed(&mut self, index: usize, value: Value) -> Result<Value, SdJwtError> {
         if let Some(place) = self.places.get_mut(index) {
             *place = Some(self.path.clone());
         }
         // Most values hold no digests: they are what they are.
         let room = Limits::SIGNED.depth.saturating_sub(self.path.len());
-        if is_plain(&disclosure.value, room) { Ok(disclosure.value.clone()) } else { self.value(&disclosure.value) }
+        if is_plain(&value, room) { Ok(value) } else { self.value(&value) }
     }
 }
 

@@ -213,8 +213,8 @@ proptest! {
             prop_assert!(original.to_string().contains("\"_sd"));
             return Ok(());
         }
-        prop_assert_eq!(sd_jwt::process(&payload, &made).unwrap().claims, original);
-        sd_jwt::process(&payload, &[]).unwrap();
+        prop_assert_eq!(sd_jwt::process(&payload, made).unwrap().claims, original);
+        sd_jwt::process(&payload, Vec::new()).unwrap();
     }
 
     #[test]
@@ -269,5 +269,5 @@ fn the_same_row_has_another_digest_in_every_message() {
     };
     assert!(digests().is_disjoint(&digests()));
     let empty: Map<String, Value> = Map::new();
-    assert_eq!(sd_jwt::process(&Value::Object(empty.clone()), &[]).unwrap().claims, Value::Object(empty));
+    assert_eq!(sd_jwt::process(&Value::Object(empty.clone()), Vec::new()).unwrap().claims, Value::Object(empty));
 }

@@ -23,7 +23,7 @@ fn verify(text: &str, issuer: &PublicKey) -> Result<Value, SdJwtError> {
     let parts = sd_jwt::split(text)?;
     let payload = payload_of(parts.jwt, issuer);
     let disclosures = parts.disclosures.iter().map(|text| Disclosure::read(text)).collect::<Result<Vec<_>, _>>()?;
-    Ok(sd_jwt::process(&payload, &disclosures)?.claims)
+    Ok(sd_jwt::process(&payload, disclosures)?.claims)
 }
 
 fn payload_of(jwt: &str, key: &PublicKey) -> Value {
