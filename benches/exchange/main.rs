@@ -11,6 +11,7 @@ mod floor;
 mod measure;
 
 mod appends;
+mod late;
 mod load;
 mod options;
 mod party;
@@ -26,6 +27,7 @@ use std::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use late::Pair;
 use load::Line;
 use measure::{Case, Figure};
 use options::Options;
@@ -87,7 +89,16 @@ async fn exchange(program: &str, options: &Options) -> (Vec<Line>, Option<Steady
         0 => None,
         seconds => Some(steady::read(&municipality, &readers[..most.min(STEADY_CLIENTS)], &cases, seconds, &server).await),
     };
-    (consents.into_iter().chain(submits).chain(reads).collect(), steady)
+    let mut lines: Vec<Line> = consents.into_iter().chain(submits).chain(reads).collect();
+    if options.late > 0 {
+        let consent = centre.consent(&municipality);
+        centre.client.register_consent(&consent, PURPOSE).await.unwrap();
+        let own = centre.client.submit_referral(&terms.referral(&municipality, &consent), PURPOSE).await.unwrap();
+        let theirs = municipality.new_cases(&mut cursor).await.pop().unwrap();
+        let pair = Pair { sender: (&centre, &senders[0]), reader: (&municipality, &readers[0]), terms: &terms, consent: &consent };
+        lines.extend(late::measure(&pair, (own.into_inner().subject.case.unwrap(), theirs), options.late, &server).await);
+    }
+    (lines, steady)
 }
 
 /// Clients of the steady load.

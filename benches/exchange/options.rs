@@ -18,13 +18,15 @@ pub(crate) struct Options {
     pub(crate) ledger: Option<String>,
     /// Seconds of reading without a pause, after everything else.
     pub(crate) steady: u64,
+    /// Messages that one case is let grow to, after everything else.
+    pub(crate) late: usize,
 }
 
 impl Options {
     /// Reads the arguments. `cargo bench` adds `--bench` on its own.
     pub(crate) fn from_arguments() -> Result<Self, String> {
         let (json, program, clients) = (false, None, vec![1, 16, 64, 256]);
-        let mut options = Self { json, program, clients, runs: 3, gateways: 1, database: None, ledger: None, steady: 0 };
+        let mut options = Self { json, program, clients, runs: 3, gateways: 1, database: None, ledger: None, steady: 0, late: 0 };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument}: a value is missing"));
@@ -40,6 +42,7 @@ impl Options {
                 "--database" => options.database = Some(value()?),
                 "--ledger" => options.ledger = Some(value()?),
                 "--steady" => options.steady = number(&value()?, 0, 3600)?,
+                "--late" => options.late = number(&value()?, 0, MOST_LATE)?,
                 flag if flag.starts_with('-') => return Err(format!("{flag}: {USAGE}")),
                 file => options.program = Some(file.to_owned()),
             }
@@ -59,4 +62,6 @@ fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy>(text: &s
 }
 
 const MOST_CLIENTS: usize = 512;
-const USAGE: &str = "there are --json, --clients 1,16,64, --runs N, --gateways N, --database URL, --ledger URL and --steady SECONDS";
+const MOST_LATE: usize = 4096;
+const USAGE: &str =
+    "there are --json, --clients 1,16,64, --runs N, --gateways N, --database URL, --ledger URL, --steady SECONDS and --late MESSAGES";

@@ -5,9 +5,9 @@ use std::{fs, path::Path, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use tsunagi::{
-    client::{Body, Client, ConsentDraft, Content, Identity, SignedConsent},
+    client::{Body, Client, ConsentDraft, Content, Identity, Later, SignedConsent},
     domain::{
-        codes::{LegalBasis, Purpose},
+        codes::{LegalBasis, MessageKind, Purpose},
         consent::{ConsentMethod, Item, Recipient},
         field::FieldClass,
         ids::CaseId,
@@ -43,22 +43,32 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
 }
 
-/// What every referral names.
+/// What every message names.
 pub(crate) struct Terms {
     agreement: AgreementRef,
-    schema: SchemaRef,
+    referral: SchemaRef,
+    supplement: SchemaRef,
 }
 
 impl Terms {
     /// A referral of 60 rows.
     pub(crate) fn referral(&self, to: &Party, consent: &SignedConsent) -> Content {
+        self.content(to, consent, &self.referral)
+    }
+
+    /// A supplement of the same 60 rows.
+    pub(crate) fn supplement(&self, to: &Party, consent: &SignedConsent) -> Content {
+        self.content(to, consent, &self.supplement)
+    }
+
+    fn content(&self, to: &Party, consent: &SignedConsent, schema: &SchemaRef) -> Content {
         Content {
             aud: to.client.party().clone(),
             body: referral(ROWS).into_iter().map(|(name, value)| (name.parse().unwrap(), value)).collect(),
             consent: Some((consent.sub().clone(), consent.reference())),
             purposes: PURPOSES.to_vec(),
             agreement: self.agreement.clone(),
-            schema: self.schema.clone(),
+            schema: schema.clone(),
             basis: LegalBasis::Consent69_2_1,
             basis_ref: None,
         }
@@ -87,10 +97,12 @@ impl Party {
         ports.iter().cycle().take(count).map(open).collect()
     }
 
-    /// The agreement and the schema that the sandbox has put in force.
+    /// The agreement and the schemas that the sandbox has put in force.
     pub(crate) async fn terms(&self) -> Terms {
         let agreement = self.client.agreements().await.unwrap().first().unwrap().reference();
-        Terms { agreement, schema: self.client.schema("referral").await.unwrap().reference }
+        let referral = self.client.schema("referral").await.unwrap().reference;
+        let supplement = self.client.schema("supplement").await.unwrap().reference;
+        Terms { agreement, referral, supplement }
     }
 
     /// Cases that this party got since it last asked.
@@ -141,6 +153,13 @@ impl Party {
     pub(crate) fn submission(&self, referral: &Content) -> Request {
         let message = self.client.draft(referral).unwrap().sign(&self.signing).unwrap();
         self.post("/v1/referrals", Body::jose(self.sealer.seal(MESSAGE_TYP, message.as_bytes()).unwrap()))
+    }
+
+    /// The request that sends a supplement into a case, in its envelope.
+    pub(crate) fn supplement(&self, content: &Content, case: CaseId) -> Request {
+        let later = Later { kind: MessageKind::Supplement, case, source: None, content: content.clone() };
+        let message = self.client.draft_later(&later).unwrap().sign(&self.signing).unwrap();
+        self.post(&format!("/v1/cases/{case}/messages"), Body::jose(self.sealer.seal(MESSAGE_TYP, message.as_bytes()).unwrap()))
     }
 
     /// The request that reads a case.
