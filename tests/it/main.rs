@@ -46,6 +46,7 @@ mod faults_postgres;
 mod faults_postgres_steps;
 mod faults_races;
 mod faults_restore;
+mod faults_restore_postgres;
 mod faults_rounds;
 mod faults_rows;
 mod faults_steps;
