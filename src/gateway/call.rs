@@ -145,6 +145,8 @@ pub(super) struct Trail {
     pub(super) cases: Vec<CaseKey>,
     /// The classes of what is disclosed.
     pub(super) classes: BTreeSet<FieldClass>,
+    /// Whether what is read is a list without content, where it could be more.
+    pub(super) lists: bool,
 }
 
 impl Trail {
@@ -182,6 +184,7 @@ impl Trail {
             named: None,
             cases: Vec::new(),
             classes: BTreeSet::new(),
+            lists: false,
         }
     }
 
@@ -201,6 +204,7 @@ impl Trail {
             Operation::ConsentEnd => EntryType::ConsentEnd,
             Operation::ReferralSubmit | Operation::MessageSubmit => EntryType::Submission,
             Operation::Explain => EntryType::Explain,
+            Operation::ConsentRead if self.lists => EntryType::List,
             Operation::CaseRead | Operation::MessageRead | Operation::ConsentRead | Operation::CertificateList => EntryType::Release,
             Operation::CaseList | Operation::MessageList | Operation::ReceiptList | Operation::AgreementRead => EntryType::List,
             Operation::Acknowledge => EntryType::Acknowledgement,

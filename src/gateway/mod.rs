@@ -47,6 +47,7 @@ mod statistics;
 mod submit;
 mod tags;
 mod terms;
+mod titles;
 mod together;
 
 use std::sync::Arc;
