@@ -119,7 +119,13 @@ async fn reliance(client: &Client, consent: &Named, purpose: Purpose) -> Result<
         Named::Registered(jti) => jti,
         Named::Signed(file) => return signed(file),
     };
-    let shown = patient(async || client.read_consent(jti, purpose).await).await?;
+    let seen = patient(async || client.read_consent(jti, purpose).await).await?;
+    let shown = seen.whole().ok_or_else(|| {
+        CliError::usage(
+            "this unit is shown only its own part of the consent: name the file with the signed consent that its collector hands on",
+            "この機関には同意のうち自機関に係る部分だけが示されます。取得した機関から受け取った署名済みの同意のファイルを指定してください",
+        )
+    })?;
     let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
     let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
     Ok((sub, ConsentRef { jti: *jti, sha256: sha256(shown.signed.as_bytes()) }))
