@@ -14,6 +14,7 @@ use crate::{
     domain::{
         codes::Purpose,
         consent::{ConsentMethod, EndedBy, Exception, Item},
+        digest::Digest,
         entry::Operation,
         ids::Jti,
         party::PartyId,
@@ -113,13 +114,19 @@ pub struct ConsentPart {
     /// The consent that stands in its place now.
     #[serde(default)]
     pub superseded_by: Option<Jti>,
+    /// The person's pseudonym, where this body may see `consent_detail`: a message names the consent by it and by the digest.
+    #[serde(default)]
+    pub sub: Option<Pseudonym>,
+    /// The digest of the signed consent, likewise.
+    #[serde(default)]
+    pub sha256: Option<Digest>,
 }
 
 /// What a party is shown of a consent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum ConsentSeen {
-    /// Its collector, and who may see `consent_detail`: all of it.
+    /// Its collector, and public bodies that may see `consent_detail`: all of it.
     Whole(Box<ConsentShown>),
     /// Another body that it concerns: its own part.
     Part(ConsentPart),

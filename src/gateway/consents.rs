@@ -128,8 +128,8 @@ impl Gateway {
         .await
     }
 
-    /// `GET /v1/consents/{jti}`: the whole of it for its collector and for who may see `consent_detail` in its case, its own part for another whom it
-    /// concerns there.
+    /// `GET /v1/consents/{jti}`: the whole of it for its collector and for public bodies that may see `consent_detail` in its case, its own part for another
+    /// whom it concerns there.
     pub async fn read_consent(&self, caller: &Caller, call: &Call, jti: &Jti) -> Result<Value, Failure> {
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         let decide = |epoch| async move {
@@ -173,7 +173,10 @@ impl Gateway {
             // The one that is asked for may have been replaced: then it is another than the one that opens the case.
             self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
             noted(Some(concerned.case));
-            return Ok((self.whole(&consent, None).await?, until));
+            // The signed form names everybody: which other services the person named is no affair of a service.
+            let provider = caller.kind().is_provider();
+            let shown = if provider { concerned.part(&consent, true, self.clock.now()) } else { self.whole(&consent, None).await? };
+            return Ok((shown, until));
         }
         self.may(caller, Deed::WithdrawConsent)?;
         self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
@@ -182,7 +185,7 @@ impl Gateway {
         call.note(|t| t.lists = true);
         call.note(|t| t.acting_for = concerned.delegation.as_ref().map(|delegation| delegation.by.clone()));
         let until = concerned.delegation.as_ref().map_or(caller.not_after, |delegation| delegation.until);
-        Ok((concerned.part(&consent, self.clock.now()), until))
+        Ok((concerned.part(&consent, false, self.clock.now()), until))
     }
 
     /// State and claims of a consent with its signed form.

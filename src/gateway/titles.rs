@@ -2,7 +2,7 @@
 //!
 //! Promises: a body that takes part in the case of a consent finds the number of the consent with the messages that rest on it, as long as the one that
 //! stands in its place covers something for that body; by this number it looks up what concerns itself, and records what the person takes back. Of other
-//! recipients it is told nothing. For everybody else, and for whom a later consent left out, the consent is not there.
+//! recipients a provider is told nothing, whatever it serves the person with, and nobody who may not see `consent_detail`. For everybody else, and for whom a later consent left out, the consent is not there.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Gateway, call::Caller, delegates::Delegated, failure::Failure, outlook::Outlook, rights::StandingConsent};
 use crate::{
     domain::{
-        consent::ConsentState,
+        consent::{ConsentHistory, ConsentState},
         ids::{CaseKey, Jti},
         party::PartyId,
         refusal::RefusalCode,
@@ -66,6 +66,16 @@ impl Gateway {
         Err(RefusalCode::NotFound.into())
     }
 
+    /// Whether a party for which a consent covered something was left out since. What it wrote under that one is not shown to it under the one in its place
+    /// either: whether that stands is not its affair any more.
+    pub(super) async fn left_out_since(&self, named: &Jti, in_place: &StandingConsent, party: &PartyId) -> Result<bool, Failure> {
+        if in_place.row.collector == *party || in_place.concerns(party) {
+            return Ok(false);
+        }
+        let named = self.consent(named).await?.ok_or(Failure::Corrupt("consent"))?;
+        Ok(named.open.scope.covers_something(&ConsentHistory::default(), party))
+    }
+
     /// The consent on which each of these messages of one case rests now, where the caller has a title to it.
     pub(super) async fn numbers(
         &self,
@@ -93,8 +103,9 @@ impl Gateway {
 }
 
 impl Concerned {
-    /// How the consent stands for this body and what it covers for it; nothing of anybody else.
-    pub(super) fn part(&self, consent: &StandingConsent, now: Timestamp) -> Value {
+    /// How the consent stands for this body and what it covers for it; nothing of anybody else. `named` adds by what a message names it, which a body that
+    /// may see `consent_detail` finds in the messages that it is shown as well.
+    pub(super) fn part(&self, consent: &StandingConsent, named: bool, now: Timestamp) -> Value {
         let (scope, history, jti) = (&consent.open.scope, &consent.history, consent.row.jti);
         let state = match scope.standing_for(history, &self.seat, now) {
             ConsentState::Covers => "in_force",
@@ -108,6 +119,10 @@ impl Concerned {
         if let Some(members) = told.as_object_mut() {
             let later = (self.in_place != jti).then_some(self.in_place);
             members.extend(later.map(|later| ("superseded_by".to_owned(), json!(later))));
+            if named {
+                members.insert("sub".to_owned(), json!(consent.open.subject.as_str()));
+                members.insert("sha256".to_owned(), json!(consent.row.sha256));
+            }
             members.extend(self.delegation.as_ref().map(|delegation| ("for".to_owned(), json!(delegation.by))));
         }
         told

@@ -67,6 +67,26 @@ async fn a_home_finds_the_consent_in_its_case_and_records_what_the_person_takes_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_the_person_uses_is_not_shown_which_others_the_consent_names() {
+    let mut life = Life::in_use().await;
+    let handoff = life.goes(letter(MessageKind::ServiceHandoff, CITY, HOME)).await;
+    life.goes(letter(MessageKind::PlanRequest, CITY, OFFICE)).await;
+    let number = life.consent.jti;
+    for (party, purpose) in [(HOME, Purpose::ServiceProvision), (OFFICE, PLANNING)] {
+        let part = life.party(party).json(&format!("/v1/consents/{number}"), purpose).await.unwrap();
+        assert!(names_nobody_but(party, &part) && part.get("signed").is_none(), "{part}");
+        // By what the messages that it is shown tell as well, it names the consent in its own.
+        assert_eq!(part["sub"], life.consent.sub.as_str());
+        assert_eq!(part["sha256"], json!(tsunagi::domain::digest::Digest::of(life.consent.token.as_bytes())));
+    }
+    let hidden = life.read(HOME, CITY, &handoff, Purpose::ServiceProvision).await.unwrap().release.disclosed.hidden;
+    assert_eq!((hidden.con.unwrap().jti, hidden.sub.unwrap()), (number, life.consent.sub.clone()));
+    let part = life.looks_up(HOME, &number).await.unwrap();
+    assert!(part.get("sub").is_none(), "for a purpose that shows no detail of the consent: {part}");
+    life.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_core_centre_that_took_the_case_on_records_a_withdrawal_by_what_its_case_says() {
     let mut life = Life::referred().await;
     life.another_person(CENTRE).await;
@@ -145,11 +165,11 @@ async fn whom_a_later_consent_left_out_is_not_shown_its_end() {
         } else {
             life.consent.jti = life.supersede_without(&[HOME]).await;
         }
-        let before = (life.entry(HOME).await, life.messages(HOME).await, life.refusals(HOME, &[request, asked]).await);
+        let before = (life.entry(HOME).await, life.messages(HOME).await, life.refusals(HOME, &[request, asked, own]).await);
         assert_eq!(before.0["consent"]["state"], "narrowed", "it is told what was taken from it");
         life.ends(CENTRE, None).await.unwrap();
         assert_eq!(life.entry(CITY).await["consent"]["state"], "ended", "whom it concerns is told");
-        let after = (life.entry(HOME).await, life.messages(HOME).await, life.refusals(HOME, &[request, asked]).await);
+        let after = (life.entry(HOME).await, life.messages(HOME).await, life.refusals(HOME, &[request, asked, own]).await);
         assert_eq!(before, after, "its list, its messages and its refusals say nothing of the end");
         life.server.stop().await;
     }

@@ -174,6 +174,7 @@ def a_withdrawal_bites(case: Case, hand_off: str) -> None:
     part = home.consents.look_up(number, PROVISION)
     assert isinstance(part, ConsentPart) and number == consent_of(case)
     assert part.state == "in_force" and part.items and all(item["rcp"] == [HOME] for item in part.items)
+    assert part.reference == case.consent, "it serves the person, and may name the consent in what it sends"
     with pytest.raises(SetupError):
         home.consents.show(number, PROVISION)
     with pytest.raises(NotFound):

@@ -231,10 +231,11 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
 
 /// What concerns this unit alone: whom else the consent names is not shown to it.
 fn show_part(part: &ConsentPart, voice: Voice) -> Result<(), CliError> {
-    let ConsentPart { consent, state, from, until, acting_for, items, superseded_by } = part;
+    let ConsentPart { consent, state, from, until, acting_for, items, superseded_by, sub, sha256 } = part;
     if voice.json {
         return say(json!({
             "consent": consent, "state": state, "from": from, "until": until, "for": acting_for, "items": items, "superseded_by": superseded_by,
+            "sub": sub, "sha256": sha256,
         }));
     }
     say(format!("{consent}  {state}  {from} - {until}"))?;

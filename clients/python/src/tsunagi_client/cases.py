@@ -184,8 +184,8 @@ class Cases:
             document = self._transport.read(target, purpose).document("messages")
             listed = member(document, "messages", list, "messages")
             for one in listed:
-                told = (text(one, name, "messages") for name in ("message", "kind", "direction", "received"))
-                found.append(MessageHead(*told, consent=one.get("consent")))
+                jti, kind, direction, received = (text(one, name, "messages") for name in ("message", "kind", "direction", "received"))
+                found.append(MessageHead(jti, kind, direction, received, one.get("consent")))
             if not listed or document.get("cursor") in (None, cursor):
                 return found
             cursor = str(document["cursor"])

@@ -107,6 +107,8 @@ class ConsentPart:
     superseded_by: str | None
     # For whom this party asks, as a delegate.
     acting_for: str | None
+    # How a message names it, where this party is told so.
+    reference: ConsentReference | None
 
 
 class Consents:
@@ -160,7 +162,10 @@ class Consents:
         state = text(shown, "state", "consent")
         if "signed" not in shown:
             since, until = text(shown, "from", "consent"), text(shown, "until", "consent")
-            return ConsentPart(jti, state, since, until, tuple(member(shown, "items", list, "consent")), superseded_by, shown.get("for"))
+            items = tuple(member(shown, "items", list, "consent"))
+            named = "sub" in shown and "sha256" in shown
+            reference = ConsentReference(jti, text(shown, "sha256", "consent"), text(shown, "sub", "consent")) if named else None
+            return ConsentPart(jti, state, since, until, items, superseded_by, shown.get("for"), reference)
         token = text(shown, "signed", "consent")
         header, claims, _ = parts(token, "consent")
         if header.get("typ") != CONSENT_TYP or claims.get("jti") != jti or shown.get("claims") != claims:
