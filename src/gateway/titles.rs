@@ -4,7 +4,7 @@
 //! stands in its place covers something for that body; by this number it looks up what concerns itself, and records what the person takes back. Of other
 //! recipients a provider is told nothing, whatever it serves the person with, and nobody who may not see `consent_detail`. For everybody else, and for whom a later consent left out, the consent is not there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
 use serde_json::{Value, json};
 
@@ -54,12 +54,14 @@ impl Gateway {
         let in_place = self.consent_in_place(jti).await?.ok_or(Failure::Corrupt("consent"))?;
         let rows = self.store.case_parties(&case).await?;
         let row = rows.into_iter().find(|row| row.party == *caller.party()).ok_or(RefusalCode::NotFound)?;
+        // One that never covered anything for it is another's, even if the one in its place does.
+        let concerns = |party: &PartyId| in_place.concerns(party) && consent.open.scope.covers_something(&ConsentHistory::default(), party);
         let title = |seat: PartyId, delegation| Title::Concerned(Concerned { seat, delegation, case, in_place: in_place.row.jti });
-        if row.relation.may_end_consent() && in_place.concerns(caller.party()) {
+        if row.relation.may_end_consent() && concerns(caller.party()) {
             return Ok((consent, title(caller.party().clone(), None)));
         }
         for (row, delegation) in self.delegated_cases(caller.party(), epoch, row).await? {
-            if row.relation.may_end_consent() && in_place.concerns(&delegation.by) {
+            if row.relation.may_end_consent() && concerns(&delegation.by) {
                 return Ok((consent, title(delegation.by.clone(), Some(delegation))));
             }
         }
@@ -87,8 +89,8 @@ impl Gateway {
         for (head, delegation) in heads {
             let passage = outlook.passages(&head.case).iter().find(|passage| passage.head.jti == head.jti);
             let Some(last) = passage.and_then(|passage| passage.term.consent).and_then(|named| outlook.in_place(&named)) else { continue };
-            if !known.contains_key(&last) {
-                known.insert(last, self.consent(&last).await?);
+            if let Entry::Vacant(unread) = known.entry(last) {
+                unread.insert(self.consent(&last).await?);
             }
             // An erased consent has no number any more.
             let Some(Some(consent)) = known.get(&last) else { continue };
@@ -113,7 +115,7 @@ impl Concerned {
             _ => "not_in_force",
         };
         let (from, until, items) = (scope.not_before, scope.ends_for(history, &self.seat), scope.part_of(history, &self.seat));
-        // One before it may have left this body out: that it is over is told all the same.
+        // What it covered was replaced as a whole.
         let state = if self.in_place == jti { state } else { "ended" };
         let mut told = json!({"consent": jti, "state": state, "from": from, "until": until, "items": items});
         if let Some(members) = told.as_object_mut() {

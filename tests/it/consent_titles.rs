@@ -136,12 +136,14 @@ async fn whom_a_consent_does_not_concern_is_told_of_it_as_of_one_that_is_not_the
         }
     }
     assert_eq!(life.entry(CITY).await.get("consent"), None, "nothing was taken from the city, and nobody ended anything");
-    // And with a third the home is back, under the number of the third alone.
+    // And with a third the home is back: the second stays another's.
+    let nothing = life.tries(HOME, &unknown, PLACEMENT).await;
     life.consent.jti = second;
     let third = life.supersede_with(HOME).await;
     assert_eq!(life.numbers(HOME).await, [(request, Some(third))]);
     let part = life.looks_up(HOME, &first).await.unwrap();
     assert_eq!((&part["state"], &part["superseded_by"]), (&json!("ended"), &json!(third)), "{part}");
+    assert_eq!(life.tries(HOME, &second, PLACEMENT).await, nothing);
     assert!(names_nobody_but(HOME, &part) && names_nobody_but(HOME, &life.looks_up(HOME, &third).await.unwrap()));
     life.server.stop().await;
 }
