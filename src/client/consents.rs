@@ -14,8 +14,10 @@ use crate::{
     domain::{
         codes::Purpose,
         consent::{ConsentMethod, EndedBy, Exception, Item},
+        digest::Digest,
         entry::Operation,
         ids::Jti,
+        party::PartyId,
         tasks::ConsentHolder,
         time::Timestamp,
     },
@@ -90,6 +92,54 @@ impl ConsentShown {
         let told = given.to_claims().map_err(|_| Doubt::Form("consent"))?;
         let same = self.consent == *asked && given.issued.jti == *asked && given.issued.iss == collector.party && told == self.claims;
         if same { Ok(()) } else { Err(Doubt::Form("consent")) }
+    }
+}
+
+/// A consent as a body is told of it that takes part in its case: what concerns itself. The gateway's word: nothing of it is signed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConsentPart {
+    /// Its id.
+    pub consent: Jti,
+    /// `in_force`, `ended` or `not_in_force`, for this body.
+    pub state: String,
+    /// Valid from.
+    pub from: Timestamp,
+    /// Until when it stands towards this body.
+    pub until: Timestamp,
+    /// The body in whose place this one asks, as a delegate.
+    #[serde(rename = "for", default)]
+    pub acting_for: Option<PartyId>,
+    /// What it covers for this body, purpose by purpose, without what was refused and taken out.
+    pub items: Vec<Item>,
+    /// The consent that stands in its place now.
+    #[serde(default)]
+    pub superseded_by: Option<Jti>,
+    /// The person's pseudonym, where this body may see `consent_detail`: a message names the consent by it and by the digest.
+    #[serde(default)]
+    pub sub: Option<Pseudonym>,
+    /// The digest of the signed consent, likewise.
+    #[serde(default)]
+    pub sha256: Option<Digest>,
+}
+
+/// What a party is shown of a consent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum ConsentSeen {
+    /// Its collector, and public bodies that may see `consent_detail`: all of it.
+    Whole(Box<ConsentShown>),
+    /// Another body that it concerns: its own part.
+    Part(ConsentPart),
+}
+
+impl ConsentSeen {
+    /// The whole consent, where it was shown.
+    #[must_use]
+    pub fn whole(self) -> Option<ConsentShown> {
+        match self {
+            Self::Whole(shown) => Some(*shown),
+            Self::Part(_) => None,
+        }
     }
 }
 
@@ -182,14 +232,20 @@ impl Client {
         Ok((end.issued.jti, end.sign(&self.identity.signing)?))
     }
 
-    /// State and claims of a consent, as the gateway shows them now. The claims are the collector's own: its signature over them is verified with the
-    /// key that the directory has of it.
-    pub async fn read_consent(&self, consent: &Jti, purpose: Purpose) -> Result<ConsentShown, ClientError> {
-        let shown: ConsentShown = read_json(&self.read(&format!("/v1/consents/{consent}"), JSON, purpose).await?.0.body, "consent")?;
-        let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
-        let collector = self.party_of(&signed.unproven().issued.iss).await?;
-        shown.check(consent, signed, &collector)?;
-        Ok(shown)
+    /// A consent as the gateway shows it to this party now. Of a whole one the claims are the collector's own: its signature over them is verified with
+    /// the key that the directory has of it.
+    pub async fn read_consent(&self, consent: &Jti, purpose: Purpose) -> Result<ConsentSeen, ClientError> {
+        let seen: ConsentSeen = read_json(&self.read(&format!("/v1/consents/{consent}"), JSON, purpose).await?.0.body, "consent")?;
+        match &seen {
+            ConsentSeen::Whole(shown) => {
+                let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
+                let collector = self.party_of(&signed.unproven().issued.iss).await?;
+                shown.check(consent, signed, &collector)?;
+            }
+            ConsentSeen::Part(part) if part.consent == *consent => {}
+            ConsentSeen::Part(_) => return Err(Doubt::Form("consent").into()),
+        }
+        Ok(seen)
     }
 
     /// Registers a consent. The same signed consent again gets the same answer.
@@ -270,6 +326,19 @@ mod tests {
         change(&mut shown);
         let signed = Signed::<ConsentGiven>::read(shown.signed.as_bytes()).map_err(|_| Doubt::Form("consent"))?;
         shown.check(&JTI.parse().unwrap(), signed, collector)
+    }
+
+    #[test]
+    fn a_whole_consent_and_a_part_of_one_are_told_apart() {
+        let part = json!({"consent": JTI, "state": "ended", "from": "2026-10-01T00:00:00Z", "until": "2027-10-01T00:00:00Z", "items": [
+            {"rcp": ["group_home:1320100017"], "pur": ["placement_coordination"], "cls": ["identity"], "tick": []}]});
+        let seen: ConsentSeen = serde_json::from_value(part).unwrap();
+        assert!(matches!(&seen, ConsentSeen::Part(part) if part.state == "ended" && part.items.len() == 1 && part.acting_for.is_none()));
+        assert!(seen.whole().is_none());
+        let whole = json!({"consent": JTI, "state": "in_force", "narrowed": [], "claims": {}, "signed": "a.b.c"});
+        assert!(serde_json::from_value::<ConsentSeen>(whole).unwrap().whole().is_some());
+        let neither = json!({"consent": JTI, "state": "in_force", "narrowed": [], "claims": {}});
+        serde_json::from_value::<ConsentSeen>(neither).unwrap_err();
     }
 
     #[test]

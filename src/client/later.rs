@@ -53,6 +53,9 @@ pub struct MessageHead {
     pub received: Timestamp,
     /// `in` or `out`.
     pub direction: String,
+    /// The consent on which it rests now, where this party may look it up and record its end.
+    #[serde(default)]
+    pub consent: Option<Jti>,
 }
 
 impl Client {

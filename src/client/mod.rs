@@ -37,7 +37,7 @@ pub use self::{
     cases::{CaseHead, CasePage, Keep, Reading},
     certificates::{CertificateDraft, CertificatePage, HeldCertificate},
     connection::{Body, Client},
-    consents::{ConsentDraft, ConsentShown, SignedConsent},
+    consents::{ConsentDraft, ConsentPart, ConsentSeen, ConsentShown, SignedConsent},
     directory::{AgreementHead, DirectoryKey, Party, PublishedSchema},
     disclosures::Listed,
     entry::{Entry, EntryActor},

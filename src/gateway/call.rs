@@ -148,6 +148,8 @@ pub(super) struct Trail {
     pub(super) classes: BTreeSet<FieldClass>,
     /// Yearly numbers that are published with this entry.
     pub(super) statistics: Option<Statistics>,
+    /// Whether what is read is a list without content, where it could be more.
+    pub(super) lists: bool,
 }
 
 impl Trail {
@@ -186,6 +188,7 @@ impl Trail {
             cases: Vec::new(),
             classes: BTreeSet::new(),
             statistics: None,
+            lists: false,
         }
     }
 
@@ -205,6 +208,7 @@ impl Trail {
             Operation::ConsentEnd => EntryType::ConsentEnd,
             Operation::ReferralSubmit | Operation::MessageSubmit => EntryType::Submission,
             Operation::Explain => EntryType::Explain,
+            Operation::ConsentRead if self.lists => EntryType::List,
             Operation::CaseRead | Operation::MessageRead | Operation::ConsentRead | Operation::CertificateList => EntryType::Release,
             Operation::CaseList | Operation::MessageList | Operation::ReceiptList | Operation::AgreementRead => EntryType::List,
             Operation::Acknowledge => EntryType::Acknowledgement,

@@ -158,7 +158,14 @@ impl Gateway {
         let outlook = self.outlook(&cases).await?;
         let passages = cases.iter().flat_map(|case| outlook.passages(case));
         let passages: HashMap<Jti, &Passage> = passages.map(|passage| (passage.head.jti, passage)).collect();
-        let told = |row: &MessageHead| message(caller.party(), row, passages.get(&row.jti).copied(), &outlook);
+        let numbers = self.numbers(caller, &outlook, &rows).await?;
+        let told = |row: &MessageHead| {
+            let mut told = message(caller.party(), row, passages.get(&row.jti).copied(), &outlook);
+            if let (Some(number), Some(members)) = (numbers.get(&row.jti), told.as_object_mut()) {
+                members.insert("consent".to_owned(), json!(number));
+            }
+            told
+        };
         let messages: Vec<Value> = rows.iter().map(|(row, _)| told(row)).collect();
         Ok(json!({"messages": messages, "cursor": cursor.map(|c| c.to_string())}))
     }

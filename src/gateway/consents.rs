@@ -1,4 +1,4 @@
-//! Consents: registering, ending, narrowing, reading.
+//! Consents: registering, ending, narrowing, reading. Who may is in [`super::titles`].
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::{
     actor::Allowed,
     answer::Accepted,
     call::{Call, Caller},
-    delegates::Delegated,
     failure::Failure,
     record::{With, recorded},
     rights::{StandingConsent, consent_context},
+    titles::Title,
 };
 use crate::{
     domain::{
@@ -21,8 +21,9 @@ use crate::{
         entry::Act,
         ids::{CaseKey, Jti},
         life::reads_as,
-        party::{PartyId, PartyKind},
+        party::PartyId,
         refusal::{Refusal, RefusalCode},
+        tasks::ConsentHolder,
         time::Timestamp,
     },
     ledger::Ground,
@@ -85,8 +86,8 @@ impl Gateway {
         Ok(accepted)
     }
 
-    /// `POST /v1/consents/{jti}/end`: by its collector, or by a party that stands in the case it is bound to, or acts there for one that does. Effective from
-    /// its entry; everybody whom it concerns is shown it in its list of cases.
+    /// `POST /v1/consents/{jti}/end`: by whoever has a title to it (see [`super::titles`]). Effective from its entry; everybody whom it concerns is shown it
+    /// in its list of cases.
     pub async fn end_consent(&self, caller: &Caller, call: &Call, jti: &Jti, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;
         let object = self.read_object::<ConsentEnd>(caller, call, body).await?;
@@ -96,8 +97,9 @@ impl Gateway {
         }
         call.note(|t| t.act = Some(if claims.narrow.is_none() { Act::End } else { Act::Narrow }));
         self.register(caller, call, object.identity(), |epoch| async move {
-            let (consent, delegation) = self.consent_to_end(caller, jti, epoch).await?;
+            let (consent, title) = self.titled_consent(caller, jti, epoch).await?;
             self.may(caller, Deed::WithdrawConsent)?;
+            let delegation = if let Title::Concerned(concerned) = title { concerned.delegation } else { None };
             call.note(|t| t.acting_for = delegation.as_ref().map(|delegation| delegation.by.clone()));
             call.note(|t| t.consent = Some(*jti));
             let case = self.unless_erased(self.case_of(&consent).await?).await?;
@@ -114,8 +116,8 @@ impl Gateway {
             let sealed = vault::seal(&key, shred, &consent_context(jti), object.compact.as_bytes())?;
             let whole = claims.narrow.is_none();
             let mut writes = vec![Write::ConsentEnd { consent: *jti, whole, sealed }];
-            let taken = |party: &PartyId| claims.narrow.as_ref().is_none_or(|taken| taken.iter().any(|x| x.concerns(party)));
-            writes.extend(self.told_of_change(jti, case, taken).await?);
+            let loses = |party: &PartyId| consent.loses(party, claims.narrow.as_ref());
+            writes.extend(self.told_of_change(jti, case, loses).await?);
             // Whoever comes into the case, or makes one of the consent, meanwhile is told too: then it is decided again.
             let stands_in = self.revision_of(case).await?;
             if consent.row.case.is_none() && case.is_none() {
@@ -128,7 +130,8 @@ impl Gateway {
         .await
     }
 
-    /// `GET /v1/consents/{jti}`: state and claims, for the collector and for parties that stand in its case and may see `consent_detail`.
+    /// `GET /v1/consents/{jti}`: the whole of it for its collector and for public bodies that may see `consent_detail` in its case, its own part for another
+    /// whom it concerns there.
     pub async fn read_consent(&self, caller: &Caller, call: &Call, jti: &Jti) -> Result<Value, Failure> {
         let acting = self.actor(caller, call, Allowed::OfTheUnit).await?;
         let decide = |epoch| async move {
@@ -142,7 +145,7 @@ impl Gateway {
         Ok(shown)
     }
 
-    /// State and claims of a consent as they stand now, if the caller may see them now, and until when that is so.
+    /// A consent as it stands now, as far as the caller may see it now, and until when that is so.
     async fn show_consent(
         &self,
         caller: &Caller,
@@ -151,24 +154,47 @@ impl Gateway {
         purpose: Purpose,
         epoch: u64,
     ) -> Result<(Value, Timestamp), Failure> {
-        let consent = self.visible_consent(caller, jti).await?;
-        let case = self.case_of(&consent).await?;
-        let until = if consent.row.collector == *caller.party() {
-            caller.not_after
-        } else {
-            let until = self.sees_consent_detail(caller, call, &consent, (case, purpose), epoch).await?.ok_or(RefusalCode::NotFound)?;
+        let (consent, title) = self.titled_consent(caller, jti, epoch).await?;
+        let noted = |case| {
+            call.note(|t| (t.consent, t.case) = (Some(*jti), case));
+            call.note(|t| t.shred = Some(consent.row.sealed.key));
+        };
+        let concerned = match title {
+            Title::Collector => {
+                let case = self.unless_erased(self.case_of(&consent).await?).await?;
+                // Who collected it knows whom it names; nobody else learns here who holds what.
+                let holders = self.holders(jti, case, (caller.party(), purpose)).await?;
+                noted(case);
+                return Ok((self.whole(&consent, Some(holders)).await?, caller.not_after));
+            }
+            Title::Concerned(concerned) => concerned,
+        };
+        if concerned.delegation.is_none()
+            && let Some(until) = self.sees_consent_detail(caller, call, &consent, (concerned.case, purpose), epoch).await?
+        {
             // The one that is asked for may have been replaced: then it is another than the one that opens the case.
             self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
-            until
-        };
-        let case = self.unless_erased(case).await?;
-        // Who collected it knows whom it names; nobody else learns here who holds what.
-        let holders = if consent.row.collector == *caller.party() { Some(self.holders(jti, case).await?) } else { None };
-        call.note(|t| t.consent = Some(*jti));
-        call.note(|t| t.case = case);
-        call.note(|t| t.shred = Some(consent.row.sealed.key));
+            noted(Some(concerned.case));
+            // The signed form names everybody: which other services the person named is no affair of a service.
+            let provider = caller.kind().is_provider();
+            let shown = if provider { concerned.part(&consent, true, self.clock.now()) } else { self.whole(&consent, None).await? };
+            return Ok((shown, until));
+        }
+        self.may(caller, Deed::WithdrawConsent)?;
+        self.not_void(epoch, &consent.open.kid, consent.row.idx).await?;
+        noted(Some(concerned.case));
+        // No row of the person is in it: it is a list of what this body may have, and no release.
+        call.note(|t| t.lists = true);
+        call.note(|t| t.acting_for = concerned.delegation.as_ref().map(|delegation| delegation.by.clone()));
+        let until = concerned.delegation.as_ref().map_or(caller.not_after, |delegation| delegation.until);
+        Ok((concerned.part(&consent, false, self.clock.now()), until))
+    }
+
+    /// State and claims of a consent with its signed form.
+    async fn whole(&self, consent: &StandingConsent, holders: Option<Vec<ConsentHolder>>) -> Result<Value, Failure> {
+        let jti = consent.row.jti;
         let key = self.data_key(consent.row.sealed.key).await?;
-        let compact = vault::open(&key, &consent_context(jti), &consent.row.sealed)?;
+        let compact = vault::open(&key, &consent_context(&jti), &consent.row.sealed)?;
         let signed = Signed::<ConsentGiven>::read(&compact).map_err(|_| Failure::Corrupt("consent"))?;
         let claims = signed.unproven().to_claims()?;
         let state = match consent.open.scope.standing(&consent.history, self.clock.now()) {
@@ -178,13 +204,11 @@ impl Gateway {
         };
         let mut shown =
             json!({"consent": jti, "state": state, "narrowed": consent.history.narrowed, "claims": claims, "signed": signed.token()});
-        if let (Some(by), Some(members)) = (consent.row.superseded_by, shown.as_object_mut()) {
-            members.insert("superseded_by".to_owned(), json!(by));
+        if let Some(members) = shown.as_object_mut() {
+            members.extend(consent.row.superseded_by.map(|by| ("superseded_by".to_owned(), json!(by))));
+            members.extend(holders.map(|holders| ("holders".to_owned(), json!(holders))));
         }
-        if let (Some(holders), Some(members)) = (holders, shown.as_object_mut()) {
-            members.insert("holders".to_owned(), json!(holders));
-        }
-        Ok((shown, until))
+        Ok(shown)
     }
 
     /// That a consent may take the place of another: of the same collector and person, one that still stands, with nothing taken out since. What a
@@ -232,10 +256,9 @@ impl Gateway {
         caller: &Caller,
         call: &Call,
         consent: &StandingConsent,
-        (case, purpose): (Option<CaseKey>, Purpose),
+        (case, purpose): (CaseKey, Purpose),
         epoch: u64,
     ) -> Result<Option<Timestamp>, Failure> {
-        let Some(case) = case else { return Ok(None) };
         let Some(message) = self.store.first_message(&case, caller.party()).await? else { return Ok(None) };
         let row = self.store.case_parties(&case).await?.into_iter().find(|row| row.party == *caller.party());
         let relation = row.map_or(Relation::None, |row| reads_as(row.state, caller.kind(), row.relation, message.kind));
@@ -247,39 +270,6 @@ impl Gateway {
     async fn revision_of(&self, case: Option<CaseKey>) -> Result<Option<(CaseKey, u64)>, Failure> {
         let Some(case) = case else { return Ok(None) };
         Ok(self.store.case_parties(&case).await?.first().map(|row| (case, row.revision)))
-    }
-
-    /// The consent, if the caller may end it, by itself or for the one in whose place it is; otherwise it is not there.
-    async fn consent_to_end(&self, caller: &Caller, jti: &Jti, epoch: u64) -> Result<(StandingConsent, Option<Delegated>), Failure> {
-        let refused = match self.visible_consent(caller, jti).await {
-            Err(Failure::Refused(refusal)) if refusal.code == RefusalCode::NotFound && caller.kind() == PartyKind::CoreCenter => refusal,
-            consent => return Ok((consent?, None)),
-        };
-        let Some(consent) = self.consent(jti).await? else { return Err(refused.into()) };
-        let Some(case) = self.unless_erased(self.case_of(&consent).await?).await? else { return Err(refused.into()) };
-        let rows = self.store.case_parties(&case).await?;
-        let Some(row) = rows.into_iter().find(|row| row.party == *caller.party()) else { return Err(refused.into()) };
-        for (row, delegation) in self.delegated_cases(caller.party(), epoch, row).await? {
-            if row.relation.may_end_consent() {
-                return Ok((consent, Some(delegation)));
-            }
-        }
-        Err(refused.into())
-    }
-
-    /// The consent, if the caller may act on it; otherwise it is not there.
-    async fn visible_consent(&self, caller: &Caller, jti: &Jti) -> Result<StandingConsent, Failure> {
-        let Some(consent) = self.consent(jti).await? else {
-            // Its collector knows that it was there.
-            let own = self.store.consent(jti).await?.is_some_and(|row| row.collector == *caller.party());
-            return Err(if own { RefusalCode::Erased } else { RefusalCode::NotFound }.into());
-        };
-        if consent.row.collector == *caller.party() {
-            return Ok(consent);
-        }
-        let case = self.case_of(&consent).await?.ok_or(RefusalCode::NotFound)?;
-        let stands = self.store.case_parties(&case).await?.iter().any(|row| row.party == *caller.party() && row.relation.may_end_consent());
-        if stands { Ok(consent) } else { Err(RefusalCode::NotFound.into()) }
     }
 }
 

@@ -6,7 +6,7 @@
 //! left out follows from the policies alone (see [`asker`]).
 //! Not here: a sender's look at its own message, which discloses nothing, and what was sent and nobody read.
 
-mod asker;
+pub(super) mod asker;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,13 @@ use std::{
 
 use super::{Gateway, failure::Failure, rights::StandingConsent};
 use crate::{
-    domain::{codes::Purpose, consent::ConsentState, ids::Jti, party::PartyId, time::Timestamp},
+    domain::{
+        codes::Purpose,
+        consent::{ConsentHistory, ConsentState},
+        ids::Jti,
+        party::PartyId,
+        time::Timestamp,
+    },
     store::ConsentFate,
 };
 
@@ -66,13 +72,16 @@ impl Fates {
         while let Some(fate) = next {
             next = fate.superseded_by.and_then(|by| self.fates.get(&by));
             let Some(consent) = self.opened.get(&fate.jti) else { continue };
-            for (place, (idx, at)) in fate.ends.iter().enumerate() {
-                let taken = consent.narrowings.get(place);
-                let whole = taken.is_some_and(Option::is_none);
-                let of_this = taken.and_then(Option::as_ref).is_some_and(|taken| taken.iter().any(|x| x.concerns(party)));
-                if whole || of_this {
-                    losses.push(Loss { idx: *idx, at: *at, whole });
+            // From whom nothing was left to take, nothing is taken: what becomes of the consent of others is not told.
+            let mut left = consent.open.scope.covered(&ConsentHistory::default(), party);
+            let mut history = ConsentHistory::default();
+            for ((idx, at), taken) in fate.ends.iter().zip(&consent.narrowings) {
+                history.narrowed.extend(taken.iter().flatten().cloned());
+                let still = if taken.is_some() { consent.open.scope.covered(&history, party) } else { BTreeSet::new() };
+                if still != left {
+                    losses.push(Loss { idx: *idx, at: *at, whole: taken.is_none() });
                 }
+                left = still;
             }
             if let Some(later) = next
                 && let Some(replacing) = self.opened.get(&later.jti)
@@ -83,6 +92,12 @@ impl Fates {
             }
         }
         losses
+    }
+
+    /// Whether the consent that stands in the place of this one covers a party for nothing, though one before it did.
+    pub(super) fn leaves_out(&self, named: &Jti, party: &PartyId) -> bool {
+        let last = self.in_place(named).and_then(|last| self.opened.get(&last));
+        last.is_some_and(|last| last.row.collector != *party && !last.concerns(party)) && !self.losses(named, party).is_empty()
     }
 
     /// The consent that stands in the place of this one.

@@ -2,11 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Gateway, failure::Failure, fates::Loss, outlook::Outlook};
+use super::{
+    Gateway,
+    disclosures::asker::{Asker, Told},
+    failure::Failure,
+    fates::Loss,
+    outlook::Outlook,
+};
 use crate::{
     domain::{
         case::Relation,
+        codes::Purpose,
         consent::ErasureDue,
+        disclosures::Scope,
         ids::{CaseKey, Jti},
         party::PartyId,
         tasks::ConsentHolder,
@@ -26,7 +34,9 @@ impl Gateway {
         let Some(case) = case else { return Ok(Vec::new()) };
         let outlook = self.outlook(&[case]).await?;
         let passed = of_chain(&outlook, &case, consent).into_iter().filter(|passage| concerns(&passage.head.aud));
-        let dealt: BTreeSet<&PartyId> = passed.flat_map(|passage| [passage.sender(), passage.recipient()]).collect();
+        let sender = |passage: &Passage| !outlook.left_out(passage);
+        let dealt: BTreeSet<&PartyId> =
+            passed.flat_map(|passage| [Some(passage.recipient()), sender(passage).then(|| passage.sender())]).flatten().collect();
         if dealt.is_empty() {
             return Ok(Vec::new());
         }
@@ -35,13 +45,27 @@ impl Gateway {
         Ok(told.map(|(case, party, _)| Write::CaseTouched(case, party)).collect())
     }
 
-    /// Who holds what was sent under a consent, and under those in whose place it is or that took its own.
-    pub(super) async fn holders(&self, consent: &Jti, case: Option<CaseKey>) -> Result<Vec<ConsentHolder>, Failure> {
+    /// Who holds what was sent under a consent, and under those in whose place it is or that took its own, as far as its collector would be told of it in
+    /// the list of disclosures of the case: who was asked by others is of the class `placement`, and behind a hand-over no affair of a centre's.
+    pub(super) async fn holders(
+        &self,
+        consent: &Jti,
+        case: Option<CaseKey>,
+        (collector, purpose): (&PartyId, Purpose),
+    ) -> Result<Vec<ConsentHolder>, Failure> {
         let Some(case) = case else { return Ok(Vec::new()) };
+        let rows = self.store.case_parties(&case).await?;
+        let Some(state) = rows.first().map(|row| row.state) else { return Ok(Vec::new()) };
+        let relation = rows.iter().find(|row| row.party == *collector).map_or(Relation::None, |row| row.relation);
+        let asker = Asker::new(&self.policy, (collector, None), (state, relation), purpose, Scope::Case);
         let outlook = self.outlook(&[case]).await?;
         let mut found: BTreeMap<&PartyId, (Timestamp, Option<Loss>)> = BTreeMap::new();
         for passage in of_chain(&outlook, &case, consent) {
             let Some((_, at)) = passage.pulled else { continue };
+            let told = Told { iss: passage.head.iss.clone(), aud: passage.head.aud.clone(), kind: passage.head.kind };
+            if !asker.hears_of(&told, passage.recipient()) {
+                continue;
+            }
             let lost = outlook.lost(passage);
             let held = found.entry(passage.recipient()).or_insert((at, None));
             *held = (held.0.min(at), held.1.max(lost));

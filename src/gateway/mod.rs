@@ -49,6 +49,7 @@ mod statistics;
 mod submit;
 mod tags;
 mod terms;
+mod titles;
 mod together;
 
 use std::sync::Arc;

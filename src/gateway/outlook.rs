@@ -83,7 +83,7 @@ impl Outlook {
             }
             if viewer.is(passage.recipient()) {
                 view.due.push(self.question(passage, None));
-            } else if viewer.is(passage.sender()) {
+            } else if viewer.is(passage.sender()) && !self.left_out(passage) {
                 view.asked.push(self.question(passage, Some(passage.recipient())));
             }
         }
@@ -116,6 +116,16 @@ impl Outlook {
         self.cases.get(case)?.reported(holder, behind)
     }
 
+    /// How a party stands to a case.
+    pub(super) fn relation(&self, case: &CaseKey, party: &PartyId) -> Relation {
+        self.cases.get(case).map_or(Relation::None, |matter| matter.relation(party))
+    }
+
+    /// Whether a later consent left the sender of a message out, or nothing was left for it: what becomes of that consent is not told to it any more.
+    pub(super) fn left_out(&self, passage: &Passage) -> bool {
+        passage.term.consent.is_some_and(|named| self.fates.leaves_out(&named, passage.sender()))
+    }
+
     /// The consent that stands in the place of this one.
     pub(super) fn in_place(&self, named: &Jti) -> Option<Jti> {
         self.fates.in_place(named)
@@ -123,7 +133,7 @@ impl Outlook {
 
     /// When a message was quarantined: it was taken from its recipient before that collected it, and nothing of it can be read any more.
     pub(super) fn quarantined(&self, passage: &Passage) -> Option<Timestamp> {
-        let named = passage.term.consent.filter(|_| passage.pulled.is_none())?;
+        let named = passage.term.consent.filter(|_| passage.pulled.is_none() && !self.left_out(passage))?;
         let taken = self.fates.losses(&named, &passage.head.aud).into_iter().rfind(|loss| loss.idx > passage.head.idx)?;
         self.fates.closes(&named, &passage.head.aud, self.now).then_some(taken.at)
     }
@@ -163,6 +173,7 @@ impl Outlook {
             });
         }
         if let Some(loss) = self.lost(passage)
+            && !self.left_out(passage)
             && matter.reported(passage.recipient(), loss.idx).is_none()
         {
             view.unreported.push(Holder { party: passage.recipient().clone(), since: loss.at });

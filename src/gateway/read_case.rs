@@ -25,7 +25,7 @@ use crate::{
         field::FieldKey,
         ids::{CaseId, CaseKey, Jti},
         party::PartyId,
-        refusal::RefusalCode,
+        refusal::{Refusal, RefusalCode},
         time::Timestamp,
     },
     ledger::{AgreementRef, Answer, Committed, Ground, MessageRef, SchemaRef, Withheld},
@@ -172,6 +172,9 @@ impl Gateway {
                 // The entry names the consent the release rests on, and is found under the one the message names as well.
                 call.note(|t| t.consent = Some(consent.row.jti));
                 call.note(|t| t.named = (reference.jti != consent.row.jti).then_some(reference.jti));
+                if own && self.left_out_since(&reference.jti, &consent, caller.party()).await? {
+                    return Err(Refusal::claim(RefusalCode::ConsentScope, "aud", "consent_item").into());
+                }
                 Some(consent)
             }
             None if self.policy.basis_group(message.claims().bas) == BasisGroup::Consent && !row.kind.may_name_no_consent() => {

@@ -67,6 +67,20 @@ impl StandingConsent {
     pub(super) fn covered(&self, party: &PartyId) -> BTreeSet<(Purpose, FieldClass)> {
         self.open.scope.covered(&self.history, party)
     }
+
+    /// Whether it covers anything for a party, whatever its time and its end.
+    pub(super) fn concerns(&self, party: &PartyId) -> bool {
+        self.open.scope.covers_something(&self.history, party)
+    }
+
+    /// Whether an end that takes out these products, or everything, takes anything from a party that it still had.
+    pub(super) fn loses(&self, party: &PartyId, narrow: Option<&Vec<Exception>>) -> bool {
+        let before = self.covered(party);
+        let Some(narrow) = narrow else { return !before.is_empty() };
+        let mut history = self.history.clone();
+        history.narrowed.extend(narrow.iter().cloned());
+        before != self.open.scope.covered(&history, party)
+    }
 }
 
 impl OpenConsent {

@@ -220,6 +220,34 @@ async fn a_provider_is_told_what_a_stranger_is_told_and_it_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_a_consent_is_in_the_list_where_another_body_is_shown_its_record() {
+    let (life, reads) = read_by_everybody().await;
+    let number = format!("/v1/consents/{}", life.consent.jti);
+    for (party, purpose) in [(CENTRE, PLACEMENT), (CENTRE, BACKUP), (HOME, PLACEMENT)] {
+        life.party(party).json(&number, purpose).await.unwrap();
+    }
+    for party in [CITY, CENTRE] {
+        let made = list(&life, party, PLACEMENT, "").await;
+        assert_eq!(
+            told(&made).len(),
+            reads.0.len(),
+            "its collector's own look-ups and a list of what one may have are no disclosures: {made}"
+        );
+    }
+    for (party, purpose) in [(CITY, PLACEMENT), (HOME, PROVISION)] {
+        life.party(party).json(&number, purpose).await.unwrap();
+    }
+    let made = list(&life, CITY, PLACEMENT, "").await;
+    let more: Vec<_> = told(&made).into_iter().filter(|(index, _)| !reads.0.contains_key(index)).map(|(_, read)| read).collect();
+    let looked = |party: &str, purpose: Purpose| (party.to_owned(), purpose.to_string(), BTreeSet::from(["consent".to_owned()]));
+    assert_eq!(more, [looked(CITY, PLACEMENT), looked(HOME, PROVISION)]);
+    let ledger = Ledger::read(&life.story.auditor).await;
+    let looks = ledger.records.iter().filter(|record| record.entry.operation == Operation::ConsentRead).count();
+    assert_eq!(looks, 5, "each of them is an entry");
+    life.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_outlives_withdrawal_hand_over_and_closing_and_ends_with_an_erasure() {
     let (mut life, reads) = read_by_everybody().await;
     // The centre collected the consent: while it supports the person too, it is told of providers.

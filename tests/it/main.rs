@@ -13,6 +13,7 @@ mod consent_command;
 mod consent_form;
 mod consent_rules;
 mod consent_superseding;
+mod consent_titles;
 mod corrections;
 mod deadlines;
 mod decision_count;

@@ -10,7 +10,7 @@ use tsunagi::{
         consent::ConsentMethod,
         day::Day,
         digest::Digest,
-        field::{FieldClass, FieldKey},
+        field::FieldClass,
         party::PartyKind,
         refusal::RefusalCode,
     },
@@ -21,7 +21,7 @@ use tsunagi::{
     policy::PolicySet,
 };
 
-use super::message_fixture;
+use super::{message_fixture, message_kinds::beyond_the_matrix};
 
 fn schemas() -> SchemaSet {
     SchemaSet::builtin().unwrap()
@@ -40,47 +40,47 @@ fn example(kind: &str) -> Value {
 const PUBLISHED: &[(&str, &str, &str)] = &[
     ("codes", "1.0.0", "6WiHOBu2dDd4KknsMjdSA0GY_W7irvKWwbeVNynW33g"),
     ("common", "1.0.0", "rYdVvex8ooA9MsYIBcMv93Irc4QTPIrutcwpXKs0038"),
-    ("catalogue", "1.0.0", "xOdoFZvy37U1vYtuXQqhA9bNoJGmcG3mtl5nP705AVQ"),
-    ("referral", "1.0.0", "2ILTOMTeGKFIOO9nooSe17g6z3I34ceNCfuh_Aewi9Y"),
-    ("referral_ack", "1.0.0", "_HDInRddRmDrXKOtM28eRLgRr5T1Trzh7F2oA_RntYI"),
-    ("referral_decision", "1.0.0", "wyoXMsTC72geFNSgvcifM31LWZOPc8iwT9MBCREVzrg"),
-    ("supplement", "1.0.0", "6eMft7MnGeiQmzIyroLmGkr5aUwaZxA5wXHyYHHz-e4"),
-    ("correction", "1.0.0", "dNIDdscbrfxkZrm-SnB4l1ERgS2HbaSPPy-jgGZlbyY"),
-    ("resource_info", "1.0.0", "eNqN8a2MJJxieQyDbSPxMAwcTyunPJDUNX8k8IhIfSg"),
-    ("enquiry", "1.0.0", "lmqx7iVjvuXKtwpr1uWilMoSCL6WzPh6gVaBI_TRVDk"),
-    ("enquiry_reply", "1.0.0", "fNcDDqHbIw7K--pfCcwq2lHtju7gLi_2sLn9eYZtn5Y"),
-    ("placement_request", "1.0.0", "Xv5y9DH4hd7kU88Hts0bV1LGb7ptYOIIZ7rqfIbR6u0"),
-    ("placement_decision", "1.0.0", "J22T33JCbtivrMF-SR9Eiuk34PDYGHO79ewwxkuUsiA"),
-    ("plan_request", "1.0.0", "4XaiES6QAju9UBZluHwejBIxeHJUJ3rsOuWM3sIUeqg"),
-    ("plan_notice", "1.0.0", "dl-Vd3UqkjPIg1-VpxevERE8YPiK5acBlyJHGNER9iQ"),
-    ("benefit_notice", "1.0.0", "oTyclsBj4aEvZS7XewI4aekwTt9iiOIpUq_4MMZw99M"),
-    ("service_handoff", "1.0.0", "ZatBLdV-AiQ7m8lywUghgCj_t5AyI8_APfPwyMj8TZw"),
-    ("meeting_notice", "1.0.0", "JJK1Zj0oK1FqcYd4B4WBokYXaNw4LJ6Q0RMD-hyuhn8"),
-    ("meeting_record", "1.0.0", "eclzf4xYKbLiAqyxlLS8GWOTHxYo_aQ17ix9yB5j0hc"),
-    ("status_notice", "1.0.0", "ruWGtfYeTSn60ilye-YdR2j5LCXMxP8Iq1ZeM9S7XZc"),
-    ("handover_proposal", "1.0.0", "Drla9wCN2pRgGrA3E5L6U6ZdFo2EH-RO7zsZB252axM"),
-    ("handover_agreed", "1.0.0", "OysrUfId9y0iyKRSQYenZWGTMdE1NyegubNzgF3S0fc"),
-    ("consultation_request", "1.0.0", "7skx3HNMx47y6AWTYShbi-VI5Xb07IFFMIzcA-_AsJM"),
-    ("consultation_reply", "1.0.0", "Tgxd3HCrf7OJMVOecLahAVEk12DdX2-pk2HpmANedMs"),
-    ("municipal_advice_request", "1.0.0", "nZgLaYdYwRecrxA76GkS5mTa5FztGX8NPguo-US2rC0"),
-    ("municipal_advice_reply", "1.0.0", "8GhZ637bs6NsbRKCoxqizWjAfR-oAmEbYf4BXKWHjWw"),
-    ("third_party_referral", "1.0.0", "78-aSOfck_D_gjFfvo8aYr3poxBXnnFZzmSeLWJOQbY"),
-    ("center_share", "1.0.0", "KVnl0O6TMlPB44b9QAguai09O1naTO0e8Z__6beF0A0"),
-    ("center_transfer", "1.0.0", "GVtls2clbBYbhKOkomiArPSTNUtWzpzYEY3KR68wYiw"),
-    ("coordination_certificate", "1.0.0", "hPiif8l9waLwi_Opl2CvbGbgoHOr3CT1JMyAgM5tm_c"),
-    ("certificate_revocation", "1.0.0", "Uge0YAJRjN0G1-_sLNJZA8VWWj7zZuBxxUsGjx1LK3o"),
-    ("consent_event", "1.0.0", "WIykFfpJU_4jNjDrX90OCKuQi6TIdFpVJ9MOxnnB3is"),
-    ("erasure_request", "1.0.0", "LElIzhHaL_DRMHsHO6QOM0i3lsexEP3SMJRjsqcC_pw"),
-    ("erasure_report", "1.0.0", "664HbLnMNvvfqwwiG0cJLHqYLHreU5CH8Wn4uVOF8UE"),
-    ("incident_notice", "1.0.0", "aZSzxf6pTt3PBbJhxNQKtF7fCE7iTNjo3HxdhouWKEI"),
-    ("closing_notice", "1.0.0", "S8S0CzzX8bBmYw1-kXanFyPfEEisQL1oqTZwxOFmBB8"),
-    ("provider_consultation", "1.0.0", "GjkdNpaM-yqrgEKfMi9JduDmFiALfULLKWoIYypOmv0"),
-    ("visit_record", "1.0.0", "YW0IB42lc9gRu_6kdYqSpxkucWBmXO-yruO_7lMP5IA"),
-    ("interview_evidence", "1.0.0", "-2mBPMIUbInY_j39HqXHaF7WPZ0VIp5PpJQcLWTdUJ4"),
-    ("training_notice", "1.0.0", "_pDPGQPGFilbBOrX4ATY93WfNgMVuC9Y_eTYmD2rMcs"),
-    ("periodic_consultation", "1.0.0", "dnBA7IDr9m30JBSBXp20-Ow0T8OIyd3OdrVqigbP8-U"),
-    ("council_notice", "1.0.0", "LgMSD_vxz40bDhyVhE2hMUmBNQQIghoQP2Xn_dj0q8s"),
-    ("provider_notice", "1.0.0", "4rDKzp8c3gZI6Tg2dCS1k5mHqsTiyZB5HTcAAJUlVeM"),
+    ("catalogue", "1.0.0", "FbQp8mtPN90LoOGSI00BjAC6HiDWnxqPfRIYe-VR_I8"),
+    ("referral", "1.0.0", "0aNQPhgOhK59WYxYMYHzygPy8mG6d3bzAnsXjdVNFpM"),
+    ("referral_ack", "1.0.0", "0q3HtAYvyfRQSISxWHhTP7RYiXOOeKEXiEG0191hH-Q"),
+    ("referral_decision", "1.0.0", "SF3eSupjYlhPSEVBsxMQnYKAPtOwLYNm3N8oGvERqBI"),
+    ("supplement", "1.0.0", "H3vNywA0S_oCqvzUzdyz8DJ72HXSYED56bRwpsTdm8c"),
+    ("correction", "1.0.0", "O5LvPme99CGUwr66fN4y9S35Bwk_KmqBx-SvMeqEobs"),
+    ("resource_info", "1.0.0", "bYpi2dICtygnB7im2HcsHJSa09cQmprAamxp7DzRL8c"),
+    ("enquiry", "1.0.0", "z_iLusReClunQmQTvRwlcoIc8pDqoL6FPdBMuWNWohc"),
+    ("enquiry_reply", "1.0.0", "OBvoH0UC5OIVZ-uhyHRtMNEht7MdZYHYLehBZpnbg0o"),
+    ("placement_request", "1.0.0", "_1LWwZdxkSAdMuLE5bpC-dtiTpz6QS0K5Vo56IFZtjE"),
+    ("placement_decision", "1.0.0", "m0ZQv41Q-6Hpp6SnZB9fDxDn4vtNFZaxlKnnz6PIIS4"),
+    ("plan_request", "1.0.0", "PbR4pgiJOxxGqMOFM0HxbWrW3zP4vPdOlF5VERiNFaQ"),
+    ("plan_notice", "1.0.0", "snz2cpXB2rvUhHw4mgO60n2jAMCIqMBaPbM6pErKm6s"),
+    ("benefit_notice", "1.0.0", "xkUcdWZk2NMiWZPQQ12VDpIBowM7M1tA-eY3Lyp7mGw"),
+    ("service_handoff", "1.0.0", "2yV9n15HzeJ-gMdpjHs7V13HIsoHaEr_ef-3R5XWI34"),
+    ("meeting_notice", "1.0.0", "7gbSMAjv-4Hj9ZGJqxDL9j0H2dkcrZtU9EMY8F4mOCc"),
+    ("meeting_record", "1.0.0", "VHKlqTx33VRkOAIe1Fzhnq8AaEh8qG7dnzXIaR9TYSQ"),
+    ("status_notice", "1.0.0", "o8_XXFk2juDKqv6AfqfId0Exz7wWCM3rjlKzDXBE8hk"),
+    ("handover_proposal", "1.0.0", "fQxhXtXEfY29z3bi3ubh18gUu4HiGGPPoWvPN5khIDk"),
+    ("handover_agreed", "1.0.0", "eOGkmilLAhWGK9uE0_9GiMWT4QFZOEr93LV1LfE5HTU"),
+    ("consultation_request", "1.0.0", "MVzN6i-1dwzF_Ihnkx3WQaewlzCHHNHP4dJOlOenhOc"),
+    ("consultation_reply", "1.0.0", "V-hfE1AziU99j6DylFhVZqkugkZIT5-nVxtYq9u9FCg"),
+    ("municipal_advice_request", "1.0.0", "rZRqKpK_5LN4VjmwRZ3Jkg7LePpuMB4WtBGVKjxrJvQ"),
+    ("municipal_advice_reply", "1.0.0", "vXmsgrLEeoxL3jPtiwj2h5qdHIjjHe_nmVDIzxAhR7g"),
+    ("third_party_referral", "1.0.0", "oPWAIqE-6RIslxLFsOGuBDZSHJFFj46SDwpXo_bNCIM"),
+    ("center_share", "1.0.0", "-gIHAMe0t3xC27oHy8rBRrSfo8USl7lcGnfttlHkUUU"),
+    ("center_transfer", "1.0.0", "kzzMX0OuUm9n1aRc0ymIyu6AD5UlIYlwyrgXoM9SqwU"),
+    ("coordination_certificate", "1.0.0", "tZJer2o2KybBoHcgGdPFOofO29c9ISgGpADr8GK9pSU"),
+    ("certificate_revocation", "1.0.0", "o49gSCLMPXJNPwxZox5sPfVYn6w2Gc4vPjngi5d8GgQ"),
+    ("consent_event", "1.0.0", "cMFGFXWqSJTL0N6Hnqd8Dpvj0SW9PyeBRBWEwpTu1eE"),
+    ("erasure_request", "1.0.0", "-hq8diX4poo_8UovvF9lBktYtqf-QOqUoqBG94ClJ0I"),
+    ("erasure_report", "1.0.0", "9qje6GMt044YFfa1AtyZA_SoPKxeKWRvG48U-toDHXE"),
+    ("incident_notice", "1.0.0", "HqJSZxVlpiklStAiPepc94SFfBLdZS_oVOvaEGF2y8k"),
+    ("closing_notice", "1.0.0", "39bPLhejTwp6oEHhOSWpheOqydYZd-mVxx0_sf0GOuY"),
+    ("provider_consultation", "1.0.0", "OHwsPSxgPdcbP8MQ7iK1Wl0AZI6CCStJ6VhhynAIqn4"),
+    ("visit_record", "1.0.0", "-p5h7V68smVdQ9iCyPDiBeppznDnd0-taUO_Z6Ikk9E"),
+    ("interview_evidence", "1.0.0", "FNCsaOI9HHWZ5-TU1qDNifmFekWTtF8ry01HxC7Spr0"),
+    ("training_notice", "1.0.0", "hNxZcAhzJFujmJe-deMTztz79K04_Dc2jLPpbBWcrZk"),
+    ("periodic_consultation", "1.0.0", "RvckvhijRgkGBYjtYWWrzDwvHF_yK818VyjTLo3VKO4"),
+    ("council_notice", "1.0.0", "kpZzlStcQd5mdjfAn8q4oubE9F6p8bGqSc1HRfLlys4"),
+    ("provider_notice", "1.0.0", "xhRPM79bNvRABbTpQsewMNWPCRLS1v4_ApYpxmXt-VQ"),
     ("consent", "1.0.0", "vL9gYMVkLY30P9jCQUatZTB4QqwvMOx1g1ILLgNusNU"),
     ("agreement", "1.0.0", "VrD6W6mL7NCaw9MmAbLOwWpdabk0lFlo7z-Mcule0NM"),
 ];
@@ -138,7 +138,7 @@ fn every_row_is_annotated_and_every_class_has_rows() {
 }
 
 #[test]
-fn a_message_has_the_rows_that_travel_in_it_and_its_example_has_them_all() {
+fn a_message_has_the_rows_that_travel_in_it_and_its_example_those_that_somebody_it_goes_to_may_be_shown() {
     let schemas = schemas();
     let travels = |kind: MessageKind| {
         let rows = schemas.catalogue().rows().iter();
@@ -149,7 +149,9 @@ fn a_message_has_the_rows_that_travel_in_it_and_its_example_has_them_all() {
         let keys: Vec<_> = schema.rows().iter().map(|row| row.key.clone()).collect();
         assert_eq!(keys, travels(schema.kind()), "in the order of the catalogue");
         let shown: BTreeSet<&str> = example.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys.iter().map(FieldKey::as_str).collect::<BTreeSet<_>>(), shown);
+        let hidden = beyond_the_matrix(schema.kind());
+        let somebody = schema.rows().iter().filter(|row| !hidden.contains(&row.class));
+        assert_eq!(somebody.map(|row| row.key.as_str()).collect::<BTreeSet<_>>(), shown);
         assert_eq!(schema.check(&example), []);
         let whole = self::example("catalogue");
         assert!(example.as_object().unwrap().iter().all(|(key, value)| whole[key] == *value), "the example of all rows says otherwise");

@@ -270,14 +270,15 @@ impl<'a> Affair<'a> {
 
     /// What the script and the table say that somebody is shown of a message. It takes part in the case.
     fn expected(&self, reader: &str, message: &Known, word: &str) -> View {
+        // A later consent takes the place of the earlier as a whole: for whoever it leaves out, who is told
+        // nothing of its end either.
+        if message.consent.as_ref().is_some_and(|name| self.said(name, &message.to).is_none()) {
+            return Err("consent_scope".to_owned());
+        }
         if let Some(name) = &message.consent
             && self.is_withdrawn(name)
         {
             return Err("consent_ended".to_owned());
-        }
-        // A later consent takes the place of the earlier as a whole: for whoever it leaves out.
-        if message.consent.as_ref().is_some_and(|name| self.said(name, &message.to).is_none()) {
-            return Err("consent_scope".to_owned());
         }
         let told = &self.told[reader];
         let (own, closed) = (message.is_from(reader), told.relation == "closed");

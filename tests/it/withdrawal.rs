@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tsunagi::{
     domain::{
         codes::MessageKind,
-        consent::{EndedBy, Exception},
+        consent::{EndedBy, Exception, Item},
         field::FieldClass,
         ids::Jti,
     },
@@ -96,7 +96,7 @@ async fn a_narrowing_concerns_only_those_from_whom_it_takes(sandbox: Sandbox) {
     life.read(DAY, CITY, &waiting, PLACEMENT).await.unwrap();
 
     // Everything is taken from the day service by a consent that takes the place of this one and leaves it out.
-    life.supersede_without(DAY).await.unwrap();
+    life.supersede_without(&[DAY]).await;
     let case = life.entry(DAY).await;
     assert_eq!((&case["consent"]["state"], &case["consent"]["report"]), (&json!("narrowed"), &json!("due")), "{case}");
     life.goes(letter(MessageKind::ErasureReport, DAY, CITY)).await;
@@ -140,7 +140,7 @@ fn reports(holders: &[Value]) -> Vec<(&str, Option<&str>)> {
 
 impl Life {
     /// A party ends or narrows the consent.
-    async fn ends(&self, party: &str, narrow: Option<Vec<Exception>>) -> Result<Accepted, Setback> {
+    pub(crate) async fn ends(&self, party: &str, narrow: Option<Vec<Exception>>) -> Result<Accepted, Setback> {
         let party = self.party(party);
         let (issued, con) = (party.issued(), self.consent.jti);
         let end = ConsentEnd { issued, con, by: EndedBy::Self_, why: "withdrawn".to_owned(), narrow, from: None };
@@ -149,18 +149,33 @@ impl Life {
     }
 
     pub(crate) async fn supersede(&self) -> Result<Accepted, Setback> {
-        self.supersede_without("nobody").await
+        self.consents_anew(|items| items).await.map(|(_, accepted)| accepted)
     }
 
-    /// The person consents anew, to everybody but one.
-    async fn supersede_without(&self, party: &str) -> Result<Accepted, Setback> {
+    /// The person consents anew, to everybody but some; gives the number.
+    pub(crate) async fn supersede_without(&self, left_out: &[&str]) -> Jti {
+        let stays = |item: &Item| item.rcp.iter().all(|recipient| !left_out.contains(&recipient.to_string().as_str()));
+        self.consents_anew(|items| items.into_iter().filter(stays).collect()).await.unwrap().0
+    }
+
+    /// The person consents anew, and to one more; gives the number.
+    pub(crate) async fn supersede_with(&self, party: &str) -> Jti {
+        let more = |items: Vec<Item>| {
+            let like = Item { rcp: vec![party.parse().unwrap()], ..items[0].clone() };
+            items.into_iter().chain([like]).collect()
+        };
+        self.consents_anew(more).await.unwrap().0
+    }
+
+    /// A consent in the place of the one that stands.
+    async fn consents_anew(&self, items: impl FnOnce(Vec<Item>) -> Vec<Item>) -> Result<(Jti, Accepted), Setback> {
         let shown = self.party(CENTRE).json(&format!("/v1/consents/{}", self.consent.jti), PLACEMENT).await.unwrap();
         let mut given = self.story.consent();
         given.sub = self.consent.sub.clone();
         given.sup = Some(self.consent.jti);
-        given.items = serde_json::from_value(shown["claims"]["items"].clone()).unwrap();
-        given.items.retain(|item| item.rcp.iter().all(|recipient| recipient.to_string() != party));
-        self.story.register(&self.story.sign_consent(&given)).await
+        given.items = items(serde_json::from_value(shown["claims"]["items"].clone()).unwrap());
+        let accepted = self.story.register(&self.story.sign_consent(&given)).await?;
+        Ok((given.issued.jti, accepted))
     }
 
     /// Who holds what was sent under the consent.

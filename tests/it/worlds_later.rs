@@ -260,6 +260,27 @@ hidden_rows!(rows_that_a_provider_may_not_see_show_nowhere_while_it_considers, "
 hidden_rows!(rows_that_a_provider_may_not_see_show_nowhere_while_it_serves, "home1", with_rows, PROVISION);
 hidden_rows!(rows_that_the_centre_may_not_see_show_nowhere, "centre", shared_with_rows, PLACEMENT);
 
+/// A later consent leaves out the home that serves the person; perhaps the person then ends it.
+async fn left_out(stage: &mut Stage<'_>, ends: bool) -> Hidden {
+    let request = stage.send((M::PlacementRequest, "city", "home1"), &[], &[]).await;
+    stage.send((M::PlacementDecision, "home1", "city"), &[("decision", "accepted")], &[]).await;
+    let question = stage.send((M::ConsultationRequest, "home1", "city"), &[], &[]).await;
+    let others = ["centre", "city", "core", "office", "home2", "day"];
+    let items = json!([item(&others, &every_class(), &every_class())]);
+    let later = stage.cast.consent("centre", &items, Some(&stage.past.consent)).await;
+    if ends {
+        stage.cast.client("centre").end_consent(later.jti(), EndedBy::Self_, "the person said so", None, PLACEMENT).await.unwrap();
+    }
+    let (cases, messages) = (vec![stage.case("home1")], vec![question]);
+    let reference = Some((later.reference(), later.sub().as_str().to_owned()));
+    Hidden { cases, message: Some(request), messages, consent: Some(later.jti()), reference, shared: true, ..Hidden::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_a_later_consent_left_out_does_not_learn_whether_it_was_ended() {
+    alike("home1", [|stage| Box::pin(left_out(stage, true)), |stage| Box::pin(left_out(stage, false))]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_provider_may_see_is_found_to_differ() {
     fn told<'a>(stage: &'a mut Stage<'_>) -> Pin<Box<dyn Future<Output = Hidden> + 'a>> {

@@ -6,7 +6,7 @@ At each step every role's view is compared with the decided table (policies/matr
 import pytest
 
 from stage import AUDITOR, CENTRE, CITY, CORE, DAY, HOME, OFFICE, OTHER_HOME, PROBATION, Case, Stage, coming_day
-from tsunagi_client import Acknowledged, Forbidden, NotFound, Purpose, SetupError, StateConflict
+from tsunagi_client import Acknowledged, ConsentPart, Forbidden, NotFound, Purpose, SetupError, StateConflict
 
 PLACEMENT, PLANNING, PROVISION, BACKUP, BENEFIT = (
     Purpose.PLACEMENT,
@@ -168,7 +168,20 @@ def the_provider_is_backed(case: Case) -> None:
 
 def a_withdrawal_bites(case: Case, hand_off: str) -> None:
     assert case.shown(HOME, hand_off, PROVISION)
-    ended = case.stage[CITY].consents.end(consent_of(case), "the person withdrew", PLACEMENT)
+    # The person told the home: it finds the consent in its own case, is shown what concerns itself, and records it.
+    home = case.stage[HOME]
+    [number] = {head.consent for head in home.cases.messages(case.ids[HOME], PROVISION) if head.consent is not None}
+    part = home.consents.look_up(number, PROVISION)
+    assert isinstance(part, ConsentPart) and number == consent_of(case)
+    assert part.state == "in_force" and part.items and all(item["rcp"] == [HOME] for item in part.items)
+    assert part.reference == case.consent, "it serves the person, and may name the consent in what it sends"
+    with pytest.raises(SetupError):
+        home.consents.show(number, PROVISION)
+    with pytest.raises(NotFound):
+        case.stage[OTHER_HOME].consents.look_up(number, PLACEMENT)
+    ended = home.consents.end(number, "the person withdrew", PROVISION)
+    after = home.consents.look_up(number, PROVISION)
+    assert isinstance(after, ConsentPart) and after.state == "ended"
     assert ended.entry.type == "consent_end"
     with pytest.raises(Forbidden) as refused:
         case.read(HOME, hand_off, PROVISION)

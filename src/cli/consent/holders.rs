@@ -30,7 +30,7 @@ pub(super) struct HoldersArgs {
 pub(super) async fn holders(args: HoldersArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let shown = patient(async || client.read_consent(&args.consent, args.acting.purpose).await).await?;
-    let Some(holders) = shown.holders else {
+    let Some(holders) = shown.whole().and_then(|shown| shown.holders) else {
         return Err(CliError::usage(
             "only the unit that collected a consent is told who holds what was sent under it",
             "同意に基づく情報を誰が持っているかは、その同意を取得した機関にだけ示されます",

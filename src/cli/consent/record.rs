@@ -11,11 +11,11 @@ use crate::{
         CliError, Voice,
         acting::{As, Family, outbox, patient, post, say},
     },
-    client::{Client, ClientError, Fate, Parcel},
+    client::{Client, ClientError, ConsentPart, ConsentSeen, Fate, Parcel},
     domain::{
         agreement::Side,
         codes::Purpose,
-        consent::{EndedBy, Exception},
+        consent::{EndedBy, Exception, Item},
         entry::Operation,
         field::FieldClass,
         ids::Jti,
@@ -48,7 +48,7 @@ pub(super) struct SendArgs {
 pub(super) struct WithdrawArgs {
     #[command(flatten)]
     who: As,
-    /// The consent.
+    /// The consent: `message list` names those on which messages rest.
     consent: Jti,
     #[command(flatten)]
     wish: Wish,
@@ -61,7 +61,7 @@ pub(super) struct WithdrawArgs {
 pub(super) struct NarrowArgs {
     #[command(flatten)]
     who: As,
-    /// The consent.
+    /// The consent: `message list` names those on which messages rest.
     consent: Jti,
     /// A recipient, or a kind of recipients; more than once.
     #[arg(long = "recipient", value_name = "PARTY|KIND", required = true)]
@@ -83,7 +83,7 @@ pub(super) struct NarrowArgs {
 pub(super) struct ShowArgs {
     #[command(flatten)]
     who: As,
-    /// The consent.
+    /// The consent: `message list` names those on which messages rest.
     consent: Jti,
     #[command(flatten)]
     acting: Acting,
@@ -208,7 +208,10 @@ fn done(voice: Voice, id: &Jti, index: u64) -> Result<(), CliError> {
 
 pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let shown = patient(async || client.read_consent(&args.consent, args.acting.purpose).await).await?;
+    let shown = match patient(async || client.read_consent(&args.consent, args.acting.purpose).await).await? {
+        ConsentSeen::Whole(shown) => shown,
+        ConsentSeen::Part(part) => return show_part(&part, voice),
+    };
     if voice.json {
         let superseded_by = shown.superseded_by;
         return say(json!({
@@ -224,6 +227,30 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
     }
     let claims = serde_json::to_string_pretty(&shown.claims).unwrap_or_default();
     say(claims)
+}
+
+/// What concerns this unit alone: whom else the consent names is not shown to it.
+fn show_part(part: &ConsentPart, voice: Voice) -> Result<(), CliError> {
+    let ConsentPart { consent, state, from, until, acting_for, items, superseded_by, sub, sha256 } = part;
+    if voice.json {
+        return say(json!({
+            "consent": consent, "state": state, "from": from, "until": until, "for": acting_for, "items": items, "superseded_by": superseded_by,
+            "sub": sub, "sha256": sha256,
+        }));
+    }
+    say(format!("{consent}  {state}  {from} - {until}"))?;
+    if let Some(by) = superseded_by {
+        say(voice.lang.of(&format!("  superseded by {by}"), &format!("  置き換えた同意: {by}")))?;
+    }
+    say(voice.lang.of("  What it covers for this unit alone:", "  この機関に係る部分だけを示します:"))?;
+    for Item { pur, cls, tick, .. } in items {
+        let codes = |list: &[FieldClass]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let purposes = pur.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let ticked =
+            if tick.is_empty() { String::new() } else { format!("  {} {}", voice.lang.of("ticked:", "個別同意:"), codes(tick)) };
+        say(format!("    {purposes}: {}{ticked}", codes(cls)))?;
+    }
+    Ok(())
 }
 
 pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {

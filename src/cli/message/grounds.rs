@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     cli::{CliError, acting::patient},
-    client::{Client, Content},
+    client::{Client, ConsentPart, ConsentSeen, Content},
     config,
     domain::{
         agreement::{AgreementStanding, Flow},
@@ -119,7 +119,17 @@ async fn reliance(client: &Client, consent: &Named, purpose: Purpose) -> Result<
         Named::Registered(jti) => jti,
         Named::Signed(file) => return signed(file),
     };
-    let shown = patient(async || client.read_consent(jti, purpose).await).await?;
+    let shown = match patient(async || client.read_consent(jti, purpose).await).await? {
+        ConsentSeen::Whole(shown) => shown,
+        // Believed as far as the gateway, which compares both when the message comes.
+        ConsentSeen::Part(ConsentPart { sub: Some(sub), sha256: Some(sha256), .. }) => return Ok((sub, ConsentRef { jti: *jti, sha256 })),
+        ConsentSeen::Part(_) => {
+            return Err(CliError::usage(
+                "this unit is not shown by what a message names the consent: name the file with the signed one that its collector hands on",
+                "この機関には文書で同意を示すための情報が示されません。取得した機関から受け取った署名済みの同意のファイルを指定してください",
+            ));
+        }
+    };
     let sub = shown.claims.get("sub").and_then(Value::as_str).and_then(|sub| sub.parse().ok());
     let sub = sub.ok_or_else(|| CliError::unverified("the consent names no pseudonym", "同意に仮名がありません"))?;
     Ok((sub, ConsentRef { jti: *jti, sha256: sha256(shown.signed.as_bytes()) }))

@@ -53,11 +53,13 @@ pub(super) async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
         }
         for head in &page.messages {
             if voice.json {
-                let (message, kind, received) = (head.message, head.kind, head.received);
-                say(json!({"message": message, "kind": kind, "received": received, "direction": head.direction}))?;
+                let (message, kind, received, consent) = (head.message, head.kind, head.received, head.consent);
+                say(json!({"message": message, "kind": kind, "received": received, "direction": head.direction, "consent": consent}))?;
             } else {
                 let direction = if head.direction == "out" { voice.lang.of("sent", "送信") } else { voice.lang.of("received", "受信") };
-                say(format!("{}  {}  {direction}  {}", head.received, head.message, head.kind))?;
+                let rests_on = |consent| format!("  {} {consent}", voice.lang.of("consent", "同意"));
+                let consent = head.consent.map_or_else(String::new, rests_on);
+                say(format!("{}  {}  {direction}  {}{consent}", head.received, head.message, head.kind))?;
             }
         }
         cursor = page.cursor;

@@ -246,12 +246,15 @@ impl Consent {
         providers.map_or(self.expires, |until| until.min(self.expires))
     }
 
-    /// As [`Self::standing`], for one recipient.
-    fn standing_for(&self, history: &ConsentHistory, recipient: &PartyId, now: Timestamp) -> ConsentState {
-        match self.standing(history, now) {
+    /// As [`Self::standing`], for one recipient. Whom it covers for nothing is not told what becomes of it: for that one it stands as on its first day.
+    #[must_use]
+    pub fn standing_for(&self, history: &ConsentHistory, recipient: &PartyId, now: Timestamp) -> ConsentState {
+        let standing = match self.standing(history, now) {
             ConsentState::Covers if now >= self.ends_for(history, recipient) => ConsentState::NotInForce,
             standing => standing,
-        }
+        };
+        let told = standing == ConsentState::Covers || self.covers_something(history, recipient);
+        if told { standing } else { ConsentState::Covers }
     }
 
     /// What the consent says about one class, for one recipient and purpose. One item must cover all three.
@@ -304,6 +307,31 @@ impl Consent {
             state = state.max(if open { ConsentState::Covers } else { ConsentState::PurposeOutside });
         }
         state
+    }
+
+    /// Whether it covers anything for a party, whatever its time and its end. An item from which every class was taken covers nothing.
+    #[must_use]
+    pub fn covers_something(&self, history: &ConsentHistory, party: &PartyId) -> bool {
+        let left = |item: &Item, purpose| item.cls.iter().chain(&item.tick).any(|class| !self.taken(history, party, purpose, *class));
+        let mut items = self.items.iter().filter(|item| item.rcp.iter().any(|r| r.holds(party)));
+        items.any(|item| item.pur.iter().any(|purpose| left(item, *purpose)))
+    }
+
+    /// What it covers for a party alone, purpose by purpose, without what was refused and taken out, whatever its time and its end.
+    #[must_use]
+    pub fn part_of(&self, history: &ConsentHistory, party: &PartyId) -> Vec<Item> {
+        let held: Vec<&Item> = self.items.iter().filter(|item| item.rcp.iter().any(|r| r.holds(party))).collect();
+        let mut part: Vec<Item> = Vec::new();
+        for (purpose, class) in self.covered(history, party) {
+            let ticked = held.iter().any(|item| item.pur.contains(&purpose) && item.tick.contains(&class));
+            if part.last().is_none_or(|item| !item.pur.contains(&purpose)) {
+                part.push(Item { rcp: vec![Recipient::Party(party.clone())], pur: vec![purpose], cls: Vec::new(), tick: Vec::new() });
+            }
+            if let Some(item) = part.last_mut() {
+                if ticked { item.tick.push(class) } else { item.cls.push(class) }
+            }
+        }
+        part
     }
 
     /// What the consent covers for a party, whatever its time and its end.

@@ -282,3 +282,40 @@ fn every_public_body_may_be_named_by_kind_and_every_party_by_itself() {
         assert!(bad.parse::<Recipient>().is_err(), "{bad}");
     }
 }
+
+#[test]
+fn whom_it_covers_for_nothing_is_told_the_same_whatever_becomes_of_it() {
+    let given = consent(vec![placement("municipality"), placement(HOME)]);
+    let left_out = consent(vec![placement("municipality")]);
+    let out = vec![exception(HOME, None, None)];
+    for (consent, taken, expected) in [
+        (&left_out, Vec::new(), [ConsentState::RecipientOutside, ConsentState::RecipientOutside]),
+        (&given, out, [ConsentState::PurposeOutside, ConsentState::ClassOutside]),
+    ] {
+        let (standing, ended) = (narrowed(taken.clone()), ConsentHistory { ended: true, ..narrowed(taken) });
+        for (history, now) in [(&standing, NOW), (&standing, UNTIL), (&ended, NOW), (&ended, UNTIL)] {
+            let of_recipient = consent.state_of_recipient(history, &party(HOME), P::ALL, now);
+            assert_eq!([of_recipient, consent.state(history, &party(HOME), P::PlacementCoordination, C::Identity, now)], expected);
+            assert!(!consent.covers_something(history, &party(HOME)) && consent.part_of(history, &party(HOME)).is_empty());
+        }
+        assert_eq!(consent.standing_for(&ended, &party(CITY), NOW), ConsentState::Withdrawn, "whom it covers is told");
+        assert_eq!(consent.standing_for(&standing, &party(CITY), UNTIL), ConsentState::NotInForce);
+    }
+}
+
+#[test]
+fn the_part_of_a_party_names_nobody_else_and_holds_what_is_left_for_it() {
+    let mut given = consent(vec![
+        Item { rcp: vec!["municipality".parse().unwrap(), HOME.parse().unwrap()], ..placement(HOME) },
+        item(HOME, &[P::ServiceProvision], &[C::Medical], &[]),
+    ]);
+    given.refused = vec![exception(HOME, Some(P::PlacementCoordination), Some(&[C::Medical]))];
+    let history = narrowed(vec![exception("municipality", None, Some(&[C::LifeHistory]))]);
+    let own = |who: &str, pur, cls: &[FieldClass], tick: &[FieldClass]| item(who, &[pur], cls, tick);
+    assert_eq!(
+        given.part_of(&history, &party(HOME)),
+        [own(HOME, P::PlacementCoordination, &[C::Identity], &[C::LifeHistory]), own(HOME, P::ServiceProvision, &[C::Medical], &[])]
+    );
+    assert_eq!(given.part_of(&history, &party(CITY)), [own(CITY, P::PlacementCoordination, &[C::Identity, C::Medical], &[])]);
+    assert_eq!(given.part_of(&history, &party("core_center:131016-1")), []);
+}

@@ -1,4 +1,4 @@
-//! What the body that makes a list of disclosures may know of them (`domain.md` sections 8 and 16).
+//! What the body that makes a list of disclosures may know of them (`domain.md` sections 8 and 16), and who of the holders under a consent.
 //!
 //! Promises: a body hears of messages that it sent or received, and of those between others as far as its own place in the case goes: between public
 //! bodies, and those to and from providers where it may see the class `placement`, because who else was asked is of that class. It is told the
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The body that asks, in its place in the case.
-pub(super) struct Asker<'a> {
+pub(in crate::gateway) struct Asker<'a> {
     policy: &'a PolicySet,
     party: &'a PartyId,
     /// The one in whose place it asks.
@@ -33,14 +33,14 @@ pub(super) struct Asker<'a> {
 }
 
 /// A message that somebody was shown.
-pub(super) struct Told {
-    pub(super) iss: PartyId,
-    pub(super) aud: PartyId,
-    pub(super) kind: MessageKind,
+pub(in crate::gateway) struct Told {
+    pub(in crate::gateway) iss: PartyId,
+    pub(in crate::gateway) aud: PartyId,
+    pub(in crate::gateway) kind: MessageKind,
 }
 
 impl<'a> Asker<'a> {
-    pub(super) const fn new(
+    pub(in crate::gateway) const fn new(
         policy: &'a PolicySet,
         (party, by): (&'a PartyId, Option<&'a PartyId>),
         (state, relation): (CaseState, Relation),
@@ -55,7 +55,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Whether it may know that the recipient was shown this message.
-    pub(super) fn hears_of(&self, told: &Told, recipient: &PartyId) -> bool {
+    pub(in crate::gateway) fn hears_of(&self, told: &Told, recipient: &PartyId) -> bool {
         let placement = || self.would_see(told.iss.kind(), told.kind, self.place(told), FieldClass::Placement);
         let providers = [&told.iss, &told.aud, recipient].into_iter().any(|party| party.kind().is_provider());
         self.is_own(told) || (self.scope == Scope::Case && (!providers || placement()))

@@ -9,7 +9,7 @@ from .cases import CaseHead, CasePage, Explanation, MessageHead, Reading
 from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
 from .codes import Acknowledged, AgreementAct, Purpose
-from .consents import Consent, ConsentDraft, ConsentStanding, Item, Taken
+from .consents import Consent, ConsentDraft, ConsentPart, ConsentStanding, Item, Taken
 from .coordination import CertificateDraft, HeldCertificate, Person, SignedCertificate, SignedRevocation
 from .delivery import Accepted, Delivered
 from .directory import Form, Party
@@ -58,6 +58,7 @@ __all__ = [
     "Client",
     "Consent",
     "ConsentDraft",
+    "ConsentPart",
     "ConsentReference",
     "ConsentStanding",
     "Delivered",

@@ -59,6 +59,8 @@ class MessageHead:
     kind: str
     direction: str
     received: str
+    # The consent on which it rests now, where this party may look it up and record its end.
+    consent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,8 @@ class Cases:
             document = self._transport.read(target, purpose).document("messages")
             listed = member(document, "messages", list, "messages")
             for one in listed:
-                head = MessageHead(*(text(one, name, "messages") for name in ("message", "kind", "direction", "received")))
-                found.append(head)
+                jti, kind, direction, received = (text(one, name, "messages") for name in ("message", "kind", "direction", "received"))
+                found.append(MessageHead(jti, kind, direction, received, one.get("consent")))
             if not listed or document.get("cursor") in (None, cursor):
                 return found
             cursor = str(document["cursor"])

@@ -8,7 +8,7 @@ from .codes import Purpose
 from .delivery import Accepted, Delivery
 from .directory import Directory
 from .encoding import Object, digest, member, text
-from .errors import Doubt
+from .errors import Doubt, SetupError
 from .keys import now, parts, verify_by
 from .message import ConsentReference
 
@@ -93,6 +93,24 @@ class ConsentStanding:
     claims: Object = field(repr=False)
 
 
+@dataclass(frozen=True)
+class ConsentPart:
+    """What concerns this party alone of a consent that names others too. The gateway's word: nothing of it is signed."""
+
+    consent: str
+    # How it stands for this party, and until when.
+    state: str
+    since: str
+    until: str
+    # What it covers for this party, without what was refused and taken out.
+    items: tuple[Object, ...]
+    superseded_by: str | None
+    # For whom this party asks, as a delegate.
+    acting_for: str | None
+    # How a message names it, where this party is told so.
+    reference: ConsentReference | None
+
+
 class Consents:
     """Consents this party collected or may end."""
 
@@ -128,8 +146,26 @@ class Consents:
         return self._delivery.send_object(f"/v1/consents/{jti}/end", purpose, end, token)
 
     def show(self, jti: str, purpose: Purpose) -> ConsentStanding:
-        """How a consent stands, and what the person agreed to."""
+        """How a consent stands, and what the person agreed to: for its collector, and who may see the whole of it."""
+        standing = self.look_up(jti, purpose)
+        if isinstance(standing, ConsentPart):
+            raise SetupError("this party is shown its own part of the consent only: look_up gives it")
+        return standing
+
+    def look_up(self, jti: str, purpose: Purpose) -> ConsentStanding | ConsentPart:
+        """A consent as this party is shown it: the whole of it, or its own part."""
         shown = self._delivery.transport.read(f"/v1/consents/{jti}", purpose).document("consent")
+        later = shown.get("superseded_by")
+        superseded_by = str(later) if later is not None else None
+        if text(shown, "consent", "consent") != jti:
+            raise Doubt("consent: another one")
+        state = text(shown, "state", "consent")
+        if "signed" not in shown:
+            since, until = text(shown, "from", "consent"), text(shown, "until", "consent")
+            items = tuple(member(shown, "items", list, "consent"))
+            named = "sub" in shown and "sha256" in shown
+            reference = ConsentReference(jti, text(shown, "sha256", "consent"), text(shown, "sub", "consent")) if named else None
+            return ConsentPart(jti, state, since, until, items, superseded_by, shown.get("for"), reference)
         token = text(shown, "signed", "consent")
         header, claims, _ = parts(token, "consent")
         if header.get("typ") != CONSENT_TYP or claims.get("jti") != jti or shown.get("claims") != claims:
@@ -137,12 +173,11 @@ class Consents:
         collector = text(claims, "iss", "consent")
         key = self._directory.party(collector).signing_key(text(header, "kid", "consent"), int(member(claims, "iat", int, "consent")))
         verify_by(token, key, "consent")
-        later = shown.get("superseded_by")
         return ConsentStanding(
-            text(shown, "state", "consent"),
+            state,
             collector,
             ConsentReference(jti, digest(token), text(claims, "sub", "consent")),
-            str(later) if later is not None else None,
+            superseded_by,
             tuple(member(shown, "narrowed", list, "consent")),
             token,
             claims,
