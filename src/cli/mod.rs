@@ -17,6 +17,7 @@ mod ledger;
 mod message;
 mod migrate_store;
 mod new_file;
+mod outbox;
 mod policy;
 mod restore;
 mod retention;
@@ -76,6 +77,8 @@ enum Command {
     Case(case::CaseArgs),
     /// Messages: open a case, go on in it, list, show.
     Message(message::MessageArgs),
+    /// What was signed and is not delivered: look at it, send again what was refused, put it away.
+    Outbox(outbox::OutboxArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
     /// What is past the period of its agreement: list it, and erase it at the gateway's machine.
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
             Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,
             Command::Case(args) => Box::pin(case::run(args, voice)).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
+            Command::Outbox(args) => Box::pin(outbox::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Retention(args) => Box::pin(retention::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,

@@ -73,6 +73,7 @@ mod message_rfc9901;
 mod message_story;
 mod migrate_store;
 mod openapi;
+mod outbox_command;
 mod policy_activation;
 mod policy_command;
 mod policy_examples;

@@ -9,9 +9,9 @@ use super::paper::{read_draft, told};
 use crate::{
     cli::{
         CliError, Voice,
-        acting::{As, Family, outbox, patient, post, say},
+        acting::{As, Family, all_told, outbox, patient, post, say, unusable},
     },
-    client::{Client, ClientError, Fate, Parcel},
+    client::{Client, ClientError, Fate, Listing, Parcel},
     domain::{
         agreement::Side,
         codes::Purpose,
@@ -228,7 +228,7 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
 
 pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let items = outbox(&client)?.list().map_err(ClientError::from)?;
+    let Listing { items, damaged } = outbox(&client)?.list().map_err(ClientError::from)?;
     for item in items.into_iter().filter(|item| (CONSENTS.holds)(&item.parcel)) {
         let (state, said) = match &item.fate {
             Fate::Waiting => ("waiting", voice.lang.of("waiting", "未送信").to_owned()),
@@ -242,5 +242,5 @@ pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
             say(format!("{signed}  {id}  {operation}  {said}"))?;
         }
     }
-    Ok(())
+    all_told(damaged.into_iter().map(unusable).collect())
 }
