@@ -16,6 +16,7 @@ mod init;
 mod ledger;
 mod message;
 mod migrate_store;
+mod names;
 mod new_file;
 mod outbox;
 mod policy;

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::{
     CliError, Voice,
     acting::{As, all_told, deliver, outbox, say, unless_closed, unusable},
+    names::signed_object,
 };
 use crate::{
     client::{ClientError, Fate, Item, Listing, Parcel, Refused},
-    domain::{entry::Operation, ids::Jti, refusal::RefusalCode},
+    domain::{ids::Jti, refusal::RefusalCode},
     text::{Lang, audit::japan, refusal},
 };
 
@@ -172,12 +173,5 @@ fn as_json(item: &Item) -> Value {
 
 /// What a parcel is.
 const fn what(parcel: &Parcel, lang: Lang) -> &'static str {
-    match parcel.operation() {
-        Operation::ReferralSubmit | Operation::MessageSubmit => lang.of("message", "メッセージ"),
-        Operation::ConsentRegister => lang.of("consent", "同意"),
-        Operation::ConsentEnd => lang.of("end of a consent", "同意の終わり"),
-        Operation::AgreementPropose => lang.of("proposal of an agreement", "協定の提案"),
-        Operation::AgreementSign => lang.of("signature on an agreement", "協定への署名"),
-        _ => lang.of("signed object", "署名した文書"),
-    }
+    signed_object(parcel.operation(), lang)
 }

@@ -5,6 +5,7 @@
 pub mod addon;
 pub mod agreement;
 pub mod audit;
+pub mod case;
 pub mod consent;
 pub mod csv;
 pub(crate) mod demo;

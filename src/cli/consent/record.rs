@@ -10,6 +10,7 @@ use crate::{
     cli::{
         CliError, Voice,
         acting::{As, Family, all_told, outbox, patient, post, say, unusable},
+        names::signed_object,
     },
     client::{Client, ClientError, Fate, Listing, Parcel},
     domain::{
@@ -239,7 +240,7 @@ pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
         if voice.json {
             say(json!({"id": id, "operation": operation, "signed": signed, "state": state, "target": item.parcel.target()}))?;
         } else {
-            say(format!("{signed}  {id}  {operation}  {said}"))?;
+            say(format!("{signed}  {id}  {}  {said}", signed_object(operation, voice.lang)))?;
         }
     }
     all_told(damaged.into_iter().map(unusable).collect())
