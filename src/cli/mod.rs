@@ -23,6 +23,7 @@ mod policy;
 mod restore;
 mod retention;
 mod serve;
+mod usage;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -103,8 +104,11 @@ pub(crate) struct Voice {
 #[must_use]
 pub fn run() -> ExitCode {
     quiet_when_nobody_reads();
-    let cli = Cli::parse();
-    let voice = Voice { lang: cli.lang.unwrap_or_else(locale), json: cli.json, terminal: std::io::stdout().is_terminal() };
+    let (cli, lang) = match usage::parse() {
+        Ok(parsed) => parsed,
+        Err(said) => return said,
+    };
+    let voice = Voice { lang: cli.lang.unwrap_or(lang), json: cli.json, terminal: std::io::stdout().is_terminal() };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return CliError::Io("runtime".to_owned(), error).report(voice),

@@ -10,6 +10,7 @@ pub mod consent;
 pub mod csv;
 pub(crate) mod demo;
 pub mod disclosures;
+pub mod help;
 pub mod policy;
 mod refusal;
 pub mod statistics;

@@ -9,6 +9,7 @@ mod certificate_fixture;
 mod certificates;
 mod certificates_issued;
 mod cli_demo;
+mod command_line;
 mod consent_command;
 mod consent_form;
 mod consent_rules;
