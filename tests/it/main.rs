@@ -52,6 +52,7 @@ mod faults_steps;
 mod faults_store;
 mod faults_zero_grace;
 mod foreign_export;
+mod http2_bodies;
 mod inspect_breaks;
 mod inspect_command;
 mod inspect_stored;
