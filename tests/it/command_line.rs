@@ -51,7 +51,7 @@ fn help_is_in_the_language_of_who_asks_and_goes_where_it_was_asked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_name_their_codes_in_the_language_of_who_reads_them_and_machines_get_the_codes() {
     let life = Life::referred().await;
-    let (identity, case) = (life.sandbox.identity(&CITY.parse().unwrap()), life.case(CITY).to_string());
+    let (identity, case) = (life.sandbox.identity(&CITY.parse().unwrap()), life.case(CITY).to_owned());
     let told = |lang: &str, args: &[&str]| {
         let output = Command::new(BINARY).args(["--lang", lang]).args(args).env("TSUNAGI_IDENTITY", &identity).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", said(&output).1);

@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::rand;
 use serde_json::{Value, json};
 
-use super::stage::{CENTRE, CITY, HOME, Letter, Stage, id};
+use super::stage::{CENTRE, CITY, HOME, Letter, Stage, id, of_the_person};
 use crate::{
     cli::{CliError, demo::story::must},
     client::CertificateDraft,
@@ -51,7 +51,7 @@ impl Kept {
         let words = ["certificate".as_ref(), "verify".as_ref(), self.file.as_os_str(), "--keys".as_ref(), self.keys.as_os_str()];
         let shown = format!("tsunagi certificate verify {CERTIFICATE} --keys {}", folder_name(&self.keys));
         let answer = stage.types(&words, &shown).await?;
-        must(!answer["holds"].is_null(), "the certificate does not hold", "証明書が成り立ちません")?;
+        must(!of(&answer, "/holds").is_null(), "the certificate does not hold", "証明書が成り立ちません")?;
         Ok(answer)
     }
 }
@@ -74,10 +74,10 @@ async fn is_eligible(stage: &mut Stage<'_>) -> Result<Days, CliError> {
     }
     let words: Vec<&OsStr> = words.into_iter().map(OsStr::new).collect();
     let answer = stage.types(&words, &format!("tsunagi certificate check --released {released} --start {start} …")).await?;
-    let eligible = answer["verdict"] == "eligible" && answer["missing"] == json!(["certificate"]);
+    let eligible = of(&answer, "/verdict") == "eligible" && *of(&answer, "/missing") == json!(["certificate"]);
     must(eligible, "the rules ask for more than a certificate", "証明書のほかにも足りないものがあります")?;
     stage.page.check(said::ELIGIBLE_GOOD, &[]);
-    let window = ["from", "until"].map(|end| answer["window"][end].as_str().and_then(|day| day.parse().ok()));
+    let window = ["/window/from", "/window/until"].map(|end| of(&answer, end).as_str().and_then(|day| day.parse().ok()));
     stage.page.fact("check", answer);
     match window {
         [Some(from), Some(until)] => Ok(Days { from, until }),
@@ -91,7 +91,7 @@ async fn certificate(stage: &Stage<'_>, window: Days) -> Result<Vec<(FieldKey, V
     let centre = stage.client(CENTRE)?;
     let mut salt = [0; 16];
     rand::fill(&mut salt).map_err(|_| CliError::Io("random generator".to_owned(), std::io::Error::other("no randomness")))?;
-    let of_person = |row: &str| stage.of_the_person(row).ok_or_else(|| wrong(&row));
+    let of_person = |row: &str| of_the_person(row).ok_or_else(|| wrong(&row));
     let person = Person {
         salt: base64url::encode(salt),
         family_name: of_person("family_name")?,
@@ -138,7 +138,7 @@ async fn is_verified(stage: &mut Stage<'_>) -> Result<Kept, CliError> {
     let fetched = stage.asks(&words).await?;
     stage.page.say(said::VERIFIED_IS, &[&kept.file.display()]);
     let answer = kept.verify(stage).await?;
-    let same = fetched["code"] == answer["code"] && answer["issuer"] == CENTRE && !answer["person"].is_null();
+    let same = of(&fetched, "/code") == of(&answer, "/code") && of(&answer, "/issuer") == CENTRE && !of(&answer, "/person").is_null();
     must(same, "another certificate was fetched", "別の証明書を受け取りました")?;
     stage.page.check(said::VERIFIED_GOOD, &[]);
     stage.page.fact("certificate", answer);
@@ -147,6 +147,11 @@ async fn is_verified(stage: &mut Stage<'_>) -> Result<Kept, CliError> {
 
 fn letter(from: &'static str, to: &'static str) -> Letter {
     Letter { kind: MessageKind::CoordinationCertificate, from, to, purposes: &[Purpose::AddonCertification], decides: None }
+}
+
+/// A member of what a command answered; null where there is none.
+fn of<'a>(answer: &'a Value, path: &str) -> &'a Value {
+    answer.pointer(path).unwrap_or(&Value::Null)
 }
 
 fn folder_name(folder: &Path) -> String {

@@ -163,12 +163,6 @@ impl<'a> Stage<'a> {
         Ok(Sent { jti: message.jti(), letter, rows: body.len() })
     }
 
-    /// What is published of the person whom the referral is about.
-    pub(super) fn of_the_person(&self, row: &str) -> Option<String> {
-        let text = EXAMPLES.iter().find(|(kind, _)| *kind == MessageKind::Referral).map(|(_, text)| *text)?;
-        serde_json::from_str::<Map<String, Value>>(text).ok()?.get(row)?.as_str().map(str::to_owned)
-    }
-
     /// A command as an office types it, in its own words; gives what it answers to a machine. For commands that change nothing.
     pub(super) async fn types(&self, command: &[&OsStr], shown: &str) -> Result<Value, CliError> {
         let answer = self.asks(command).await?;
@@ -336,6 +330,12 @@ struct View {
     messages: usize,
     /// Rows of the message in question; none where it is not there for the party.
     rows: Option<Vec<String>>,
+}
+
+/// What is published of the person whom the referral is about.
+pub(super) fn of_the_person(row: &str) -> Option<String> {
+    let text = EXAMPLES.iter().find(|(kind, _)| *kind == MessageKind::Referral).map(|(_, text)| *text)?;
+    serde_json::from_str::<Map<String, Value>>(text).ok()?.get(row)?.as_str().map(str::to_owned)
 }
 
 pub(super) fn id(party: &str) -> Result<PartyId, CliError> {
