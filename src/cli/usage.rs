@@ -205,7 +205,7 @@ mod tests {
             ("tsunagi mesage", &["mesage というコマンドはありません", "似たコマンド: ", "message"]),
             ("tsunagi outbox list --al", &["--al という引数はありません", "似た引数: --all"]),
             ("tsunagi outbox drop", &["必要な引数がありません", "<ID>"]),
-            ("tsunagi --lang fr case list", &["--lang <LANG> の値 fr が正しくありません（en | ja）"]),
+            ("tsunagi --lang fr case list --as x", &["--lang <LANG> の値 fr が正しくありません（en | ja）"]),
             ("tsunagi message list --case", &["--case <ID> に値がありません"]),
             ("tsunagi audit export --as x --format pdf out", &["--format <FORMAT>", "pdf は使えません", "使える値: tiles、ndjson、csv"]),
             ("tsunagi certificate check --facts f --service planning", &["一緒に使えません"]),
