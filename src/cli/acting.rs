@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{CliError, Voice};
 use crate::{
-    client::{Accepted, Client, ClientError, Fate, Identity, Item, Outbox, Parcel, Proven},
+    client::{Accepted, Client, ClientError, Fate, Identity, Item, Listing, Outbox, OutboxError, Parcel, Proven},
     domain::{ids::Jti, refusal::RefusalCode},
     message::disclosed::Pseudonym,
 };
@@ -85,32 +85,28 @@ impl Family {
         done: impl Fn(&Jti, &Proven<Accepted>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let outbox = outbox(client)?;
-        let ids = self.chosen(&outbox, id)?;
-        if ids.is_empty() && !voice.json {
+        let (ids, mut failed) = self.chosen(&outbox, id)?;
+        if ids.is_empty() && failed.is_empty() && !voice.json {
             return say(voice.lang.of("Nothing waits.", "待っているものはありません。"));
         }
-        let mut failed = Vec::new();
         for id in ids {
             match deliver(client, &outbox, &id).await {
                 Ok(sent) => done(&id, &sent)?,
                 Err(error) => failed.push(self.undelivered(&outbox, &id, error)),
             }
         }
-        match failed.len() {
-            0 => Ok(()),
-            1 => failed.pop().map_or(Ok(()), Err),
-            _ => Err(CliError::Several(failed)),
-        }
+        all_told(failed)
     }
 
-    fn chosen(&self, outbox: &Outbox, id: Option<Jti>) -> Result<Vec<Jti>, CliError> {
+    /// What is to be sent, and the files that hold something that cannot be.
+    fn chosen(&self, outbox: &Outbox, id: Option<Jti>) -> Result<(Vec<Jti>, Vec<CliError>), CliError> {
         let Some(id) = id else {
-            let items = outbox.list().map_err(ClientError::from)?;
+            let Listing { items, damaged } = outbox.list().map_err(ClientError::from)?;
             let waiting = items.into_iter().filter(|item| (self.holds)(&item.parcel) && item.fate == Fate::Waiting);
-            return Ok(waiting.map(|item| item.parcel.jti()).collect());
+            return Ok((waiting.map(|item| item.parcel.jti()).collect(), damaged.into_iter().map(unusable).collect()));
         };
         if (self.holds)(&outbox.get(&id).map_err(ClientError::from)?.parcel) {
-            return Ok(vec![id]);
+            return Ok((vec![id], Vec::new()));
         }
         let [en, ja] = self.all;
         Err(CliError::usage(
@@ -125,6 +121,19 @@ impl Family {
         let [en, ja] = (self.name)(&parcel);
         let next = (fate == Fate::Waiting).then(|| format!("{} {id}", self.command));
         CliError::Parcel { id: *id, en, ja, next, cause: Box::new(cause) }
+    }
+}
+
+/// A file of the outbox that cannot be used.
+pub(super) fn unusable(error: OutboxError) -> CliError {
+    ClientError::from(error).into()
+}
+
+/// The end of a command in which several things may have failed.
+pub(super) fn all_told(mut failed: Vec<CliError>) -> Result<(), CliError> {
+    match failed.len() {
+        0 | 1 => failed.pop().map_or(Ok(()), Err),
+        _ => Err(CliError::Several(failed)),
     }
 }
 

@@ -11,6 +11,7 @@ use self::marks::marks;
 use super::{
     CliError, Voice,
     acting::{As, patient, say, unless_closed},
+    names::Names,
 };
 use crate::domain::codes::Purpose;
 
@@ -48,6 +49,7 @@ pub(super) async fn run(args: CaseArgs, voice: Voice) -> Result<(), CliError> {
 
 async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
+    let names = Names::new(voice.lang)?;
     let mut cursor = None;
     loop {
         let page = patient(async || client.list_cases(args.purpose, cursor.as_deref(), 0).await).await?;
@@ -68,8 +70,9 @@ async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
                 let acting = head.acting_for.as_ref().map_or_else(String::new, |party| {
                     voice.lang.of(&format!("  for {party}"), &format!("  （{party} のために）")).to_owned()
                 });
-                say(format!("{}  {}  {}  {}  {}{acting}", head.updated, head.case, head.state, head.relation, head.kind))?;
-                marks(&head.tasks, voice.lang).iter().try_for_each(say)?;
+                let (state, relation, kind) = (names.state(head.state), names.relation(head.relation), names.kind(head.kind));
+                say(format!("{}  {}  {state}  {relation}  {kind}{acting}", head.updated, head.case))?;
+                marks(&head.tasks, &names).iter().try_for_each(say)?;
             }
         }
         cursor = page.cursor;

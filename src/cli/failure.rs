@@ -95,6 +95,7 @@ impl CliError {
         };
         let waits = match self {
             Self::Parcel { id, next: Some(next), .. } => Some(waits(id, next, lang)),
+            Self::Parcel { id, next: None, cause, .. } if matches!(**cause, Self::Refused { .. }) => Some(kept(id, lang)),
             _ => None,
         };
         std::iter::once(self.statement(lang)).chain(more).chain(waits).collect::<Vec<_>>().join("\n")
@@ -189,6 +190,17 @@ fn waits(id: &Jti, next: &str, lang: Lang) -> String {
     }
 }
 
+fn kept(id: &Jti, lang: Lang) -> String {
+    match lang {
+        Lang::En => format!(
+            "It is not sent again by itself. The outbox keeps it as refused: tsunagi outbox list. Send it once more: tsunagi outbox retry {id}. Put it away: tsunagi outbox drop {id}"
+        ),
+        Lang::Ja => format!(
+            "自動では送り直しません。断られたものとして送信箱に残っています（tsunagi outbox list）。もう一度送る: tsunagi outbox retry {id}。片付ける: tsunagi outbox drop {id}"
+        ),
+    }
+}
+
 /// How a call that failed ends a command.
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
@@ -202,7 +214,7 @@ impl From<ClientError> for CliError {
                 ja: format!("ゲートウェイに接続できません: {error}"),
             },
             ClientError::Outbox(error) => {
-                Self::usage(format!("the outbox cannot be used: {error}"), format!("送信箱を使えません: {error}"))
+                Self::usage(format!("the outbox cannot be used: {error}"), format!("送信箱を使えません: {}", error.ja()))
             }
             error => Self::unverified(format!("the answer must not be believed: {error}"), format!("応答を信用できません: {error}")),
         }

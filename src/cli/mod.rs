@@ -16,11 +16,14 @@ mod init;
 mod ledger;
 mod message;
 mod migrate_store;
+mod names;
 mod new_file;
+mod outbox;
 mod policy;
 mod restore;
 mod retention;
 mod serve;
+mod usage;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -76,6 +79,8 @@ enum Command {
     Case(case::CaseArgs),
     /// Messages: open a case, go on in it, list, show.
     Message(message::MessageArgs),
+    /// What was signed and is not delivered: look at it, send again what was refused, put it away.
+    Outbox(outbox::OutboxArgs),
     /// Erase a case at the gateway's machine: its content, its key, its details and search tags. Proofs and receipts stay.
     Erase(erase::EraseArgs),
     /// What is past the period of its agreement: list it, and erase it at the gateway's machine.
@@ -99,8 +104,11 @@ pub(crate) struct Voice {
 #[must_use]
 pub fn run() -> ExitCode {
     quiet_when_nobody_reads();
-    let cli = Cli::parse();
-    let voice = Voice { lang: cli.lang.unwrap_or_else(locale), json: cli.json, terminal: std::io::stdout().is_terminal() };
+    let (cli, lang) = match usage::parse() {
+        Ok(parsed) => parsed,
+        Err(said) => return said,
+    };
+    let voice = Voice { lang: cli.lang.unwrap_or(lang), json: cli.json, terminal: std::io::stdout().is_terminal() };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return CliError::Io("runtime".to_owned(), error).report(voice),
@@ -122,6 +130,7 @@ pub fn run() -> ExitCode {
             Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,
             Command::Case(args) => Box::pin(case::run(args, voice)).await,
             Command::Message(args) => Box::pin(message::run(args, voice)).await,
+            Command::Outbox(args) => Box::pin(outbox::run(args, voice)).await,
             Command::Erase(args) => Box::pin(erase::run(args, voice)).await,
             Command::Retention(args) => Box::pin(retention::run(args, voice)).await,
             Command::Audit(args) => audit::run(args, voice).await,

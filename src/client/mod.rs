@@ -45,7 +45,7 @@ pub use self::{
     identity::{Identity, IdentityError},
     later::{Later, MessageHead, MessagePage},
     ledger::SignedCheckpoint,
-    outbox::{Fate, Item, Outbox, OutboxError, Parcel, Refused},
+    outbox::{Fate, Item, Listing, Outbox, OutboxError, Parcel, Refused},
     pinned::{Pinned, SchemaName, WellKnown},
     problem::{Problem, ProblemRow},
     proven::{Place, Proven},

@@ -71,6 +71,15 @@ pub struct Item {
     pub fate: Fate,
 }
 
+/// What lies in the outbox. A file that cannot be used hides none of the others.
+#[derive(Debug)]
+pub struct Listing {
+    /// Every parcel, the oldest first.
+    pub items: Vec<Item>,
+    /// Files that cannot be used, and why.
+    pub damaged: Vec<OutboxError>,
+}
+
 /// What became of a parcel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
@@ -124,6 +133,25 @@ pub enum OutboxError {
     /// A parcel of another party, or for another gateway.
     #[error("{0} is of another party or for another gateway than this identity")]
     Foreign(Jti),
+    /// Only what was refused is put away: anything else may have arrived.
+    #[error("{0} was not refused: it may have arrived, and only its receipt tells")]
+    NotRefused(Jti),
+}
+
+impl OutboxError {
+    /// The same in Japanese.
+    #[must_use]
+    pub fn ja(&self) -> String {
+        match self {
+            Self::Io { file, source } => format!("{}: 使えません（{source}）", file.display()),
+            Self::File(error) => format!("ファイルを使えません: {error}"),
+            Self::Damaged(file) => format!("{}: 送信箱が書いた内容ではありません。別の場所に移してください", file.display()),
+            Self::Taken(jti) => format!("{jti} は、別の内容で送信箱にあります"),
+            Self::Unknown(jti) => format!("{jti} は送信箱にありません"),
+            Self::Foreign(jti) => format!("{jti} は、この身元とは別の機関か別のゲートウェイのものです"),
+            Self::NotRefused(jti) => format!("{jti} は断られていません。届いているかもしれず、受領証を得るまで分かりません"),
+        }
+    }
 }
 
 impl Parcel {
@@ -251,19 +279,58 @@ impl Outbox {
         Ok(Item { parcel, fate })
     }
 
-    /// Every parcel, the oldest first.
-    pub fn list(&self) -> Result<Vec<Item>, OutboxError> {
-        let failed = |source| OutboxError::Io { file: self.folder.clone(), source };
-        let mut items = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let jti = name.to_str().and_then(|name| name.strip_suffix(PARCEL)).and_then(|stem| stem.parse().ok());
-            if let Some(jti) = jti {
-                items.push(self.get(&jti)?);
+    /// Every parcel, the oldest first, and the files that cannot be used.
+    pub fn list(&self) -> Result<Listing, OutboxError> {
+        let (mut items, mut damaged) = (Vec::new(), Vec::new());
+        for jti in self.ids(PARCEL)? {
+            match self.get(&jti) {
+                Ok(item) => items.push(item),
+                Err(error) => damaged.push(error),
             }
         }
-        items.sort_by_key(|item| (item.parcel.iat, item.parcel.jti));
-        Ok(items)
+        // What is ended was registered before, also within one second.
+        items.sort_by_key(|item| (item.parcel.iat, item.parcel.operation == Operation::ConsentEnd, item.parcel.jti));
+        Ok(Listing { items, damaged })
+    }
+
+    /// What was put away.
+    pub fn dropped(&self) -> Result<Vec<Jti>, OutboxError> {
+        self.ids(DROPPED)
+    }
+
+    /// Puts a refused parcel away: it stays in the folder, and is neither listed nor sent.
+    pub fn drop_refused(&self, jti: &Jti) -> Result<(), OutboxError> {
+        let _alone = self.lock()?;
+        match self.get(jti)?.fate {
+            Fate::Refused(_) => self.rename(jti, PARCEL, DROPPED),
+            Fate::Waiting | Fate::Delivered => Err(OutboxError::NotRefused(*jti)),
+        }
+    }
+
+    /// Takes a parcel back that was put away. Says whether there was one.
+    pub fn take_back(&self, jti: &Jti) -> Result<bool, OutboxError> {
+        let _alone = self.lock()?;
+        if self.file(jti, PARCEL).exists() || !self.file(jti, DROPPED).exists() {
+            return Ok(false);
+        }
+        self.rename(jti, DROPPED, PARCEL).map(|()| true)
+    }
+
+    fn rename(&self, jti: &Jti, from: &str, to: &str) -> Result<(), OutboxError> {
+        let file = self.file(jti, from);
+        let renamed = fs::rename(&file, self.file(jti, to)).and_then(|()| File::open(&self.folder)?.sync_all());
+        renamed.map_err(|source| OutboxError::Io { file, source })
+    }
+
+    fn ids(&self, ending: &str) -> Result<Vec<Jti>, OutboxError> {
+        let failed = |source| OutboxError::Io { file: self.folder.clone(), source };
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            found.extend(name.to_str().and_then(|name| name.strip_suffix(ending)).and_then(|stem| stem.parse::<Jti>().ok()));
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// The gateway's answer as it came, if it is stored. [`Client::deliver`] verifies it.
@@ -384,6 +451,8 @@ const FOLDER: &str = "outbox";
 const PARCEL: &str = ".json";
 const RECEIPT: &str = ".receipt.json";
 const REFUSAL: &str = ".refusal.json";
+/// A parcel that was put away. Its refusal stays beside it.
+const DROPPED: &str = ".dropped.json";
 const LOCK: &str = ".lock";
 const BESIDE: &str = ".new";
 

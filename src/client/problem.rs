@@ -75,7 +75,6 @@ impl Problem {
                 R::BadRequest
                 | R::BadEnvelope
                 | R::DecryptFailed
-                | R::NotFound
                 | R::MethodNotAllowed
                 | R::NotAcceptable
                 | R::LengthRequired
@@ -97,7 +96,9 @@ impl Problem {
                 | R::Overloaded,
             ) => false,
             Some(
-                R::BadToken
+                // What the path names is not there for this party: the same path will not be either.
+                R::NotFound
+                | R::BadToken
                 | R::BadDisclosure
                 | R::LimitExceeded
                 | R::TooLarge

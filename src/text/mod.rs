@@ -5,10 +5,12 @@
 pub mod addon;
 pub mod agreement;
 pub mod audit;
+pub mod case;
 pub mod consent;
 pub mod csv;
 pub(crate) mod demo;
 pub mod disclosures;
+pub mod help;
 pub mod policy;
 mod refusal;
 pub mod statistics;

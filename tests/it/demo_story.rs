@@ -53,8 +53,8 @@ impl Told {
 fn a_whole_case_is_told_and_each_party_sees_its_part() {
     let told = Told(lines(&demo(&["--json"])).iter().map(|line| serde_json::from_str(line).unwrap()).collect());
     let ids: Vec<&str> = told.0.iter().map(|step| step["id"].as_str().unwrap()).collect();
-    let expected = "gateway consent referral accepted supplement enquiry impossible possible named request placed plan hand_off started meeting proposal \
-                    agreed question advice withdrawn closed audit summary";
+    let expected = "gateway consent referral accepted supplement enquiry impossible possible named request placed plan hand_off started meeting eligible \
+                    certified passed_on verified proposal agreed question advice withdrawn closed kept audit summary";
     assert_eq!(ids, expected.split_whitespace().collect::<Vec<_>>());
 
     assert_eq!(told.view("accepted", CORE)["for"], "municipality:131016-1");
@@ -67,6 +67,15 @@ fn a_whole_case_is_told_and_each_party_sees_its_part() {
     assert_eq!(told.view("request", OTHER)["shown"], Value::Null);
     assert!(told.shown("hand_off", HOME).contains("offence_background"), "ticked for the home");
     assert!(told.shown("hand_off", HOME).is_disjoint(&BTreeSet::from(["offence_name", "custody_facility_name", "contact_prohibition"])));
+    assert_eq!(told.step("eligible")["check"]["missing"], json!(["certificate"]));
+    let (certified, check) = (&told.step("verified")["certificate"], &told.step("eligible")["check"]);
+    assert_eq!((&certified["issuer"], &certified["provider"]), (&json!(CENTRE), &json!("1320100017")));
+    for end in ["from", "until"] {
+        assert_eq!(certified["holds"][end], check["window"][end], "certified is what the rules told");
+    }
+    assert_eq!(certified["entries"].as_array().unwrap().len(), 3, "countersigned from the entries of the case");
+    assert_eq!(told.view("certified", HOME)["shown"], Value::Null, "what the centre sent to the municipality is not there for the home");
+    assert!(told.shown("passed_on", HOME).contains("certificate"));
     assert_eq!(told.stands("proposal", CENTRE).0, "accepted");
     assert_eq!((told.stands("agreed", CENTRE).0, told.stands("agreed", HOME).0), (&json!("handed_over"), &json!("accepted")));
     assert_eq!((told.codes("agreed"), told.codes("withdrawn")), (vec!["state_conflict"], vec!["consent_ended"]));

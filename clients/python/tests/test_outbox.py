@@ -162,13 +162,42 @@ def test_what_is_refused_does_not_hold_back_the_others(forge: Forge, identity: I
     for message in (first, second):
         with pytest.raises(Unreachable):
             post(sender, message)
-    line.cut, line.refusal = None, problem(404, "not_found")
-    told = sender.deliver_waiting()
-    assert told.accepted == () and set(told.refused) == {first.jti, second.jti}
-    line.refusal = problem(503, "overloaded")
+    line.cut, line.refusal = None, problem(503, "overloaded")
     with pytest.raises(Unavailable):
         sender.deliver_waiting()
+    line.refusal = problem(403, "party_suspended")
+    told = sender.deliver_waiting()
+    assert told.accepted == () and set(told.refused) == {first.jti, second.jti}
     assert [fate for _, fate in sender.outbox.entries()] == [Fate.WAITING] * 2
+
+
+def test_what_is_not_there_for_this_party_does_not_go_on_waiting(forge: Forge, identity: Identity) -> None:
+    line = Line(forge)
+    message, sender = prepared(forge, line), client(identity, line)
+    line.refusal = problem(404, "not_found")
+    with pytest.raises(Refused):
+        post(sender, message)
+    assert sender.outbox.fate(message.jti) is Fate.REFUSED and not sender.deliver_waiting().refused
+    line.refusal = None
+    assert sender.deliver(message.jti).jti == message.jti, "it is kept, and sent again when it is named"
+
+
+def test_a_damaged_file_is_named_and_holds_back_no_other(forge: Forge, identity: Identity) -> None:
+    line = Line(forge)
+    good, bad, open_to_all = prepared(forge, line), forge.message(), forge.message()
+    line.cut = httpx.ConnectError
+    sender = client(identity, line)
+    for message in (bad, open_to_all, good):
+        with pytest.raises(Unreachable):
+            post(sender, message)
+    (sender.outbox.folder / f"{bad.jti}.json").write_text('{"family_name": "小波"}')
+    (sender.outbox.folder / f"{open_to_all.jti}.json").chmod(0o644)
+    line.cut = None
+    told = sender.deliver_waiting()
+    assert [accepted.jti for accepted in told.accepted] == [good.jti] and not told.refused
+    named = sorted((bad.jti, open_to_all.jti))
+    assert len(told.damaged) == 2 and all(jti in str(error) and "小波" not in str(error) for jti, error in zip(named, told.damaged))
+    assert [parcel.jti for parcel, _ in sender.outbox.entries()] == [good.jti]
 
 
 def test_what_waits_is_for_its_owner_only_and_whole_or_not_there(forge: Forge, identity: Identity) -> None:

@@ -14,9 +14,9 @@ use super::{
 use crate::{
     cli::{
         CliError, Voice,
-        acting::{As, outbox, say},
+        acting::{As, all_told, outbox, say, unusable},
     },
-    client::{AgreementHead, AgreementVersion, ClientError, Fate, Said},
+    client::{AgreementHead, AgreementVersion, ClientError, Fate, Listing, Said},
     domain::agreement::{Agreement, Part},
     message::base64url,
     text::{Lang, agreement as text, audit::japan},
@@ -47,7 +47,8 @@ pub(super) async fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> 
     for head in client.agreements().await? {
         if voice.json { say(as_json(&head))? } else { say(line(&head, voice.lang))? }
     }
-    for item in outbox(&client)?.list().map_err(ClientError::from)?.iter().filter(|item| is_ours(item)) {
+    let Listing { items, damaged } = outbox(&client)?.list().map_err(ClientError::from)?;
+    for item in items.iter().filter(|item| is_ours(item)) {
         let (jti, target) = (item.parcel.jti(), item.parcel.target());
         let (state, why) = match &item.fate {
             Fate::Delivered => continue,
@@ -65,7 +66,7 @@ pub(super) async fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> 
             say(format!("{jti}  {state}  {target}  {}", plain(&why)))?;
         }
     }
-    Ok(())
+    all_told(damaged.into_iter().map(unusable).collect())
 }
 
 pub(super) async fn show(args: &ShowArgs, voice: Voice) -> Result<(), CliError> {

@@ -9,9 +9,9 @@ use super::{Source, VersionName, file::Draft};
 use crate::{
     cli::{
         CliError, Voice,
-        acting::{As, deliver, outbox, post, say},
+        acting::{As, all_told, deliver, outbox, post, say, unusable},
     },
-    client::{Accepted, Client, ClientError, Fate, Item, Outbox, Parcel, Proven},
+    client::{Accepted, Client, ClientError, Fate, Item, Listing, Outbox, Parcel, Proven},
     domain::{agreement::AgreementAct, entry::Operation, ids::Jti, refusal::RefusalCode},
     message::sha256,
     text::{Lang, agreement as text},
@@ -128,9 +128,10 @@ fn delivered(jti: &Jti, accepted: &Proven<Accepted>, voice: Voice) -> Result<(),
 pub(super) async fn send(args: &SendArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let outbox = outbox(&client)?;
-    let mut failed = None;
     let (mut sent, mut tried) = (0, 0);
-    for item in outbox.list().map_err(ClientError::from)? {
+    let Listing { items, damaged } = outbox.list().map_err(ClientError::from)?;
+    let mut failed = None;
+    for item in items {
         let jti = item.parcel.jti();
         let chosen = if args.jti.is_empty() { item.fate == Fate::Waiting && is_ours(&item) } else { args.jti.contains(&jti) };
         if !chosen {
@@ -150,11 +151,12 @@ pub(super) async fn send(args: &SendArgs, voice: Voice) -> Result<(), CliError> 
             }
         }
     }
-    if let Some(unknown) = args.jti.iter().find(|jti| outbox.get(jti).is_err()) {
-        let message = (format!("{unknown} is not in the outbox"), format!("{unknown} は送信箱にありません"));
-        failed.get_or_insert(CliError::usage(message.0, message.1));
+    if let Some(error) = args.jti.iter().find_map(|jti| outbox.get(jti).err()) {
+        failed.get_or_insert(unusable(error));
     }
-    if tried == 0 && failed.is_none() && !voice.json {
+    // Who names what is to be sent did not ask about the rest.
+    let damaged = if args.jti.is_empty() { damaged } else { Vec::new() };
+    if tried == 0 && failed.is_none() && damaged.is_empty() && !voice.json {
         say(voice.lang.of("Nothing waits.", "送るものはありません。"))?;
     }
     if sent < tried && !voice.json {
@@ -163,7 +165,7 @@ pub(super) async fn send(args: &SendArgs, voice: Voice) -> Result<(), CliError> 
             Lang::Ja => format!("{tried} 件のうち {sent} 件を送りました。"),
         })?;
     }
-    failed.map_or(Ok(()), Err)
+    all_told(damaged.into_iter().map(unusable).chain(failed).collect())
 }
 
 /// Whether a parcel is about an agreement.

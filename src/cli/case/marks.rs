@@ -1,19 +1,20 @@
 //! What stands below a case in the list: what is to be done in it, one line each.
 
 use crate::{
+    cli::names::Names,
     domain::{
+        codes::MessageKind,
         consent::{ErasureDue, Taking},
         tasks::CaseTasks,
     },
-    text::Lang,
 };
 
 /// The lines.
-pub(super) fn marks(tasks: &CaseTasks, lang: Lang) -> Vec<String> {
-    let mut lines = Vec::new();
+pub(super) fn marks(tasks: &CaseTasks, names: &Names) -> Vec<String> {
+    let (lang, mut lines) = (names.lang(), Vec::new());
     let mut say = |en: String, ja: String| lines.push(format!("    {}", lang.of(&en, &ja)));
     for question in &tasks.due {
-        let (message, kind) = (question.message, question.kind);
+        let (message, kind) = (question.message, names.kind(question.kind));
         match (question.reply_by, question.overdue) {
             (Some(by), true) => {
                 say(
@@ -26,7 +27,7 @@ pub(super) fn marks(tasks: &CaseTasks, lang: Lang) -> Vec<String> {
         }
     }
     for question in tasks.asked.iter().filter(|question| question.overdue) {
-        let (message, kind) = (question.message, question.kind);
+        let (message, kind) = (question.message, names.kind(question.kind));
         let to = question.to.as_ref().map(ToString::to_string).unwrap_or_default();
         say(
             format!("OVERDUE: {to} has not answered {kind} {message}"),
@@ -34,14 +35,14 @@ pub(super) fn marks(tasks: &CaseTasks, lang: Lang) -> Vec<String> {
         );
     }
     for late in &tasks.uncollected {
-        let (message, kind, to, since) = (late.message, late.kind, &late.to, late.since);
+        let (message, kind, to, since) = (late.message, names.kind(late.kind), &late.to, late.since);
         say(
             format!("NOT COLLECTED: {to} has not collected {kind} {message} (since {since})"),
             format!("【未受領】{to} が {kind} {message} を受け取っていません（{since} から）"),
         );
     }
     for held in &tasks.quarantined {
-        let (message, kind, to, since) = (held.message, held.kind, &held.to, held.since);
+        let (message, kind, to, since) = (held.message, names.kind(held.kind), &held.to, held.since);
         say(
             format!("WITHHELD: {kind} {message} to {to}: the consent was taken back before it was collected ({since})"),
             format!("【停止】{to} あての {kind} {message}: 受け取られる前に同意が撤回・縮小されました（{since}）"),
@@ -55,10 +56,11 @@ pub(super) fn marks(tasks: &CaseTasks, lang: Lang) -> Vec<String> {
         };
         let (next_en, next_ja) = match taken.report {
             Some(ErasureDue::Due) => {
-                (": erase what you hold and send an erasure_report", "。手元の情報を消去し、erasure_report（消去報告）を送ってください")
+                let report = names.kind(MessageKind::ErasureReport);
+                (format!(": erase what you hold and send {report}"), format!("。手元の情報を消去し、{report}を送ってください"))
             }
-            Some(ErasureDue::Done) => ("; the erasure was reported", "。消去は報告済みです"),
-            None => ("", ""),
+            Some(ErasureDue::Done) => ("; the erasure was reported".to_owned(), "。消去は報告済みです".to_owned()),
+            None => (String::new(), String::new()),
         };
         say(format!("{en} ({since}){next_en}"), format!("{ja}（{since}）{next_ja}"));
     }
@@ -84,6 +86,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::text::Lang;
 
     #[test]
     fn every_task_has_a_line_in_both_languages() {
@@ -102,10 +105,12 @@ mod tests {
             "correct": [{"message": id, "to": party, "because": id}]
         }))
         .unwrap();
-        let (en, ja) = (marks(&tasks, Lang::En), marks(&tasks, Lang::Ja));
+        let [english, japanese] = [Lang::En, Lang::Ja].map(|lang| Names::new(lang).unwrap());
+        let (en, ja) = (marks(&tasks, &english), marks(&tasks, &japanese));
         assert_eq!((en.len(), ja.len()), (9, 9), "a question that is not late is no mark of who asked it");
         assert!(en.iter().all(|mark| mark.is_ascii()) && !ja.iter().any(|mark| mark.is_ascii()), "{en:?} {ja:?}");
         assert!(en[0].contains("OVERDUE") && ja[0].contains("期限切れ") && ja[4].contains("未受領"));
-        assert!(marks(&CaseTasks::default(), Lang::En).is_empty());
+        assert!(en[0].contains("referral (Referral)") && ja[0].contains("利用調整依頼（referral）"), "{en:?} {ja:?}");
+        assert!(marks(&CaseTasks::default(), &english).is_empty());
     }
 }

@@ -9,9 +9,10 @@ use super::paper::{read_draft, told};
 use crate::{
     cli::{
         CliError, Voice,
-        acting::{As, Family, outbox, patient, post, say},
+        acting::{As, Family, all_told, outbox, patient, post, say, unusable},
+        names::signed_object,
     },
-    client::{Client, ClientError, ConsentPart, ConsentSeen, Fate, Parcel},
+    client::{Client, ClientError, ConsentPart, ConsentSeen, Fate, Listing, Parcel},
     domain::{
         agreement::Side,
         codes::Purpose,
@@ -255,7 +256,7 @@ fn show_part(part: &ConsentPart, voice: Voice) -> Result<(), CliError> {
 
 pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
-    let items = outbox(&client)?.list().map_err(ClientError::from)?;
+    let Listing { items, damaged } = outbox(&client)?.list().map_err(ClientError::from)?;
     for item in items.into_iter().filter(|item| (CONSENTS.holds)(&item.parcel)) {
         let (state, said) = match &item.fate {
             Fate::Waiting => ("waiting", voice.lang.of("waiting", "未送信").to_owned()),
@@ -266,8 +267,8 @@ pub(super) fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
         if voice.json {
             say(json!({"id": id, "operation": operation, "signed": signed, "state": state, "target": item.parcel.target()}))?;
         } else {
-            say(format!("{signed}  {id}  {operation}  {said}"))?;
+            say(format!("{signed}  {id}  {}  {said}", signed_object(operation, voice.lang)))?;
         }
     }
-    Ok(())
+    all_told(damaged.into_iter().map(unusable).collect())
 }

@@ -176,7 +176,7 @@ impl Story<'_> {
 }
 
 /// A process in its own words.
-fn words(output: &Output) -> String {
+pub(super) fn words(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned()).concat()
 }
 

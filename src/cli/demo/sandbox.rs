@@ -151,7 +151,12 @@ impl Sandbox {
 
     /// A client that acts as a party.
     pub(super) fn client_of(&self, party: &PartyId, staff: &str) -> Result<Client, CliError> {
-        self.client_in(&self.dir.join("parties").join(format!("{}-{}", party.kind(), party.code())), staff)
+        self.client_in(&self.folder_of_party(party), staff)
+    }
+
+    /// The folder of a party.
+    pub(super) fn folder_of_party(&self, party: &PartyId) -> PathBuf {
+        self.dir.join("parties").join(format!("{}-{}", party.kind(), party.code()))
     }
 
     fn client_in(&self, folder: &Path, staff: &str) -> Result<Client, CliError> {

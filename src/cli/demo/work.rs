@@ -1,5 +1,6 @@
 //! `tsunagi demo --story`: the whole work of a case of exit support, told over HTTP; after each step everybody looks at what it is told.
 
+mod proof;
 mod stage;
 
 use serde_json::{Value, json};
@@ -36,12 +37,16 @@ pub(super) async fn tell(sandbox: &Sandbox, server: &mut Server, page: &mut Page
     let supplement = both_support(&mut stage).await?;
     homes_are_asked(&mut stage).await?;
     let hand_off = one_is_named(&mut stage).await?;
+    let kept = proof::is_certified(&mut stage).await?;
     lead_moves(&mut stage, supplement).await?;
     home_is_backed(&mut stage).await?;
     consent_ends(&mut stage, hand_off).await?;
     step(&mut stage, "closed", said::CLOSED, said::CLOSED_IS);
     let closing = stage.send(letter(M::ClosingNotice, CITY, HOME, &[PLACEMENT, PROVISION])).await?;
     stage.everybody_looks(Some(closing)).await?;
+    step(&mut stage, "kept", said::KEPT, said::KEPT_IS);
+    kept.verify(&stage).await?;
+    stage.page.check(said::VERIFIED_GOOD, &[]);
     audit(&mut stage).await?;
     stage.page.summary(said::SUMMARY);
     Ok(stage.client(CENTRE)?.identity().gateway().to_string())
@@ -197,8 +202,8 @@ fn first_consent() -> Value {
 
 fn second_consent() -> Value {
     json!([
-        {"rcp": [CENTRE, CITY, CORE], "pur": [PLACEMENT, PLANNING, PROVISION, BACKUP], "cls": every_class(), "tick": TICKED},
-        {"rcp": [HOME], "pur": [PLACEMENT, PROVISION, BACKUP], "cls": every_class(), "tick": [FieldClass::CriminalBackground]},
+        {"rcp": [CENTRE, CITY, CORE], "pur": [PLACEMENT, PLANNING, PROVISION, BACKUP, ADDON], "cls": every_class(), "tick": TICKED},
+        {"rcp": [HOME], "pur": [PLACEMENT, PROVISION, BACKUP, ADDON], "cls": every_class(), "tick": [FieldClass::CriminalBackground]},
         {"rcp": [OFFICE], "pur": [PLACEMENT, PLANNING, BACKUP], "cls": every_class(), "tick": []},
     ])
 }
@@ -213,3 +218,4 @@ const PLACEMENT: Purpose = Purpose::PlacementCoordination;
 const PLANNING: Purpose = Purpose::ServicePlanning;
 const PROVISION: Purpose = Purpose::ServiceProvision;
 const BACKUP: Purpose = Purpose::BackupConsultation;
+const ADDON: Purpose = Purpose::AddonCertification;

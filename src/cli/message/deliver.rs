@@ -7,6 +7,7 @@ use crate::{
     cli::{
         CliError, Voice,
         acting::{As, Family, outbox, post, say},
+        names::Names,
     },
     client::{Accepted, Client, Parcel, Proven},
     domain::{
@@ -68,7 +69,10 @@ fn sent_told(jti: &Jti, known: Option<CaseId>, sent: &Proven<Accepted>, told: Ma
         told.insert("kind".to_owned(), json!(sent.entry.kind));
         return line(jti, known.or(sent.subject.case), Some(index), told);
     }
-    let kind = sent.entry.kind.map_or_else(String::new, |kind| format!("{kind} "));
+    let kind = match sent.entry.kind {
+        Some(kind) => format!("{} ", Names::new(voice.lang)?.kind(kind)),
+        None => String::new(),
+    };
     say(voice.lang.of(
         &format!("Sent: {kind}{jti}, entry {index} of the ledger. Its receipt is in the outbox."),
         &format!("送りました: {kind}{jti}、台帳の記録 {index}。受領証は送信箱にあります。"),

@@ -7,6 +7,7 @@ use crate::{
     cli::{
         CliError, Voice,
         acting::{As, patient, say},
+        names::Names,
     },
     domain::{
         codes::Purpose,
@@ -45,6 +46,7 @@ pub(super) struct ShowArgs {
 
 pub(super) async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
+    let names = Names::new(voice.lang)?;
     let mut cursor = None;
     loop {
         let page = patient(async || client.list_messages(&args.case, args.purpose, cursor.as_deref()).await).await?;
@@ -59,7 +61,7 @@ pub(super) async fn list(args: ListArgs, voice: Voice) -> Result<(), CliError> {
                 let direction = if head.direction == "out" { voice.lang.of("sent", "送信") } else { voice.lang.of("received", "受信") };
                 let rests_on = |consent| format!("  {} {consent}", voice.lang.of("consent", "同意"));
                 let consent = head.consent.map_or_else(String::new, rests_on);
-                say(format!("{}  {}  {direction}  {}{consent}", head.received, head.message, head.kind))?;
+                say(format!("{}  {}  {direction}  {}{consent}", head.received, head.message, names.kind(head.kind)))?;
             }
         }
         cursor = page.cursor;
@@ -82,7 +84,7 @@ pub(super) async fn show(args: ShowArgs, voice: Voice) -> Result<(), CliError> {
             "retention_months": reading.keep.months, "erase_by": reading.keep.until, "body": body, "consent": release.disclosed.hidden.con, "index": release.binding.tsn.idx,
         }));
     }
-    say(format!("{}  {}", claims.kind, claims.jti))?;
+    say(format!("{}  {}", Names::new(voice.lang)?.kind(claims.kind), claims.jti))?;
     say(format!("  {} {}", voice.lang.of("from:", "差出人:"), claims.iss))?;
     say(format!("  {} {}", voice.lang.of("to:", "宛先:"), claims.aud))?;
     let schemas =

@@ -41,7 +41,7 @@ fn what_is_put_is_there_after_a_restart_and_only_for_its_owner() {
     desk.outbox().put(&parcel).unwrap();
     let item = desk.outbox().get(&parcel.jti()).unwrap();
     assert_eq!((item.parcel == parcel, item.fate), (true, Fate::Waiting));
-    assert_eq!(desk.outbox().list().unwrap().len(), 1);
+    assert_eq!(desk.outbox().list().unwrap().items.len(), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(desk.outbox().folder()), 0o700);
     assert_eq!(mode(&desk.outbox().file(&parcel.jti(), PARCEL)), 0o600);
@@ -54,9 +54,9 @@ fn a_half_written_file_is_never_taken_for_a_parcel() {
     let desk = Desk::new();
     let outbox = desk.outbox();
     fs::write(outbox.folder().join(BESIDE), "{\"v\":1,").unwrap();
-    assert!(outbox.list().unwrap().is_empty());
+    assert!(outbox.list().unwrap().items.is_empty());
     outbox.put(&desk.parcel()).unwrap();
-    assert_eq!(outbox.list().unwrap().len(), 1);
+    assert_eq!(outbox.list().unwrap().items.len(), 1);
     assert!(!outbox.folder().join(BESIDE).exists());
 }
 
@@ -102,7 +102,46 @@ fn a_refusal_is_remembered_and_a_receipt_outlives_it() {
     assert_eq!(outbox.get(&parcel.jti()).unwrap().fate, Fate::Refused(refused));
     outbox.delivered(&parcel.jti(), b"{}").unwrap();
     assert_eq!(outbox.get(&parcel.jti()).unwrap().fate, Fate::Delivered);
-    assert_eq!(outbox.list().unwrap().len(), 1, "receipts and refusals are no parcels");
+    assert_eq!(outbox.list().unwrap().items.len(), 1, "receipts and refusals are no parcels");
+}
+
+#[test]
+fn a_damaged_file_hides_no_other_and_is_named_without_its_content() {
+    let desk = Desk::new();
+    let (outbox, good, bad, noted) = (desk.outbox(), desk.parcel(), desk.parcel(), desk.parcel());
+    for parcel in [&good, &bad, &noted] {
+        outbox.put(parcel).unwrap();
+    }
+    fs::write(outbox.file(&bad.jti(), PARCEL), "{\"family_name\":\"小波\"}").unwrap();
+    outbox.write(&outbox.file(&noted.jti(), REFUSAL), "小波".as_bytes()).unwrap();
+    let Listing { items, damaged } = outbox.list().unwrap();
+    assert_eq!(items.iter().map(|item| item.parcel.jti()).collect::<Vec<_>>(), [good.jti()]);
+    let mut named = [outbox.file(&bad.jti(), PARCEL), outbox.file(&noted.jti(), REFUSAL)];
+    named.sort();
+    let mut told: Vec<_> =
+        damaged.iter().map(|error| if let OutboxError::Damaged(file) = error { file.clone() } else { panic!("{error}") }).collect();
+    told.sort();
+    assert_eq!(told, named);
+    assert!(damaged.iter().all(|error| !format!("{error} {error:?} {}", error.ja()).contains("小波")));
+}
+
+#[test]
+fn what_was_refused_is_put_away_and_taken_back_and_nothing_else_is() {
+    let desk = Desk::new();
+    let (outbox, parcel) = (desk.outbox(), desk.parcel());
+    let jti = parcel.jti();
+    outbox.put(&parcel).unwrap();
+    assert!(matches!(outbox.drop_refused(&jti), Err(OutboxError::NotRefused(_))), "it may have arrived");
+    let (code, title, detail) = ("not_found".to_owned(), "t".to_owned(), "d".to_owned());
+    outbox.refused(&jti, &Refused { time: Timestamp::from_secs(1_790_812_800), code, title, detail, violations: Vec::new() }).unwrap();
+    outbox.drop_refused(&jti).unwrap();
+    assert!(outbox.list().unwrap().items.is_empty() && matches!(outbox.get(&jti), Err(OutboxError::Unknown(_))));
+    assert_eq!(outbox.dropped().unwrap(), [jti]);
+    assert!(outbox.take_back(&jti).unwrap() && !outbox.take_back(&jti).unwrap());
+    let item = outbox.get(&jti).unwrap();
+    assert!(item.parcel == parcel && matches!(item.fate, Fate::Refused(refused) if refused.code == "not_found"), "as it was");
+    outbox.delivered(&jti, b"{}").unwrap();
+    assert!(matches!(outbox.drop_refused(&jti), Err(OutboxError::NotRefused(_))), "a receipt is evidence");
 }
 
 #[test]
@@ -121,7 +160,7 @@ fn only_what_judges_the_object_ends_the_waiting() {
         outbox.put(&parcel).unwrap();
         desk.client.note(&outbox, &parcel.jti(), &told(code.as_str(), code.status())).unwrap();
         let about_the_call = match code.status() {
-            401 | 404 | 405 | 406 | 411 | 415 | 429 | 431 | 503 => true,
+            401 | 405 | 406 | 411 | 415 | 429 | 431 | 503 => true,
             403 => matches!(code, RefusalCode::UnknownParty | RefusalCode::BadIdentity | RefusalCode::PartySuspended),
             400 => matches!(code, RefusalCode::BadRequest | RefusalCode::BadEnvelope | RefusalCode::DecryptFailed),
             _ => false,

@@ -52,11 +52,30 @@ lines! {
     PLAN: "The consultation office is asked for the plan", "相談支援事業所に計画を頼む";
     PLAN_IS: "It sees what planning needs, for planning alone.", "計画に要る項目が、計画のためだけに示されます。";
     HAND_OFF: "What the home needs to begin", "ホームへの引継ぎ";
-    HAND_OFF_IS: "The municipality's own message: the home never holds anything that the centre signed.", "市町村自身のメッセージです。センターが署名したものは、ホームには渡りません。";
+    HAND_OFF_IS: "The municipality's own message: what the centre tells about the person never reaches the home as such.", "市町村自身のメッセージです。センターが本人について書いたメッセージは、ホームには渡りません。";
     STARTED: "The person moves in", "利用が始まる";
     STARTED_IS: "The home tells the municipality.", "ホームが市町村に知らせます。";
     MEETING: "The core centre calls a meeting", "基幹が会議を開く";
     MEETING_IS: "Date, place and who comes: nothing about the person.", "日時と場所と出席する機関だけで、本人のことは書きません。";
+
+    ELIGIBLE: "May the home claim for it?", "ホームは加算を請求できるか";
+    ELIGIBLE_IS:
+        "The rules of the add-ons answer from what is stated, without asking a gateway. What is missing is the certificate of who coordinated.",
+        "加算の規則が、述べられた事実だけから答えます。ゲートウェイには聞きません。足りないのは、だれが調整したかの証明書です。";
+    ELIGIBLE_GOOD: "The person is eligible, and only the certificate is missing.", "要件に当てはまり、足りないのは証明書だけです。";
+    CERTIFIED: "The centre certifies that it coordinated", "センターが調整を証明する";
+    CERTIFIED_IS:
+        "The gateway compares it with the case's own ledger and countersigns. It says nothing of an offence or a facility.",
+        "ゲートウェイは、この事案の台帳と照らし合わせて連署します。証明書には、事件のことも施設のことも書かれません。";
+    PASSED_ON: "The municipality passes it on to the home", "市町村が証明書をホームに渡す";
+    PASSED_ON_IS:
+        "In a message of its own: a home gets no message of a centre.",
+        "市町村自身のメッセージで渡します。センターのメッセージがホームに届くことはありません。";
+    VERIFIED: "The home verifies it, without a connection", "ホームが接続なしで検証する";
+    VERIFIED_IS:
+        "The home fetched it into {0}. Whoever pinned the gateway's keys can verify it for years.",
+        "ホームは証明書を {0} に保存しました。ゲートウェイの鍵を控えた人なら、何年たっても検証できます。";
+    VERIFIED_GOOD: "The certificate verifies: the centre's signature and the gateway's.", "証明書を検証できました。センターの署名も、ゲートウェイの連署も正しいものです。";
 
     PROPOSAL: "The centre proposes to hand over", "センターが主担当の移行を提案する";
     PROPOSAL_IS: "One side alone changes nothing.", "片方の署名だけでは、何も変わりません。";
@@ -76,10 +95,13 @@ lines! {
     CLOSED: "The municipality closes the case", "市町村が事案を終結する";
     CLOSED_IS: "Every relation ends with this entry.", "すべての機関の関わりが、この記録で終わります。";
 
+    KEPT: "The proof stays", "証明書は残る";
+    KEPT_IS: "The file of the home verifies as before: it needs neither the case nor the consent.", "ホームに残る証明書は、前と同じように検証できます。事案にも同意にも頼りません。";
+
     AUDIT: "What the auditor can prove", "監査人が示せること";
     AUDIT_IS: "The auditor finds {0} entries about this case, {1} of them made by the core centre for its municipality.", "この事案の記録は {0} 件あり、うち {1} 件は基幹が市町村のために行ったものです。";
     AUDIT_PROVEN: "All of them are included in the signed head of {0} entries.", "そのすべてが、署名された {0} 件の先端に含まれています。";
-    NO_LEAK: "No home and no office got a message that the centre signed.", "センターが署名したものを受け取った事業所はありません。";
+    NO_LEAK: "No home and no office got a message that the centre signed.", "センターが署名したメッセージを受け取った事業所はありません。";
 
     SENT: "Sent: {0} with {1} rows; receipt and ledger entry {2} verified.", "送付: {0}、{1} 項目。受領証と台帳の {2} 番を検証しました。";
     LEFT_OUT: "Of the published example, {0} rows were left out: the gateway refused them for this recipient at this stage.", "公開されている例のうち {0} 項目は除きました。この段階のこの相手には、ゲートウェイが断ったためです。";

@@ -4,7 +4,7 @@ Built from the protocol document on `httpx`, `jwcrypto` and `sd-jwt`; it shares 
 """
 
 from .agreements import Agreement, AgreementHead
-from .audit import Event, EventPage
+from .audit import Event, EventPage, Received
 from .cases import CaseHead, CasePage, Explanation, MessageHead, Reading
 from .certificates import Certificate, Revocation, verify_certificate
 from .client import Client
@@ -13,6 +13,7 @@ from .consents import Consent, ConsentDraft, ConsentPart, ConsentStanding, Item,
 from .coordination import CertificateDraft, HeldCertificate, Person, SignedCertificate, SignedRevocation
 from .delivery import Accepted, Delivered
 from .directory import Form, Party
+from .disclosures import ConsentSummary, DisclosedItem, Disclosure, DisclosureList, Named
 from .errors import (
     BadRequest,
     Doubt,
@@ -38,6 +39,7 @@ from .ledger import Entry, Receipt
 from .message import ConsentReference, Draft, Message, Reference
 from .outbox import Fate, Outbox, Parcel
 from .release import Release
+from .statistics import StatisticsSubject, StatisticsTable, YearlyStatistics
 from .tlog import Checkpoint
 from .transport import Patience
 
@@ -61,7 +63,11 @@ __all__ = [
     "ConsentPart",
     "ConsentReference",
     "ConsentStanding",
+    "ConsentSummary",
     "Delivered",
+    "DisclosedItem",
+    "Disclosure",
+    "DisclosureList",
     "Doubt",
     "Draft",
     "Entry",
@@ -77,6 +83,7 @@ __all__ = [
     "Item",
     "Message",
     "MessageHead",
+    "Named",
     "NotAuthenticated",
     "NotFound",
     "Outbox",
@@ -90,6 +97,7 @@ __all__ = [
     "RateLimited",
     "Reading",
     "Receipt",
+    "Received",
     "Reference",
     "Refused",
     "Release",
@@ -99,6 +107,8 @@ __all__ = [
     "SignedCertificate",
     "SignedRevocation",
     "StateConflict",
+    "StatisticsSubject",
+    "StatisticsTable",
     "Taken",
     "TsunagiError",
     "Unacceptable",
@@ -106,5 +116,6 @@ __all__ = [
     "Unexpected",
     "Unreachable",
     "Violation",
+    "YearlyStatistics",
     "verify_certificate",
 ]

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .cases import checked_id
 from .codes import Purpose
-from .directory import query
+from .directory import Directory, query
 from .encoding import Object, canonical, member, number, text
 from .errors import Doubt, SetupError
 from .identity import Pinned
@@ -15,6 +16,7 @@ from .transport import Transport
 FILTERS = frozenset(
     "from to actor recipient case staff class operation type decision reason agreement consent limit".split()
 )
+_LONGEST_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,31 @@ class EventPage:
     events: tuple[Event, ...]
     cursor: str | None
     checkpoint: Checkpoint
+    # The question is about a case that was erased: its search tags are gone, and a page without events says nothing.
+    case_erased: bool = False
+
+
+@dataclass(frozen=True)
+class Received:
+    """One release in which rows of a class were shown. Its entry is proven."""
+
+    recipient: str
+    # For whom it was read, under a delegation.
+    acting_for: str | None
+    time: str
+    kind: str
+    purpose: str
+    staff: str | None
+    # The rows of the class.
+    rows: tuple[str, ...]
+    entry: Entry
 
 
 class Audit:
     """What an auditor asks."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, directory: Directory) -> None:
+        self._transport, self._directory = transport, directory
 
     @property
     def _pinned(self) -> Pinned:
@@ -62,7 +82,8 @@ class Audit:
         events = tuple(read_event(one) for one in member(document, "events", list, "events"))
         following = document.get("cursor")
         head = open_checkpoint(text(document, "checkpoint", "events"), self._pinned.vkey)
-        return EventPage(events, str(following) if following is not None else None, head)
+        erased = document.get("case_erased") is True
+        return EventPage(events, str(following) if following is not None else None, head, erased)
 
     def events(self, **filters: str | int) -> Iterator[Event]:
         """Every event, page by page."""
@@ -73,6 +94,43 @@ class Audit:
             if not page.events or page.cursor in (None, cursor):
                 return
             cursor = page.cursor
+
+    def who_received(self, case: str, field_class: str) -> list[Received]:
+        """Everybody who was shown rows of a class of a case, oldest first: what a leak makes somebody ask.
+
+        The case is named by the id that any party knows it under. What was erased is not nobody: then there is no answer, but `Doubt`.
+        """
+        found: list[Received] = []
+        cursor: str | None = None
+        while True:
+            filters: dict[str, str | int] = {"type": "release", "decision": "permit", "limit": _LONGEST_PAGE}
+            page = self.page(cursor, case=checked_id(case), class_=field_class, **filters)
+            if page.case_erased:
+                raise Doubt("who received: the case was erased, and the ledger can no longer tell")
+            found += [self._received(event, field_class) for event in page.events]
+            if not page.events or page.cursor in (None, cursor):
+                return found
+            cursor = page.cursor
+
+    def _received(self, event: Event, field_class: str) -> Received:
+        entry = self.prove(event)
+        content = entry.content
+        if event.opened is None:
+            raise Doubt(f"who received: entry {event.index} cannot be opened")
+        kind = text(content, "kind", "event")
+        classes = self._directory.form(kind).classes
+        rows = tuple(str(row) for row in member(event.opened, "disclosed", list, "event") if classes.get(str(row)) == field_class)
+        actor, staff = member(content, "actor", dict, "event"), event.opened.get("staff")
+        return Received(
+            recipient=text(content, "recipient", "event"),
+            acting_for=str(actor["for"]) if actor.get("for") is not None else None,
+            time=text(content, "time", "event"),
+            kind=kind,
+            purpose=text(content, "purpose", "event"),
+            staff=str(staff) if staff is not None else None,
+            rows=rows,
+            entry=entry,
+        )
 
     def event(self, index: int) -> Event:
         """One event."""

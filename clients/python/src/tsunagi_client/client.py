@@ -10,9 +10,11 @@ from .consents import Consents
 from .coordination import Certificates
 from .delivery import Accepted, Delivered, Delivery
 from .directory import Directory
+from .disclosures import Disclosures
 from .errors import SetupError
 from .identity import Identity, Pinned
 from .outbox import FOLDER, Outbox
+from .statistics import Statistics
 from .transport import Patience, Transport
 
 # The ledger says plainly that nobody was named.
@@ -44,7 +46,9 @@ class Client:
         self.consents = Consents(self._delivery, self.directory)
         self.cases = Cases(self._delivery, self.directory, self.agreements)
         self.certificates = Certificates(self._delivery, self.directory)
-        self.audit = Audit(self._transport)
+        self.disclosures = Disclosures(self._transport)
+        self.statistics = Statistics(self._transport)
+        self.audit = Audit(self._transport, self.directory)
 
     def __enter__(self) -> "Client":
         return self

@@ -36,6 +36,8 @@ class Delivered:
     accepted: tuple[Accepted, ...]
     # By the id of what was signed.
     refused: dict[str, Refused]
+    # Files of the outbox that cannot be read, and were passed over.
+    damaged: tuple[OutboxError, ...] = ()
 
 
 class Delivery:
@@ -103,7 +105,7 @@ class Delivery:
                     raise
                 except Refused as refusal:
                     refused[parcel.jti] = refusal
-        return Delivered(tuple(accepted), refused)
+        return Delivered(tuple(accepted), refused, tuple(self.outbox.damaged()))
 
     def _body(self, parcel: Parcel) -> bytes:
         if parcel.message:

@@ -148,7 +148,7 @@ JUDGED = frozenset(
         "bad_token bad_disclosure limit_exceeded too_large issuer_mismatch key_not_allowed key_revoked binding_mismatch no_agreement "
         "agreement_not_in_force no_consent consent_ended consent_scope purpose_not_allowed recipient_not_allowed operation_not_allowed "
         "replay_conflict state_conflict message_too_old erased schema_unknown schema_mismatch schema_invalid over_disclosure "
-        "padding_required prohibited_my_number bad_identifier"
+        "padding_required prohibited_my_number bad_identifier not_found"
     ).split()
 )
 

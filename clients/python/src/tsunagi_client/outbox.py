@@ -83,6 +83,8 @@ class Outbox:
             parcel = Parcel(**parse_object(read_private(file)))
         except (Doubt, TypeError):
             raise OutboxError(f"{file}: is not what the outbox wrote; move it away") from None
+        except SetupError as error:
+            raise OutboxError(str(error)) from None
         if parcel.v != _VERSION or parcel.jti != jti:
             raise OutboxError(f"{file}: is not what the outbox wrote; move it away")
         return parcel
@@ -94,10 +96,24 @@ class Outbox:
         return Fate.REFUSED if self._file(jti, "refusal").exists() else Fate.WAITING
 
     def entries(self) -> list[tuple[Parcel, Fate]]:
-        """Every parcel, the oldest first."""
-        names = [path.name.removesuffix(".json") for path in self.folder.glob("*.json")]
-        parcels = sorted((self.get(name) for name in names if is_id(name)), key=lambda parcel: (parcel.kept, parcel.jti))
-        return [(parcel, self.fate(parcel.jti)) for parcel in parcels]
+        """Every parcel that can be read, the oldest first. `damaged` names the files that cannot."""
+        parcels, _ = self._read()
+        return [(parcel, self.fate(parcel.jti)) for parcel in sorted(parcels, key=lambda parcel: (parcel.kept, parcel.jti))]
+
+    def damaged(self) -> list[OutboxError]:
+        """What cannot be read, file by file: it hides none of the others."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[list[Parcel], list[OutboxError]]:
+        parcels: list[Parcel] = []
+        damaged: list[OutboxError] = []
+        for name in sorted(path.name.removesuffix(".json") for path in self.folder.glob("*.json")):
+            if is_id(name):
+                try:
+                    parcels.append(self.get(name))
+                except OutboxError as error:
+                    damaged.append(error)
+        return parcels, damaged
 
     def answer(self, jti: str) -> bytes | None:
         """The gateway's answer as it came, once it was verified. Verify it again."""

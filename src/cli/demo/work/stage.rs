@@ -1,13 +1,20 @@
 //! What the parties do on the way, and what each of them is told after every step.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsStr};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
     cli::{
         CliError,
-        demo::{layout::Table, material::is_to_come, page::Page, sandbox::Sandbox, story::must},
+        demo::{
+            layout::Table,
+            material::is_to_come,
+            page::Page,
+            proving::words,
+            sandbox::{Sandbox, process_failed},
+            story::must,
+        },
     },
     client::{Accepted, CaseHead, Client, ClientError, Content, Later, Outgoing, Party, Proven, Reading, SignedConsent},
     domain::{
@@ -32,6 +39,7 @@ use crate::{
 
 /// Everybody's programs, and what happened so far.
 pub(super) struct Stage<'a> {
+    pub(super) sandbox: &'a Sandbox,
     pub(super) page: &'a mut Page,
     pub(super) auditor: Client,
     clients: BTreeMap<&'static str, Client>,
@@ -74,7 +82,7 @@ pub(super) struct Sent {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn load(sandbox: &Sandbox, page: &'a mut Page) -> Result<Self, CliError> {
+    pub(super) fn load(sandbox: &'a Sandbox, page: &'a mut Page) -> Result<Self, CliError> {
         let mut clients = BTreeMap::new();
         for party in CAST {
             clients.insert(*party, sandbox.client_of(&id(party)?, "staff-0001")?);
@@ -83,7 +91,7 @@ impl<'a> Stage<'a> {
         let schemas = SchemaSet::builtin().map_err(|e| wrong(&e))?;
         let agreement =
             AgreementRef { id: AGREEMENT.parse().map_err(|e| wrong(&e))?, ver: 1, sha256: crate::domain::digest::Digest([0; 32]) };
-        Ok(Self { page, auditor, clients, directory: Vec::new(), schemas, agreement, consent: None, cases: BTreeMap::new() })
+        Ok(Self { sandbox, page, auditor, clients, directory: Vec::new(), schemas, agreement, consent: None, cases: BTreeMap::new() })
     }
 
     /// Reads the directory and finds the agreement, at the gateway.
@@ -131,7 +139,12 @@ impl<'a> Stage<'a> {
 
     /// Sends a kind with its published example, without what the recipient may not have.
     pub(super) async fn send(&mut self, letter: Letter) -> Result<Sent, CliError> {
-        let mut body = self.example(letter)?;
+        let body = self.example(letter)?;
+        self.send_rows(letter, body).await
+    }
+
+    /// Sends a kind with these rows, without what the recipient may not have.
+    pub(super) async fn send_rows(&mut self, letter: Letter, mut body: Vec<(FieldKey, Value)>) -> Result<Sent, CliError> {
         let whole = body.len();
         let first = self.post(letter, &body).await;
         let (message, answer) = match first {
@@ -148,6 +161,23 @@ impl<'a> Stage<'a> {
             self.page.note(said::LEFT_OUT, &[&(whole - body.len())]);
         }
         Ok(Sent { jti: message.jti(), letter, rows: body.len() })
+    }
+
+    /// A command as an office types it, in its own words; gives what it answers to a machine. For commands that change nothing.
+    pub(super) async fn types(&self, command: &[&OsStr], shown: &str) -> Result<Value, CliError> {
+        let answer = self.asks(command).await?;
+        self.page.quote(shown, &words(&self.sandbox.run(command).await?));
+        Ok(answer)
+    }
+
+    /// What a command answers to a machine.
+    pub(super) async fn asks(&self, command: &[&OsStr]) -> Result<Value, CliError> {
+        let output = self.sandbox.run(&[&["--json".as_ref()], command].concat()).await?;
+        if !output.status.success() {
+            let name: Vec<_> = command.iter().take(2).map(|word| word.to_string_lossy()).collect();
+            return Err(process_failed(&name.join(" "), &output));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|e| wrong(&e))
     }
 
     /// What must be refused, with this code.
@@ -249,7 +279,9 @@ impl<'a> Stage<'a> {
         let Some(head) = page.cases.into_iter().next() else { return Ok(View { head: None, messages: 0, rows: None }) };
         let case = head.case;
         let listed = client.list_messages(&case, purpose, None).await?.messages;
-        let rows = match sent.filter(|sent| listed.iter().any(|head| head.message == sent.jti)) {
+        // Who works for none of its purposes is not shown it, and does not ask.
+        let works = |sent: &Sent| sent.letter.purposes.iter().any(|purpose| self.purposes(party).contains(purpose));
+        let rows = match sent.filter(|sent| works(sent) && listed.iter().any(|head| head.message == sent.jti)) {
             Some(sent) => Some(self.shown(party, &case, sent).await?),
             None => None,
         };
@@ -298,6 +330,12 @@ struct View {
     messages: usize,
     /// Rows of the message in question; none where it is not there for the party.
     rows: Option<Vec<String>>,
+}
+
+/// What is published of the person whom the referral is about.
+pub(super) fn of_the_person(row: &str) -> Option<String> {
+    let text = EXAMPLES.iter().find(|(kind, _)| *kind == MessageKind::Referral).map(|(_, text)| *text)?;
+    serde_json::from_str::<Map<String, Value>>(text).ok()?.get(row)?.as_str().map(str::to_owned)
 }
 
 pub(super) fn id(party: &str) -> Result<PartyId, CliError> {
