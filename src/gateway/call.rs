@@ -17,7 +17,7 @@ use crate::{
         party::{PartyId, PartyKind},
         time::Timestamp,
     },
-    ledger::{AgreementRef, Answer, MessageRef, Once, SchemaRef, Withheld},
+    ledger::{AgreementRef, Answer, MessageRef, Once, Registered, SchemaRef, Withheld},
     store::{DataKeyId, PartyRow},
 };
 
@@ -145,6 +145,8 @@ pub(super) struct Trail {
     pub(super) cases: Vec<CaseKey>,
     /// The classes of what is disclosed.
     pub(super) classes: BTreeSet<FieldClass>,
+    /// What the call registers.
+    pub(super) registered: Vec<Registered>,
 }
 
 impl Trail {
@@ -182,6 +184,7 @@ impl Trail {
             named: None,
             cases: Vec::new(),
             classes: BTreeSet::new(),
+            registered: Vec::new(),
         }
     }
 

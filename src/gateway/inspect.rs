@@ -1,5 +1,6 @@
 //! What the inspection of the database needs of the gateway's keys: openings opened, search tags recomputed, what entries stored compared.
 
+mod registry;
 mod stored;
 
 use std::{
@@ -15,6 +16,7 @@ use crate::{
     ledger::{
         Entry, LedgerError, Opening, SaltedOpening,
         inspect::{Opened, Openings},
+        verify::Problem,
     },
     message::schema::SchemaSet,
     store::{AgreementRow, DataKeyId, Sealed, Store, StoreError, Tag},
@@ -33,6 +35,8 @@ pub struct Insight {
     cases: Mutex<HashMap<CaseKey, bool>>,
     /// The agreement version that was looked at last.
     agreement: Mutex<Option<Arc<AgreementRow>>>,
+    /// What entries said of parties and keys.
+    registry: Mutex<registry::Registry>,
 }
 
 impl std::fmt::Debug for Insight {
@@ -55,7 +59,15 @@ impl Insight {
     /// Opens what this vault sealed into this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, vault: Vault, schemas: SchemaSet) -> Self {
-        Self { store, vault, schemas, keys: Mutex::default(), cases: Mutex::default(), agreement: Mutex::default() }
+        Self {
+            store,
+            vault,
+            schemas,
+            keys: Mutex::default(),
+            cases: Mutex::default(),
+            agreement: Mutex::default(),
+            registry: Mutex::default(),
+        }
     }
 
     async fn key(&self, id: DataKeyId) -> Result<Found, LedgerError> {
@@ -122,6 +134,10 @@ impl Openings for Insight {
 
     async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError> {
         self.compare(idx, entry, opening).await
+    }
+
+    async fn registrations(&self, size: u64) -> Result<Vec<Problem>, LedgerError> {
+        self.compare_registrations(size).await
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

@@ -209,6 +209,8 @@ impl Gateway {
             disclosed: trail.disclosed.clone(),
             withheld: trail.withheld.clone(),
             violations,
+            // What was refused was not registered.
+            registered: if entry.decision == Outcome::Permit { trail.registered.clone() } else { Vec::new() },
             ..Opening::default()
         };
         let tags = tags(&self.vault, &entry, &opening, &trail.classes);

@@ -1,19 +1,21 @@
 //! Inspection of the database behind the ledger, at the gateway's machine and with its keys: for who cannot rule out that an administrator of the
 //! database changed what no export shows (`ledger.md` section 5, "rows edited, deleted, swapped by a database superuser").
 //!
-//! Promises: reads only, while gateways may go on appending; memory does not grow with the number of entries but for rights that were taken away.
-//! Every row of every ledger table is compared with the leaf it belongs to, and what differs is named by its first index, table and column.
+//! Promises: reads only, while gateways may go on appending; memory does not grow with the number of entries but for rights that were taken away and
+//! for each registered party and key. Every row of every ledger table is compared with the leaf it belongs to, and what differs is named by its first
+//! index, table and column.
 //!
 //! Checked: each leaf hash, tile, frontier and root, recomputed from the bodies; each searchable column against its leaf; canonical form and order of
 //! time; each opening, opened with the vault, against its commitment; the search index, recomputed from leaves and openings; rights epoch, policy, last
 //! time and origin of the head; stored checkpoints; what entries put into other tables (messages, consents, their ends and successors, what parties
-//! signed about agreements), opened and compared; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
-//! that this ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
+//! signed about agreements), opened and compared; registered parties and keys, both ways, with the newest entry about each; the order of rights as far
+//! as entries and openings tell; with a checkpoint that a stranger kept, that this ledger continues it; records of entries that were lost, against the
+//! entries before them, the names and the kept checkpoint.
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
-//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: registrations, keys and
-//! states of parties, states and relations of cases, to which case and person a consent belongs, used ids, receipts, deadlines. An opening that is
-//! gone counts as erased when an erasure behind its entry names it.
+//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: states and relations of
+//! cases, to which case and person a consent belongs, used ids, receipts, deadlines. An opening that is gone counts as erased when an erasure behind
+//! its entry names it.
 
 mod checkpoints;
 mod columns;
@@ -80,6 +82,8 @@ pub trait Openings: Send + Sync {
     async fn open(&self, entry: &Entry, sealed: Sealed) -> Result<Opened, LedgerError>;
     /// What an entry put beside the ledger, and where it is not what it was: the table with the column.
     async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError>;
+    /// Where the registered parties and keys are not what the entries up to this size, all of which were given to [`Self::stored`], say of them.
+    async fn registrations(&self, size: u64) -> Result<Vec<Problem>, LedgerError>;
     /// The search tags of an entry with this opening. None: they cannot be told.
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError>;
 }
@@ -147,6 +151,7 @@ async fn inspect_once(store: &dyn Store, openings: &dyn Openings, anchors: &Anch
         order: Order::new(anchors.consent_bases),
         course: Course::default(),
         walk: Walk::default(),
+        size,
     };
     let mut first = 0;
     while first < size {
@@ -183,6 +188,8 @@ struct Inspection<'a> {
     order: Order<'a>,
     course: Course,
     walk: Walk,
+    /// Number of entries that are looked at.
+    size: u64,
 }
 
 impl Inspection<'_> {
@@ -298,6 +305,9 @@ impl Inspection<'_> {
             }
         }
         self.index.compare(self.store, self.openings, problems).await?;
+        for problem in self.openings.registrations(self.size).await? {
+            problems.add(problem);
+        }
         self.walk.order = self.order.finish();
         let signed = Checkpoint::new(&head.origin, head.size, Hash(head.root)).ok();
         if signed.is_none() {

@@ -8,7 +8,7 @@ use tsunagi::{
     ledger::{
         Entry, LedgerError, Opening,
         inspect::{Anchors, Opened, Openings, inspect},
-        verify::CONSENT_BASES,
+        verify::{CONSENT_BASES, Problem},
     },
     message::schema::SchemaSet,
     store::{self, Sealed, Tag},
@@ -49,6 +49,10 @@ impl Openings for Meanwhile<'_> {
 
     async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError> {
         self.insight.stored(idx, entry, opening).await
+    }
+
+    async fn registrations(&self, size: u64) -> Result<Vec<Problem>, LedgerError> {
+        self.insight.registrations(size).await
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

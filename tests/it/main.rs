@@ -53,6 +53,7 @@ mod faults_zero_grace;
 mod foreign_export;
 mod inspect_breaks;
 mod inspect_command;
+mod inspect_registered;
 mod inspect_stored;
 mod layering;
 mod ledger_faults;

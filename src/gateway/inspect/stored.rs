@@ -46,6 +46,7 @@ impl Insight {
                 }
             }
             Operation::AgreementPropose | Operation::AgreementSign => self.signed(idx, entry, &mut wrong).await?,
+            Operation::PartyRegister | Operation::KeyRegister => wrong = self.registers(idx, entry, opening),
             _ => {}
         }
         Ok(wrong)
