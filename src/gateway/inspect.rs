@@ -1,11 +1,15 @@
 //! What the inspection of the database needs of the gateway's keys: openings opened, search tags recomputed, what entries stored compared.
 
+mod life;
 mod registry;
 mod stored;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -15,8 +19,7 @@ use crate::{
     domain::{field::FieldClass, ids::CaseKey},
     ledger::{
         Entry, LedgerError, Opening, SaltedOpening,
-        inspect::{Opened, Openings},
-        verify::Problem,
+        inspect::{Opened, Openings, Rest},
     },
     message::schema::SchemaSet,
     store::{AgreementRow, DataKeyId, Sealed, Store, StoreError, Tag},
@@ -37,6 +40,8 @@ pub struct Insight {
     agreement: Mutex<Option<Arc<AgreementRow>>>,
     /// What entries said of parties and keys.
     registry: Mutex<registry::Registry>,
+    /// Cases whose state and relations cannot be worked out.
+    untold: AtomicU64,
 }
 
 impl std::fmt::Debug for Insight {
@@ -67,6 +72,7 @@ impl Insight {
             cases: Mutex::default(),
             agreement: Mutex::default(),
             registry: Mutex::default(),
+            untold: AtomicU64::default(),
         }
     }
 
@@ -136,8 +142,9 @@ impl Openings for Insight {
         self.compare(idx, entry, opening).await
     }
 
-    async fn registrations(&self, size: u64) -> Result<Vec<Problem>, LedgerError> {
-        self.compare_registrations(size).await
+    async fn rest(&self, size: u64) -> Result<Rest, LedgerError> {
+        let untold_cases = self.untold.swap(0, Ordering::Relaxed);
+        Ok(Rest { problems: self.compare_registrations(size).await?, untold_cases })
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

@@ -77,6 +77,7 @@ closed_list! {
         LedgerReopened = "ledger_reopened",
         EntriesLost = "entries_lost",
         IndexUntold = "index_untold",
+        CaseUntold = "case_untold",
     }
 }
 
@@ -210,6 +211,10 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
         Remark::IndexUntold => [
             "entries whose search tags cannot be recomputed here (a schema this program does not have, or a problem named above)",
             "検索用の索引を再計算できない記録の数（様式が手元にないか、上に示した問題があるため）",
+        ],
+        Remark::CaseUntold => [
+            "cases whose state and relations cannot be worked out from their messages here (begun by an earlier version, or a problem named above)",
+            "文書から状態と関わりを導けない事案の数（以前の版で始まったか、上に示した問題があるため）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
         Remark::LedgerReopened => [

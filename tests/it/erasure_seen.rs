@@ -7,8 +7,8 @@ use tsunagi::{
     gateway::Insight,
     ledger::{
         Entry, LedgerError, Opening,
-        inspect::{Anchors, Opened, Openings, inspect},
-        verify::{CONSENT_BASES, Problem},
+        inspect::{Anchors, Opened, Openings, Rest, inspect},
+        verify::CONSENT_BASES,
     },
     message::schema::SchemaSet,
     store::{self, Sealed, Tag},
@@ -51,8 +51,8 @@ impl Openings for Meanwhile<'_> {
         self.insight.stored(idx, entry, opening).await
     }
 
-    async fn registrations(&self, size: u64) -> Result<Vec<Problem>, LedgerError> {
-        self.insight.registrations(size).await
+    async fn rest(&self, size: u64) -> Result<Rest, LedgerError> {
+        self.insight.rest(size).await
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

@@ -52,6 +52,7 @@ mod faults_store;
 mod faults_zero_grace;
 mod foreign_export;
 mod inspect_breaks;
+mod inspect_cases;
 mod inspect_command;
 mod inspect_registered;
 mod inspect_stored;
