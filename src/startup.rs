@@ -9,6 +9,7 @@ pub mod look;
 mod erase;
 mod keys;
 mod mark;
+mod registrations;
 mod retention;
 mod witnesses;
 mod words;
@@ -54,6 +55,7 @@ use crate::{
 pub use self::{
     erase::erase,
     look::inspect,
+    registrations::record_registrations,
     retention::{retention_plan, retention_run},
     witnesses::look as look_at_witnesses,
     words::Told,
@@ -144,6 +146,9 @@ pub enum StartupError {
     /// The case could not be erased.
     #[error("erasure: {0}")]
     Erasure(#[source] Failure),
+    /// What an earlier version registered could not be recorded.
+    #[error("registrations: {0}")]
+    Recording(#[source] Failure),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -316,6 +321,7 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let admin_task = start_admin(config, admin, stopped.clone()).await?;
     let (finish, finished) = watch::channel(false);
     let summaries = tokio::spawn(every_minute(Arc::clone(&opened.gateway), Arc::clone(&public), finished));
+    let looking = tokio::spawn(registrations::look(Arc::clone(&opened.gateway)));
     let (unpublish, unpublished) = watch::channel(false);
     let publishing = publisher.map(|publisher| tokio::spawn(publisher.run(unpublished)));
     let door = Door { public: Arc::clone(&public), metrics: Arc::clone(&opened.metrics) };
@@ -335,6 +341,7 @@ pub async fn serve(config: &Config, clock: Arc<dyn Clock>) -> Result<(), Startup
     let (drained, signalled) = tokio::join!(serving, signals);
     signalled?;
     tracing::info!(cut_off = drained.cut_off, "drained");
+    looking.abort();
     if let Some(task) = admin_task {
         task.abort();
     }

@@ -67,6 +67,14 @@ pub enum CliError {
         /// Japanese.
         ja: String,
     },
+    /// It was done, and is of no use before the next step. Both languages.
+    #[error("{en}")]
+    NotServed {
+        /// English.
+        en: String,
+        /// Japanese.
+        ja: String,
+    },
     /// A file or the system failed; names what was being done.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -104,7 +112,9 @@ impl CliError {
     /// The one sentence of it.
     fn statement(&self, lang: Lang) -> String {
         match self {
-            Self::Usage { en, ja } | Self::Unreachable { en, ja } | Self::Unverified { en, ja } => lang.of(en, ja).to_owned(),
+            Self::Usage { en, ja } | Self::Unreachable { en, ja } | Self::Unverified { en, ja } | Self::NotServed { en, ja } => {
+                lang.of(en, ja).to_owned()
+            }
             Self::Parcel { en, ja, cause, .. } => format!("{}: {}", lang.of(en, ja), cause.statement(lang)),
             Self::Several(all) => {
                 lang.of(&format!("{} were not sent", all.len()), &format!("{} 件を送れませんでした", all.len())).to_owned()
@@ -120,6 +130,7 @@ impl CliError {
             Self::Usage { .. } => ("usage", 2),
             Self::Unreachable { .. } => ("unreachable", 3),
             Self::Unverified { .. } => ("unverified", 3),
+            Self::NotServed { .. } => ("not_served", 4),
             Self::Io(..) => ("io", 3),
             Self::Parcel { cause, .. } => cause.kind(),
             Self::Several(all) => all.iter().map(Self::kind).max_by_key(|(_, code)| *code).unwrap_or(("refused", 1)),

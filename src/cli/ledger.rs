@@ -1,4 +1,4 @@
-//! `tsunagi ledger adopt|reopen -c tsunagi.toml`: the operator's word about the ledger, where the program must not decide by itself.
+//! `tsunagi ledger adopt|reopen|record -c tsunagi.toml`: the operator's word about the ledger, where the program must not decide by itself.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -8,8 +8,9 @@ use serde_json::json;
 use super::{CliError, Voice, backup::read, serve::told};
 use crate::{
     clock::SystemClock,
+    gateway::{Registration, Survey},
     startup::{
-        StartupError, Told as _,
+        self, StartupError, Told as _,
         keeping::{self, Adopted, Renamed},
     },
     text::Lang,
@@ -29,11 +30,21 @@ enum Word {
     Adopt(AdoptArgs),
     /// Entries were lost for good: go on under another name, with an entry that records the break. Stop every gateway of the ledger first.
     Reopen(ReopenArgs),
+    /// Parties and keys that an earlier version registered get entries that say what they are, so that nobody changes them unseen from now on. Compare
+    /// them with what the parties confirm before. Exit code 3: some say otherwise than their entry.
+    Record(RecordArgs),
 }
 
 #[derive(Debug, Args)]
 struct AdoptArgs {
     /// Configuration file of the gateway.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RecordArgs {
+    /// Configuration file of a gateway of the ledger. The gateway may be running.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
 }
@@ -58,6 +69,7 @@ pub(super) async fn run(args: LedgerArgs, voice: Voice) -> Result<(), CliError> 
     match args.word {
         Word::Adopt(args) => adopt(&args, voice).await,
         Word::Reopen(args) => reopen(args, voice).await,
+        Word::Record(args) => record(&args, voice).await,
     }
 }
 
@@ -83,6 +95,52 @@ async fn adopt(args: &AdoptArgs, voice: Voice) -> Result<(), CliError> {
         println!("{}", kept(aside, voice.lang));
     }
     Ok(())
+}
+
+async fn record(args: &RecordArgs, voice: Voice) -> Result<(), CliError> {
+    let config = read(&args.config)?;
+    let survey = startup::record_registrations(&config, Arc::new(SystemClock))
+        .await
+        .map_err(|error| told(&error, "the registrations were not recorded", "登録を記録できません"))?;
+    let Survey { committed, earlier, differing } = &survey;
+    if voice.json {
+        let list = |all: &[Registration]| all.iter().map(|one| json!({"party": one.party, "key": one.key})).collect::<Vec<_>>();
+        println!("{}", json!({"committed": committed, "recorded": list(earlier), "differing": list(differing)}));
+    } else {
+        for one in earlier {
+            println!("{}: {}", voice.lang.of("recorded", "記録しました"), named(one, voice.lang));
+        }
+        println!(
+            "{}",
+            match voice.lang {
+                Lang::En => format!("{} recorded now, {committed} were recorded before.", earlier.len()),
+                Lang::Ja => format!("今回 {} 件を記録しました。{committed} 件は記録済みです。", earlier.len()),
+            }
+        );
+    }
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let list = |lang| differing.iter().map(|one| named(one, lang)).collect::<Vec<_>>().join(", ");
+    Err(CliError::unverified(
+        format!(
+            "registered otherwise than the entries say: {}. Nothing is done by these rows. Look with `tsunagi audit inspect -c FILE`.",
+            list(Lang::En)
+        ),
+        format!(
+            "記録の内容と違う登録があります: {}。これらの行は使われません。`tsunagi audit inspect -c FILE` で確かめてください。",
+            list(Lang::Ja)
+        ),
+    ))
+}
+
+fn named(one: &Registration, lang: Lang) -> String {
+    let Registration { party, key } = one;
+    match (key, lang) {
+        (None, _) => party.to_string(),
+        (Some(key), Lang::En) => format!("{party}, key {key}"),
+        (Some(key), Lang::Ja) => format!("{party} の鍵 {key}"),
+    }
 }
 
 async fn reopen(args: ReopenArgs, voice: Voice) -> Result<(), CliError> {

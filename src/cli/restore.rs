@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{CliError, Voice, backup, serve::told};
+use super::{
+    CliError, Voice, backup,
+    serve::{mark_remedy, told},
+};
 use crate::{
     ledger::HighWaterError,
     startup::{
@@ -15,7 +18,8 @@ use crate::{
     text::Lang,
 };
 
-/// Put a copy that `tsunagi backup` made where the configured database will be. It is verified first, and nothing is written over.
+/// Put a copy that `tsunagi backup` made where the configured database will be. It is verified first, and nothing is written over. Exit code 4: it is
+/// restored, and the gateway does not serve it before the step that is told.
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
     /// Configuration file.
@@ -53,7 +57,7 @@ pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError>
             Err(_) => ("unknown", None),
         };
         println!("{}", json!({"restored": backup::facts(&copied), "mark": code, "shown": shown}));
-        return state.map(drop).map_err(|error| unknown(&error));
+        return served(&state.map_err(|error| unknown(&error))?, stored);
     }
     let place = copied.place.as_ref().map_or_else(|| "PostgreSQL".to_owned(), |place| place.display().to_string());
     println!(
@@ -63,8 +67,19 @@ pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError>
             Lang::Ja => format!("{place}: 戻して検証しました（台帳は {stored} 件）。"),
         }
     );
-    println!("{}", verdict(&state.map_err(|error| unknown(&error))?, stored, voice.lang));
-    Ok(())
+    let state = state.map_err(|error| unknown(&error))?;
+    if matches!(state, MarkState::Fits { .. }) {
+        println!("{}", verdict(&state, stored, voice.lang));
+    }
+    served(&state, stored)
+}
+
+/// What is restored and not served yet has an exit code of its own, so that no script takes it for the end of the work.
+fn served(state: &MarkState, stored: u64) -> Result<(), CliError> {
+    if matches!(state, MarkState::Fits { .. }) {
+        return Ok(());
+    }
+    Err(CliError::NotServed { en: verdict(state, stored, Lang::En), ja: verdict(state, stored, Lang::Ja) })
 }
 
 fn verdict(state: &MarkState, stored: u64, lang: Lang) -> String {
@@ -98,7 +113,9 @@ fn verdict(state: &MarkState, stored: u64, lang: Lang) -> String {
                 error.in_japanese()
             )
         }
-        (MarkState::Unusable(error), Lang::En) => format!("{error}: whether it is the newest could not be told."),
-        (MarkState::Unusable(error), Lang::Ja) => format!("{}。最新かどうかを確かめられませんでした。", error.in_japanese()),
+        (MarkState::Unusable(error), Lang::En) => format!("{error}: whether it is the newest could not be told. {}", mark_remedy(error).0),
+        (MarkState::Unusable(error), Lang::Ja) => {
+            format!("{}。最新かどうかを確かめられませんでした。{}", error.in_japanese(), mark_remedy(error).1)
+        }
     }
 }

@@ -127,6 +127,10 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "Give a checkpoint note of this ledger, or another gateway's high-water mark.",
             "この台帳のチェックポイントか、ほかのゲートウェイの最高水位ファイルを指定してください。",
         ),
+        StartupError::Recording(_) => (
+            "Try again; what was recorded stays recorded, and the next run goes on.",
+            "もう一度試してください。記録された分はそのまま残り、続きから進みます。",
+        ),
         StartupError::Activation(_) | StartupError::Erasure(_) => {
             ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。")
         }

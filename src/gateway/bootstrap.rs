@@ -9,7 +9,7 @@ use crate::{
         refusal::RefusalCode,
         time::Timestamp,
     },
-    ledger::{Answer, Draft, LedgerError},
+    ledger::{Answer, LedgerError},
     message::objects::FirstKey,
     store::Write,
 };
@@ -26,13 +26,16 @@ impl Gateway {
         if !self.store.parties(None, 1).await?.is_empty() {
             return Err(RefusalCode::StateConflict.into());
         }
-        let mut entry = self.entry(None, &Trail::new(Operation::PartyRegister), EntryType::Party, Outcome::Permit, None)?;
-        entry.recipient = Some(registration.party.clone());
-        entry.act = Some(Act::Register);
-        let mut draft = Draft::of_gateway(entry);
-        let (_, wrapped) = self.vault.data_key_named(GATEWAY_KEY)?;
-        draft.writes = first_rows(registration, key);
-        draft.writes.push(Write::DataKey(GATEWAY_KEY, wrapped));
+        let mut trail = Trail::new(Operation::PartyRegister);
+        trail.recipient = Some(registration.party.clone());
+        trail.act = Some(Act::Register);
+        let (mut writes, registered) = first_rows(registration, key)?;
+        trail.registered = registered;
+        let (own, wrapped) = self.vault.data_key_named(GATEWAY_KEY)?;
+        let entry = self.entry(None, &trail, EntryType::Party, Outcome::Permit, None)?;
+        let mut draft = self.draft(entry, &trail, Vec::new(), GATEWAY_KEY, Some(&own)).await?;
+        writes.push(Write::DataKey(GATEWAY_KEY, wrapped));
+        draft.writes = writes;
         match self.ledger.append(draft).await? {
             Answer::Committed(_) => Ok(()),
             _ => Err(LedgerError::Unavailable.into()),

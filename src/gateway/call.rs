@@ -18,7 +18,7 @@ use crate::{
         statistics::Statistics,
         time::Timestamp,
     },
-    ledger::{AgreementRef, Answer, MessageRef, Once, SchemaRef, Withheld},
+    ledger::{AgreementRef, Answer, MessageRef, Once, Registered, SchemaRef, Withheld},
     store::{DataKeyId, PartyRow},
 };
 
@@ -150,6 +150,8 @@ pub(super) struct Trail {
     pub(super) statistics: Option<Statistics>,
     /// Whether what is read is a list without content, where it could be more.
     pub(super) lists: bool,
+    /// What the call registers.
+    pub(super) registered: Vec<Registered>,
 }
 
 impl Trail {
@@ -189,6 +191,7 @@ impl Trail {
             classes: BTreeSet::new(),
             statistics: None,
             lists: false,
+            registered: Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     call::{Call, Caller},
     failure::Failure,
     record::With,
+    registered::{of_key, of_party},
 };
 use crate::{
     domain::{
@@ -17,7 +18,7 @@ use crate::{
         party::{PartyId, PartyState, Registration},
         refusal::{Refusal, RefusalCode, Violation},
     },
-    ledger::Ground,
+    ledger::{Ground, LedgerError, Registered},
     message::objects::{FirstKey, PartyAct, PartyStatement},
     policy::Deed,
     store::{KeyRow, KeyState, PartyKeyUse, PartyRow, Write},
@@ -26,7 +27,7 @@ use crate::{
 impl Gateway {
     /// `GET /v1/parties/{party}`. Open data: no entry.
     pub async fn party(&self, id: &PartyId) -> Result<Value, Failure> {
-        let row = self.store.party(id).await?.ok_or(RefusalCode::NotFound)?;
+        let row = self.registered_party(id).await?.ok_or(RefusalCode::NotFound)?;
         self.party_json(&row).await
     }
 
@@ -35,13 +36,22 @@ impl Gateway {
         let rows = self.store.parties(after, limit.clamp(1, 200)).await?;
         let mut parties = Vec::with_capacity(rows.len());
         for row in &rows {
-            parties.push(self.party_json(row).await?);
+            let told = async || {
+                self.told_party(&row.registration.party, row).await?;
+                self.party_json(row).await
+            };
+            match told().await {
+                Ok(party) => parties.push(party),
+                // One row that was changed keeps nobody from the others.
+                Err(Failure::Corrupt(_)) => {}
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(json!({"parties": parties, "cursor": rows.last().map(|row| row.registration.party.to_string())}))
     }
 
     async fn party_json(&self, row: &PartyRow) -> Result<Value, Failure> {
-        let keys = self.store.keys(&row.registration.party).await?;
+        let keys = self.registered_keys(&row.registration.party).await?;
         let keys: Result<Vec<Value>, Failure> = keys
             .iter()
             .map(|key| {
@@ -83,24 +93,41 @@ impl Gateway {
         });
         let accepted = self.register(caller, call, object.identity(), |epoch| async move {
             self.may(caller, Deed::RegisterParty)?;
-            let known = self.store.party(&claims.party).await?;
+            let known = self.registered_party(&claims.party).await?;
             let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "party", rule));
             let missing = || Failure::from(Refusal::claim(RefusalCode::BadToken, "party", "registration"));
             let registration = claims.registration.clone().ok_or_else(missing);
-            let (writes, narrows) = match (claims.act, known.is_some()) {
-                (PartyAct::Register, true) => return Err(conflict("already_registered")),
-                (PartyAct::Register, false) => {
+            let stands = |registration: &Registration, state| {
+                let stands = of_party(registration, state)?;
+                call.note(|t| t.registered = vec![stands]);
+                Ok::<_, LedgerError>(())
+            };
+            let (writes, narrows) = match (claims.act, known) {
+                (PartyAct::Register, Some(_)) => return Err(conflict("already_registered")),
+                (PartyAct::Register, None) => {
                     let key = claims.key.as_ref().ok_or_else(missing)?;
                     if self.store.key(&key.jwk.thumbprint()).await?.is_some() {
                         return Err(Refusal::claim(RefusalCode::StateConflict, "key", "already_registered").into());
                     }
-                    (first_rows(registration?, key), false)
+                    let (writes, registered) = first_rows(registration?, key)?;
+                    call.note(|t| t.registered = registered);
+                    (writes, false)
                 }
-                (_, false) => return Err(conflict("not_registered")),
+                (_, None) => return Err(conflict("not_registered")),
                 // An update may take purposes or certificates away, so it counts as narrowing.
-                (PartyAct::Update, true) => (vec![Write::Party(registration?)], true),
-                (PartyAct::Suspend, true) => (vec![Write::PartyState(claims.party.clone(), PartyState::Suspended)], true),
-                (PartyAct::Readmit, true) => (vec![Write::PartyState(claims.party.clone(), PartyState::Active)], false),
+                (PartyAct::Update, Some(row)) => {
+                    let registration = registration?;
+                    stands(&registration, row.state)?;
+                    (vec![Write::Party(registration)], true)
+                }
+                (PartyAct::Suspend, Some(row)) => {
+                    stands(&row.registration, PartyState::Suspended)?;
+                    (vec![Write::PartyState(claims.party.clone(), PartyState::Suspended)], true)
+                }
+                (PartyAct::Readmit, Some(row)) => {
+                    stands(&row.registration, PartyState::Active)?;
+                    (vec![Write::PartyState(claims.party.clone(), PartyState::Active)], false)
+                }
             };
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
             Ok((With { writes, ground: Some(ground), narrows, ..With::default() }, json!({"party": claims.party})))
@@ -111,8 +138,8 @@ impl Gateway {
     }
 }
 
-/// The rows of a new party with its first signature key.
-pub(super) fn first_rows(registration: Registration, key: &FirstKey) -> Vec<Write> {
+/// The rows of a new party with its first signature key, and what their entry commits to.
+pub(super) fn first_rows(registration: Registration, key: &FirstKey) -> Result<(Vec<Write>, Vec<Registered>), LedgerError> {
     let kid = key.jwk.thumbprint();
     let row = KeyRow {
         kid,
@@ -126,5 +153,6 @@ pub(super) fn first_rows(registration: Registration, key: &FirstKey) -> Vec<Writ
         idx: 0,
         leaf: kid,
     };
-    vec![Write::Party(registration), Write::Key(row)]
+    let registered = vec![of_party(&registration, PartyState::Active)?, of_key(&row)?];
+    Ok((vec![Write::Party(registration), Write::Key(row)], registered))
 }

@@ -1,10 +1,15 @@
 //! What the inspection of the database needs of the gateway's keys: openings opened, search tags recomputed, what entries stored compared.
 
+mod life;
+mod registry;
 mod stored;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -14,7 +19,7 @@ use crate::{
     domain::{field::FieldClass, ids::CaseKey},
     ledger::{
         Entry, LedgerError, Opening, SaltedOpening,
-        inspect::{Opened, Openings},
+        inspect::{Opened, Openings, Rest},
     },
     message::schema::SchemaSet,
     store::{AgreementRow, DataKeyId, Sealed, Store, StoreError, Tag},
@@ -33,6 +38,10 @@ pub struct Insight {
     cases: Mutex<HashMap<CaseKey, bool>>,
     /// The agreement version that was looked at last.
     agreement: Mutex<Option<Arc<AgreementRow>>>,
+    /// What entries said of parties and keys.
+    registry: Mutex<registry::Registry>,
+    /// Cases whose state and relations cannot be worked out.
+    untold: AtomicU64,
 }
 
 impl std::fmt::Debug for Insight {
@@ -55,7 +64,16 @@ impl Insight {
     /// Opens what this vault sealed into this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, vault: Vault, schemas: SchemaSet) -> Self {
-        Self { store, vault, schemas, keys: Mutex::default(), cases: Mutex::default(), agreement: Mutex::default() }
+        Self {
+            store,
+            vault,
+            schemas,
+            keys: Mutex::default(),
+            cases: Mutex::default(),
+            agreement: Mutex::default(),
+            registry: Mutex::default(),
+            untold: AtomicU64::default(),
+        }
     }
 
     async fn key(&self, id: DataKeyId) -> Result<Found, LedgerError> {
@@ -122,6 +140,11 @@ impl Openings for Insight {
 
     async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError> {
         self.compare(idx, entry, opening).await
+    }
+
+    async fn rest(&self, size: u64) -> Result<Rest, LedgerError> {
+        let untold_cases = self.untold.swap(0, Ordering::Relaxed);
+        Ok(Rest { problems: self.compare_registrations(size).await?, untold_cases })
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

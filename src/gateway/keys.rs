@@ -9,6 +9,7 @@ use super::{
     call::{Call, Caller},
     failure::Failure,
     record::With,
+    registered::of_key,
 };
 use crate::{
     domain::{
@@ -39,11 +40,11 @@ impl Gateway {
         });
         self.register(caller, call, object.identity(), |epoch| async move {
             let kid = claims.jwk.thumbprint();
-            let known = self.store.key(&kid).await?;
+            let known = self.registered_key(&kid).await?;
             let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "jwk", rule));
             let incomplete = || Failure::from(Refusal::claim(RefusalCode::BadToken, "jwk", "dates"));
             let own = |known: Option<KeyRow>| known.filter(|k| k.party == *caller.party()).ok_or_else(|| conflict("not_registered"));
-            let (write, narrows) = match claims.act {
+            let (write, narrows, stands) = match claims.act {
                 KeyAct::Add => {
                     if known.is_some() {
                         return Err(conflict("already_registered"));
@@ -60,7 +61,8 @@ impl Gateway {
                         idx: 0,
                         leaf: kid,
                     };
-                    (Write::Key(row), false)
+                    let stands = of_key(&row)?;
+                    (Write::Key(row), false, stands)
                 }
                 KeyAct::Retire => {
                     let row = own(known)?;
@@ -68,16 +70,19 @@ impl Gateway {
                         return Err(conflict("not_active"));
                     }
                     self.keeps_a_signature_key(caller, &row).await?;
-                    (Write::KeyState { kid, state: KeyState::Retired, compromised_at: None }, true)
+                    let stands = of_key(&KeyRow { state: KeyState::Retired, compromised_at: None, ..row })?;
+                    (Write::KeyState { kid, state: KeyState::Retired, compromised_at: None }, true, stands)
                 }
                 KeyAct::Compromised => {
                     let row = own(known)?;
                     let since = claims.compromised_at.ok_or_else(incomplete)?;
                     // Told twice, the earlier time counts: nothing becomes valid again.
                     let since = row.compromised_at.map_or(since, |told| told.min(since));
-                    (Write::KeyState { kid, state: KeyState::Compromised, compromised_at: Some(since) }, true)
+                    let stands = of_key(&KeyRow { state: KeyState::Compromised, compromised_at: Some(since), ..row })?;
+                    (Write::KeyState { kid, state: KeyState::Compromised, compromised_at: Some(since) }, true, stands)
                 }
             };
+            call.note(|t| t.registered = vec![stands]);
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
             Ok((With { writes: vec![write], ground: Some(ground), narrows, ..With::default() }, json!({"key": kid})))
         })
@@ -87,7 +92,7 @@ impl Gateway {
     /// Retiring the last active signature key would lock the party out. A compromised one may always be declared.
     async fn keeps_a_signature_key(&self, caller: &Caller, leaving: &KeyRow) -> Result<(), Failure> {
         let now = self.clock.now();
-        let others = self.store.keys(caller.party()).await?;
+        let others = self.registered_keys(caller.party()).await?;
         let stays = others
             .iter()
             .any(|k| k.kid != leaving.kid && k.usage == PartyKeyUse::Sig && k.state == KeyState::Active && now >= k.nbf && now < k.naf);

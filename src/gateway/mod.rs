@@ -40,7 +40,9 @@ mod published;
 mod read_case;
 mod receipts;
 mod record;
+mod recording;
 mod register;
+mod registered;
 mod reliance;
 mod retention;
 mod rights;
@@ -68,6 +70,7 @@ pub use explain::{Explained, Explanation, Fault, PolicyName, PurposeView, Reader
 pub use failure::Failure;
 pub use inspect::Insight;
 pub use record::GATEWAY_KEY;
+pub use recording::{Registration, Survey};
 pub use retention::{KeepFor, Keeping, RetentionRun};
 pub use statistics::StatisticsMade;
 
@@ -145,6 +148,7 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
+    said: registered::SaidBy,
     /// The newest rights epoch for which opened consents and unwrapped keys are kept.
     kept_in: std::sync::atomic::AtomicU64,
     heads: together::Together<Seen>,
@@ -199,6 +203,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
+            said: registered::SaidBy::default(),
             kept_in: std::sync::atomic::AtomicU64::default(),
             heads: together::Together::default(),
             uncollected_days: UNCOLLECTED_DAYS,

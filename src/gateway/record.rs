@@ -210,6 +210,8 @@ impl Gateway {
             withheld: trail.withheld.clone(),
             violations,
             statistics: trail.statistics.clone(),
+            // What was refused was not registered.
+            registered: if entry.decision == Outcome::Permit { trail.registered.clone() } else { Vec::new() },
             ..Opening::default()
         };
         let tags = tags(&self.vault, &entry, &opening, &trail.classes);

@@ -2,15 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
-    codes::{LegalBasis, MessageKind, Purpose},
-    digest::Digest,
-    entry::{Act, EntryType, ErasureReason, Operation, Outcome},
-    field::FieldKey,
-    ids::{AgreementId, CaseKey, Jti},
-    party::PartyId,
-    statistics::Statistics,
-    time::Timestamp,
+use crate::{
+    domain::{
+        codes::{LegalBasis, MessageKind, Purpose},
+        digest::Digest,
+        entry::{Act, EntryType, ErasureReason, Operation, Outcome},
+        field::FieldKey,
+        ids::{AgreementId, CaseKey, Jti},
+        party::{PartyId, PartyState},
+        statistics::Statistics,
+        time::Timestamp,
+    },
+    store::KeyState,
 };
 
 /// Which gateway wrote it.
@@ -203,6 +206,35 @@ pub struct MessageRef {
     pub jti: Jti,
 }
 
+/// What a registration is from its entry on. The digest is over its canonical form (RFC 8785), which never changes for a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Registered {
+    /// A key of a party: thumbprint, use, JWK, not before and not after.
+    Key {
+        /// Thumbprint.
+        key: Digest,
+        /// Whose.
+        party: PartyId,
+        /// What it is.
+        sha256: Digest,
+        /// How it stands.
+        state: KeyState,
+        /// From when its signatures are void.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compromised_at: Option<Timestamp>,
+    },
+    /// A party: its registration as the operator signed it.
+    Party {
+        /// The party.
+        party: PartyId,
+        /// What it is.
+        sha256: Digest,
+        /// How it stands.
+        state: PartyState,
+    },
+}
+
 /// What stands beside the leaf, encrypted and erasable.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Opening {
@@ -245,6 +277,9 @@ pub struct Opening {
     /// The yearly numbers that it published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Statistics>,
+    /// What was registered, or how a registration stands from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registered: Vec<Registered>,
 }
 
 impl std::fmt::Debug for Opening {

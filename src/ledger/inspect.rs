@@ -1,19 +1,21 @@
 //! Inspection of the database behind the ledger, at the gateway's machine and with its keys: for who cannot rule out that an administrator of the
 //! database changed what no export shows (`ledger.md` section 5, "rows edited, deleted, swapped by a database superuser").
 //!
-//! Promises: reads only, while gateways may go on appending; memory does not grow with the number of entries but for rights that were taken away.
-//! Every row of every ledger table is compared with the leaf it belongs to, and what differs is named by its first index, table and column.
+//! Promises: reads only, while gateways may go on appending; memory does not grow with the number of entries but for rights that were taken away and
+//! for each registered party and key. Every row of every ledger table is compared with the leaf it belongs to, and what differs is named by its first
+//! index, table and column.
 //!
 //! Checked: each leaf hash, tile, frontier and root, recomputed from the bodies; each searchable column against its leaf; canonical form and order of
 //! time; each opening, opened with the vault, against its commitment; the search index, recomputed from leaves and openings; rights epoch, policy, last
 //! time and origin of the head; stored checkpoints; what entries put into other tables (messages, consents, their ends and successors, what parties
-//! signed about agreements), opened and compared; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept,
-//! that this ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
+//! signed about agreements), opened and compared; states and relations of cases, worked out from their messages; registered parties and keys, both
+//! ways, with the newest entry about each; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept, that this
+//! ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
-//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: registrations, keys and
-//! states of parties, states and relations of cases, to which case and person a consent belongs, used ids, receipts, deadlines. An opening that is
-//! gone counts as erased when an erasure behind its entry names it.
+//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: to which case and
+//! person a consent belongs, under which id a party knows a case, what is kept beside a message, used ids, receipts, deadlines. An opening that is gone
+//! counts as erased when an erasure behind its entry names it.
 
 mod checkpoints;
 mod columns;
@@ -43,7 +45,7 @@ use crate::{
         entry::{EntryType, Outcome},
     },
     store::{LedgerFilter, LedgerTable, Sealed, Store, StoreError, Tag},
-    text::audit::Finding,
+    text::audit::{Finding, Remark},
     tlog::{Checkpoint, CosignerKey, Hash, VerifierKey, leaf_hash},
 };
 
@@ -73,6 +75,15 @@ pub enum Opened {
     Closed,
 }
 
+/// What is told at the end.
+#[derive(Debug, Clone, Default)]
+pub struct Rest {
+    /// Where the registered parties and keys are not what the entries say of them.
+    pub problems: Vec<Problem>,
+    /// Cases whose state and relations could not be worked out.
+    pub untold_cases: u64,
+}
+
 /// Opens what stands beside the leaves. The gateway does, who has the vault.
 #[async_trait]
 pub trait Openings: Send + Sync {
@@ -80,6 +91,8 @@ pub trait Openings: Send + Sync {
     async fn open(&self, entry: &Entry, sealed: Sealed) -> Result<Opened, LedgerError>;
     /// What an entry put beside the ledger, and where it is not what it was: the table with the column.
     async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError>;
+    /// What can be told only behind the last entry. Every entry up to this size whose opening is there was given to [`Self::stored`].
+    async fn rest(&self, size: u64) -> Result<Rest, LedgerError>;
     /// The search tags of an entry with this opening. None: they cannot be told.
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError>;
 }
@@ -147,6 +160,7 @@ async fn inspect_once(store: &dyn Store, openings: &dyn Openings, anchors: &Anch
         order: Order::new(anchors.consent_bases),
         course: Course::default(),
         walk: Walk::default(),
+        size,
     };
     let mut first = 0;
     while first < size {
@@ -168,6 +182,8 @@ struct Walk {
     erasures: Erasures,
     /// Entries whose search tags cannot be told.
     untold: u64,
+    /// Cases whose state and relations cannot be worked out.
+    untold_cases: u64,
     /// Names of the ledger, as entries record them.
     named: Named,
     breaks: Vec<Break>,
@@ -183,6 +199,8 @@ struct Inspection<'a> {
     order: Order<'a>,
     course: Course,
     walk: Walk,
+    /// Number of entries that are looked at.
+    size: u64,
 }
 
 impl Inspection<'_> {
@@ -298,6 +316,11 @@ impl Inspection<'_> {
             }
         }
         self.index.compare(self.store, self.openings, problems).await?;
+        let rest = self.openings.rest(self.size).await?;
+        for problem in rest.problems {
+            problems.add(problem);
+        }
+        self.walk.untold_cases = rest.untold_cases;
         self.walk.order = self.order.finish();
         let signed = Checkpoint::new(&head.origin, head.size, Hash(head.root)).ok();
         if signed.is_none() {
@@ -394,8 +417,9 @@ fn problem(finding: Finding, index: Option<u64>, path: &str) -> Problem {
 fn report(head: Option<Checkpoint>, kept: Option<&Checkpoint>, problems: Problems, walk: Walk) -> Report {
     let (problems, further) = problems.finish();
     let continues = kept.filter(|kept| problems.is_empty() && reopened::continues(kept, &walk.breaks)).map(Checkpoint::size);
-    let untold = (walk.untold > 0).then(|| (crate::text::audit::Remark::IndexUntold, Some(walk.untold.to_string())));
-    let remarks = reopened::remarks(&walk.breaks, kept, untold.into_iter().collect());
+    let untold = [(Remark::IndexUntold, walk.untold), (Remark::CaseUntold, walk.untold_cases)];
+    let untold = untold.into_iter().filter(|(_, count)| *count > 0).map(|(remark, count)| (remark, Some(count.to_string())));
+    let remarks = reopened::remarks(&walk.breaks, kept, untold.collect());
     Report {
         breaks: walk.breaks,
         checkpoint: head,

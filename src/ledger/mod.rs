@@ -26,7 +26,7 @@ mod watcher;
 pub use self::{
     commitment::{Salt, SaltedOpening, commit},
     draft::{Answer, Committed, Draft, Ground, Once},
-    entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, Reopening, SchemaRef, TreeHead, Withheld},
+    entry::{Actor, AgreementRef, Entry, MessageRef, Node, Opening, Registered, Reopening, SchemaRef, TreeHead, Withheld},
     error::LedgerError,
     examine::{Examined, examine, fits, goes_on_from},
     handle::{Proven, SequencerHandle, SignedHead, Turn},

@@ -91,6 +91,7 @@ fn startup(error: &StartupError) -> String {
         StartupError::Activation(why) => format!("方針を切り替えられません（{why}）"),
         StartupError::Witness(url, error) => format!("{url}: {}", witness(error)),
         StartupError::Erasure(why) => format!("消去できません（{why}）"),
+        StartupError::Recording(why) => format!("登録を記録できません（{why}）"),
         StartupError::Io(place, why) => format!("{place} を使えません（{why}）"),
     }
 }

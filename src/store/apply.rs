@@ -53,6 +53,7 @@ fn apply(script: &mut Vec<Statement>, row: &Write, at: At) -> Result<(), StoreEr
             let since = compromised_at.map(Timestamp::micros);
             script.push(Statement::new(sql::SET_KEY_STATE).blob(&kid.0).text(state.as_str()).some_int(since));
         }
+        Write::KeyRecorded(kid) => script.push(Statement::new(sql::SET_KEY_ENTRY).blob(&kid.0).int(at.idx)),
         Write::Agreement { .. } | Write::AgreementAct { .. } | Write::AgreementSuperseded(..) => agreement(script, row, at),
         Write::DataKey(id, wrapped) => {
             script.push(Statement::new(sql::INSERT_DATA_KEY).blob(id.0.as_bytes()).blob(wrapped));

@@ -6,7 +6,8 @@
 use async_trait::async_trait;
 
 use super::{
-    DataKeyId, Sealed, StoreError, decode,
+    DataKeyId, KeyRow, PartyRow, Sealed, StoreError, decode,
+    read::directory::{self, KeyColumns},
     reads::{Columns, Database, SqlStore},
     rows::LedgerTable,
     sql,
@@ -98,6 +99,11 @@ pub trait Inspect: Send + Sync {
     async fn index_rows(&self, after: Option<&IndexColumns>, limit: u32) -> Result<Vec<IndexColumns>, StoreError>;
     /// A row of `data_key`: the wrapped key, which is gone after erasure.
     async fn key_row(&self, id: &DataKeyId) -> Result<Option<Option<Vec<u8>>>, StoreError>;
+    /// `party` behind an id, in order, at most `limit` rows: each id with what the row says.
+    async fn party_rows(&self, after: &str, limit: u32) -> Result<Vec<(String, Result<PartyRow, StoreError>)>, StoreError>;
+    /// `party_key` behind a thumbprint, in order, at most `limit` rows: each thumbprint with what the row says. Where its entry is not there, `leaf` is
+    /// the thumbprint.
+    async fn key_rows(&self, after: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Result<KeyRow, StoreError>)>, StoreError>;
     /// The lowest `idx` of a table that the head does not cover, as one moment sees both: entries may be appended meanwhile.
     async fn row_beyond(&self, table: LedgerTable) -> Result<Option<i64>, StoreError>;
 }
@@ -175,6 +181,18 @@ impl<D: Database> Inspect for SqlStore<D> {
 
     async fn key_row(&self, id: &DataKeyId) -> Result<Option<Option<Vec<u8>>>, StoreError> {
         self.cell(Statement::new(sql::DATA_KEY).blob(id.0.as_bytes())).await
+    }
+
+    async fn party_rows(&self, after: &str, limit: u32) -> Result<Vec<(String, Result<PartyRow, StoreError>)>, StoreError> {
+        let query = Statement::new(sql::INSPECT_PARTIES).text(after).int(i64::from(limit));
+        let rows: Vec<(String, String, String, i64)> = self.inspected("party", query).await?;
+        Ok(rows.into_iter().map(|(id, registration, state, idx)| (id, directory::party((registration, state, idx)))).collect())
+    }
+
+    async fn key_rows(&self, after: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Result<KeyRow, StoreError>)>, StoreError> {
+        let query = Statement::new(sql::INSPECT_KEYS).blob(after).int(i64::from(limit));
+        let rows: Vec<KeyColumns> = self.inspected("party_key", query).await?;
+        Ok(rows.into_iter().map(|row| (row.0.clone(), directory::key(row))).collect())
     }
 
     async fn row_beyond(&self, table: LedgerTable) -> Result<Option<i64>, StoreError> {

@@ -60,6 +60,11 @@ pub(super) const INSERT_KEY: &str = "INSERT INTO party_key (kid, party, usage, j
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 pub(super) const SET_KEY_STATE: &str = "UPDATE party_key SET state = $2, compromised_at = $3 WHERE kid = $1";
 
+pub(super) const SET_KEY_ENTRY: &str = "UPDATE party_key SET idx = $2 WHERE kid = $1";
+pub(super) const INSPECT_PARTIES: &str = "SELECT id, registration, state, idx FROM party WHERE id > $1 ORDER BY id LIMIT $2";
+pub(super) const INSPECT_KEYS: &str = "SELECT k.kid, k.party, k.usage, k.jwk, k.state, k.nbf, k.naf, k.compromised_at, k.idx, \
+     COALESCE(l.leaf_hash, k.kid) FROM party_key k LEFT JOIN ledger_leaf l ON l.idx = k.idx WHERE k.kid > $1 ORDER BY k.kid LIMIT $2";
+
 pub(super) const AGREEMENT: &str = "SELECT id, ver, sha256, document, superseded, idx FROM agreement WHERE id = $1 AND ver = $2";
 pub(super) const AGREEMENT_VERSIONS: &str = "SELECT id, ver, sha256, document, superseded, idx FROM agreement WHERE id = $1 ORDER BY ver";
 pub(super) const AGREEMENTS: &str = "SELECT id, ver, sha256, document, superseded, idx FROM agreement WHERE idx > $1 ORDER BY idx LIMIT $2";

@@ -29,6 +29,8 @@ pub enum Write {
         /// From when its signatures are void.
         compromised_at: Option<Timestamp>,
     },
+    /// Says that this entry is the one a key was registered with: what an earlier version registered is recorded again.
+    KeyRecorded(Digest),
     /// Stores an agreement version.
     Agreement {
         /// Id.
@@ -165,6 +167,7 @@ impl Write {
                 | Self::PartyState(..)
                 | Self::Key(_)
                 | Self::KeyState { .. }
+                | Self::KeyRecorded(_)
                 | Self::Agreement { .. }
                 | Self::AgreementAct { .. }
                 | Self::AgreementSuperseded(..)

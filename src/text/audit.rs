@@ -62,6 +62,9 @@ closed_list! {
         StoredMissing = "stored_missing",
         StoredDiffers = "stored_differs",
         StoredClosed = "stored_closed",
+        RegistrationDiffers = "registration_differs",
+        RegistrationMissing = "registration_missing",
+        RegistrationUnrecorded = "registration_unrecorded",
     }
 }
 
@@ -74,6 +77,7 @@ closed_list! {
         LedgerReopened = "ledger_reopened",
         EntriesLost = "entries_lost",
         IndexUntold = "index_untold",
+        CaseUntold = "case_untold",
     }
 }
 
@@ -175,6 +179,20 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
         Finding::StoredMissing => ["what the entry says was stored is not there", "記録が保存したとするものがありません"],
         Finding::StoredDiffers => ["what was stored is not what the entry says", "保存されているものが記録と一致しません"],
         Finding::StoredClosed => ["what was stored does not open under its key", "保存されているものをその鍵で開けません"],
+        Finding::RegistrationDiffers => [
+            "the registered party or key is not what its newest entry says: let nobody rely on it, and put the row back from a backup from before it was changed",
+            "登録された機関または鍵が、最新の記録の内容と違います。これに頼らせず、書き換え前の控えから行を戻してください",
+        ],
+        Finding::RegistrationMissing => [
+            "a registered party or key is gone from its table: put the row back from a backup",
+            "登録された機関または鍵の行が表から消えています。控えから行を戻してください",
+        ],
+        Finding::RegistrationUnrecorded => [
+            "no entry says what this party or key is: an earlier version registered it, or nobody did. Compare it with what the party confirms, then record it with \
+             `tsunagi ledger record`, or delete the row if nobody registered it",
+            "この機関または鍵の内容を示す記録がありません。以前の版で登録されたか、誰も登録していないものです。機関に確かめて正しければ `tsunagi ledger record` で\
+             記録し、誰も登録していなければ行を削除してください",
+        ],
     };
     lang.of(en, ja)
 }
@@ -193,6 +211,10 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
         Remark::IndexUntold => [
             "entries whose search tags cannot be recomputed here (a schema this program does not have, or a problem named above)",
             "検索用の索引を再計算できない記録の数（様式が手元にないか、上に示した問題があるため）",
+        ],
+        Remark::CaseUntold => [
+            "cases whose state and relations cannot be worked out from their messages here (begun by an earlier version, or a problem named above)",
+            "文書から状態と関わりを導けない事案の数（以前の版で始まったか、上に示した問題があるため）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
         Remark::LedgerReopened => [

@@ -141,7 +141,8 @@ async fn a_backup_under_load_is_whole_and_a_restored_one_is_served_only_under_a_
     lose(&sandbox);
     let restored = tsunagi(["--json", "restore", "-c", text(&config), text(&first)]);
     let told = restored.json();
-    assert_eq!((restored.code, &told["mark"]), (0, &Value::from("behind")), "{}", restored.err);
+    assert_eq!((restored.code, &told["mark"]), (4, &Value::from("behind")), "{}", restored.err);
+    assert!(restored.err.contains("not_served") && restored.err.contains("tsunagi ledger reopen"), "{}", restored.err);
     assert_eq!(told["shown"].as_u64(), Some(u64::try_from(whole.leaves.len()).unwrap()));
     assert_eq!(fs::metadata(sandbox.database()).unwrap().permissions().mode() & 0o777, 0o600);
     let stored = Stored::read(&sandbox.database()).await;
@@ -205,7 +206,7 @@ async fn a_break_on_record_is_told_even_when_no_mark_can_be_made_behind_it() {
     Story::open(&sandbox).await.refer().await;
     server.stop().await;
     lose(&sandbox);
-    assert_eq!(tsunagi(["restore", "-c", text(&config), text(&backup)]).code, 0);
+    assert_eq!(tsunagi(["restore", "-c", text(&config), text(&backup)]).code, 4);
 
     // Where the new mark is written first there is a folder.
     let in_the_way = sandbox.path().join("tsunagi.high-water.new");

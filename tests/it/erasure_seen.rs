@@ -7,7 +7,7 @@ use tsunagi::{
     gateway::Insight,
     ledger::{
         Entry, LedgerError, Opening,
-        inspect::{Anchors, Opened, Openings, inspect},
+        inspect::{Anchors, Opened, Openings, Rest, inspect},
         verify::CONSENT_BASES,
     },
     message::schema::SchemaSet,
@@ -49,6 +49,10 @@ impl Openings for Meanwhile<'_> {
 
     async fn stored(&self, idx: u64, entry: &Entry, opening: &Opening) -> Result<Vec<(Finding, &'static str)>, LedgerError> {
         self.insight.stored(idx, entry, opening).await
+    }
+
+    async fn rest(&self, size: u64) -> Result<Rest, LedgerError> {
+        self.insight.rest(size).await
     }
 
     async fn tags(&self, entry: &Entry, opening: Option<&Opening>) -> Result<Option<Vec<Tag>>, LedgerError> {

@@ -79,6 +79,8 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
     for sql in [
         format!("UPDATE message SET iss = '{HOME}' WHERE kind = 'supplement'"),
         format!("UPDATE consent SET collector = '{CITY}' WHERE idx = (SELECT max(idx) FROM consent)"),
+        // Since when it is narrowed or ended.
+        "UPDATE consent_end SET idx = idx - 1".to_owned(),
         "UPDATE agreement_act SET act = 'revoke' WHERE idx = (SELECT max(idx) FROM agreement_act)".to_owned(),
         format!("UPDATE agreement_act SET party = '{DAY}' WHERE idx = (SELECT max(idx) FROM agreement_act)"),
         format!("UPDATE agreement SET document = {}", zeros("document")),
@@ -86,7 +88,8 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
         admin.run(sql).await;
     }
     let found = inspected(&sandbox);
-    for column in ["message.iss", "consent.collector", "agreement_act.act", "agreement_act.party", "agreement.document"] {
+    for column in ["message.iss", "consent.collector", "consent_end.idx", "agreement_act.act", "agreement_act.party", "agreement.document"]
+    {
         assert!(found.contains(&("stored_differs".to_owned(), column.to_owned())), "{column}: {found:?}");
     }
 }

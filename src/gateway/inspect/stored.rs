@@ -1,6 +1,7 @@
-//! What an entry put beside the ledger, compared with what the entry says: messages, consents and their ends, what parties signed about agreements.
+//! What an entry put beside the ledger, compared with what the entry says: messages, the case that one opened, consents and their ends, what parties
+//! signed about agreements.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use super::{Found, Insight, unavailable};
 use crate::{
@@ -28,10 +29,13 @@ impl Insight {
         let mut wrong = Wrong::new();
         match entry.operation {
             Operation::ReferralSubmit | Operation::MessageSubmit => {
-                if let Some((case, message)) = opening.case.zip(opening.message.as_ref())
-                    && let Some(row) = legible(self.store.message(&case, &message.jti).await, "message", &mut wrong)?
-                {
-                    self.message(idx, entry, (message, &row), &mut wrong).await?;
+                if let Some((case, message)) = opening.case.zip(opening.message.as_ref()) {
+                    if let Some(row) = legible(self.store.message(&case, &message.jti).await, "message", &mut wrong)? {
+                        self.message(idx, entry, (message, &row), &mut wrong).await?;
+                    }
+                    if entry.operation == Operation::ReferralSubmit && !self.life(&case, &mut wrong).await? {
+                        self.untold.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             }
             Operation::ConsentRegister | Operation::ConsentEnd => {
@@ -41,11 +45,12 @@ impl Insight {
                     if entry.operation == Operation::ConsentRegister {
                         self.consent(idx, entry, &row, &mut wrong).await?;
                     } else {
-                        self.end(entry, &row, &mut wrong).await?;
+                        self.end(idx, entry, &row, &mut wrong).await?;
                     }
                 }
             }
             Operation::AgreementPropose | Operation::AgreementSign => self.signed(idx, entry, &mut wrong).await?,
+            Operation::PartyRegister | Operation::KeyRegister => wrong = self.registers(idx, entry, opening),
             _ => {}
         }
         Ok(wrong)
@@ -108,12 +113,16 @@ impl Insight {
     }
 
     /// The end, or the narrowing, that this entry registered is one of those that stand there.
-    async fn end(&self, entry: &Entry, row: &ConsentRow, wrong: &mut Wrong) -> Result<(), LedgerError> {
+    async fn end(&self, idx: u64, entry: &Entry, row: &ConsentRow, wrong: &mut Wrong) -> Result<(), LedgerError> {
         differs(&[(entry.act != Some(Act::End) || row.ended, "consent.ended")], wrong);
-        for sealed in &row.ends {
+        for (place, sealed) in row.ends.iter().enumerate() {
             if let Some(token) = self.object(row, sealed).await?
                 && Some(signing_input_digest(&token)) == entry.request
             {
+                let fate = self.store.consent_fates(&[row.jti]).await.map(|fates| fates.into_iter().next());
+                if let Some(fate) = legible(fate, "consent", wrong)? {
+                    differs(&[(fate.ends.get(place).is_some_and(|(entered, _)| *entered == idx), "consent_end.idx")], wrong);
+                }
                 return Ok(());
             }
         }

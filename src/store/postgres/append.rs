@@ -91,6 +91,7 @@ impl PostgresAppend {
                 | Write::PartyState(..)
                 | Write::Key(_)
                 | Write::KeyState { .. }
+                | Write::KeyRecorded(_)
                 | Write::Agreement { .. }
                 | Write::AgreementAct { .. }
                 | Write::AgreementSuperseded(..)

@@ -40,9 +40,9 @@ impl<D: Database> Directory for SqlStore<D> {
     }
 }
 
-type PartyColumns = (String, String, i64);
+pub(in crate::store) type PartyColumns = (String, String, i64);
 
-fn party((registration, state, idx): PartyColumns) -> Result<PartyRow, StoreError> {
+pub(in crate::store) fn party((registration, state, idx): PartyColumns) -> Result<PartyRow, StoreError> {
     Ok(PartyRow {
         registration: serde_json::from_str(&registration).map_err(|_| StoreError::Corrupt("party.registration"))?,
         state: decode::parse("party.state", &state)?,
@@ -50,9 +50,11 @@ fn party((registration, state, idx): PartyColumns) -> Result<PartyRow, StoreErro
     })
 }
 
-type KeyColumns = (Vec<u8>, String, String, String, String, i64, i64, Option<i64>, i64, Vec<u8>);
+pub(in crate::store) type KeyColumns = (Vec<u8>, String, String, String, String, i64, i64, Option<i64>, i64, Vec<u8>);
 
-fn key((kid, party, usage, jwk, state, nbf, naf, compromised_at, idx, leaf): KeyColumns) -> Result<KeyRow, StoreError> {
+pub(in crate::store) fn key(
+    (kid, party, usage, jwk, state, nbf, naf, compromised_at, idx, leaf): KeyColumns,
+) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         kid: decode::digest("party_key.kid", &kid)?,
         party: decode::parse("party_key.party", &party)?,

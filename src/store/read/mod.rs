@@ -4,7 +4,7 @@ mod agreements;
 mod cases;
 mod checkpoints;
 mod consents;
-mod directory;
+pub(super) mod directory;
 mod ledger;
 mod passages;
 

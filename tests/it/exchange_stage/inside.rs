@@ -156,6 +156,17 @@ impl Inside {
         }
     }
 
+    /// Registers something as versions did whose entries commit to nothing: the rows with an entry that has no opening.
+    pub(crate) async fn as_earlier(&self, party: &PartyId, writes: Vec<Write>) -> u64 {
+        let id_of_entry = Ids::new(Arc::clone(&self.clock) as Arc<dyn Clock>).v7().unwrap();
+        let mut entry = Entry::of_gateway(id_of_entry, self.node.clone(), EntryType::Party);
+        (entry.operation, entry.recipient) = (Operation::PartyRegister, Some(party.clone()));
+        match self.ledger.append(Draft { writes, ..Draft::of_gateway(entry) }).await.unwrap() {
+            Answer::Committed(committed) => committed.idx(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) async fn close(self) {
         self.gateway.close().await;
         self.sequencer.await.unwrap();

@@ -1,0 +1,225 @@
+//! Who is who stands in the ledger: an administrator of the database who changes a party, a key or how they stand is found, and nothing is done by
+//! what was changed. What an earlier version registered is recorded at the gateway's machine.
+
+use serde_json::{Value, json};
+use tsunagi::{
+    domain::{
+        digest::Digest,
+        party::{Name, PartyId, Registration},
+    },
+    message::{
+        keys::SigningKey,
+        objects::{KeyAct, PartyAct},
+    },
+    store::{KeyRow, KeyState, PartyKeyUse, Write},
+};
+
+use crate::{
+    erasure_stage::in_both,
+    exchange_stage::{
+        AUDITOR, CENTRE, MUNICIPALITY as CITY, Sandbox,
+        agreement::CORE,
+        inside::Inside,
+        party::now,
+        policies::tsunagi,
+        story::{PLACEMENT, Story},
+    },
+    life_stage::{DAY, HOME, OFFICE},
+    tamper_stage::superuser::{PostgresAdmin, SqliteAdmin, Superuser, Value as Cell},
+};
+
+in_both! {
+    "error";
+    what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it,
+    what_an_earlier_version_registered_is_recorded_and_stays_what_it_was,
+}
+
+async fn what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it(sandbox: Sandbox) {
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let referral = story.refer().await;
+    let new = SigningKey::generate().unwrap();
+    story.municipality.add_key(&new).await.unwrap();
+    let retire = story.municipality.key_statement(KeyAct::Retire, &new);
+    story.municipality.say_of_key(&retire, &story.municipality.signing).await.unwrap();
+    for (act, party) in [(PartyAct::Suspend, HOME), (PartyAct::Suspend, DAY), (PartyAct::Readmit, DAY)] {
+        story.operate(act, &party.parse().unwrap()).await.unwrap();
+    }
+    server.stop().await;
+    assert_eq!(inspected(&sandbox), [], "before anybody changed anything");
+
+    let mut admin = superuser(&sandbox).await;
+    let keys = keys(&mut *admin).await;
+    let kid = |party: &str, usage: &str| {
+        let found = keys.iter().find(|key| key.1 == party && key.2 == usage && key.3 == "active");
+        found.unwrap_or_else(|| panic!("{party} {usage}")).0
+    };
+    let retired = keys.iter().find(|key| key.3 == "retired").unwrap().0;
+    let rogue = Digest([9; 32]);
+    let blob = |digest: &Digest| admin.literal(&Cell::Blob(digest.0.to_vec()));
+    let changes = [
+        // Another's key in the place of a reader's; one that nobody registered; one that is gone; one that was good earlier.
+        format!(
+            "UPDATE party_key SET jwk = (SELECT jwk FROM party_key WHERE kid = {}) WHERE kid = {}",
+            blob(&kid(CORE, "enc")),
+            blob(&kid(CITY, "enc"))
+        ),
+        format!(
+            "INSERT INTO party_key (kid, party, usage, jwk, state, nbf, naf, compromised_at, idx) SELECT {}, '{CENTRE}', usage, jwk, state, nbf, naf, \
+             compromised_at, idx FROM party_key WHERE kid = {}",
+            blob(&rogue),
+            blob(&kid(CORE, "enc"))
+        ),
+        format!("DELETE FROM party_key WHERE kid = {}", blob(&kid(OFFICE, "enc"))),
+        format!("UPDATE party_key SET nbf = nbf - 1 WHERE kid = {}", blob(&kid(DAY, "sig"))),
+        format!("UPDATE party_key SET usage = 'enc' WHERE kid = {}", blob(&kid(AUDITOR, "sig"))),
+        // How they stand.
+        format!("UPDATE party_key SET state = 'active' WHERE kid = {}", blob(&retired)),
+        format!("UPDATE party SET state = 'active' WHERE id = '{HOME}'"),
+        // Who somebody is; since when it is so.
+        format!("UPDATE party SET registration = (SELECT registration FROM party WHERE id = '{DAY}') WHERE id = '{OFFICE}'"),
+        format!("UPDATE party SET idx = (SELECT idx FROM party WHERE id = '{CITY}') WHERE id = '{DAY}'"),
+        format!("UPDATE party_key SET idx = (SELECT idx FROM party WHERE id = '{CITY}') WHERE kid = {}", blob(&kid(DAY, "enc"))),
+    ];
+    for change in changes {
+        admin.run(change).await;
+    }
+    let key = |finding: &str, kid: &Digest| (finding.to_owned(), format!("party_key {kid}"));
+    let differs = |party: &str| ("registration_differs".to_owned(), format!("party {party}"));
+    let mut expected = vec![
+        key("registration_differs", &kid(CITY, "enc")),
+        key("registration_unrecorded", &rogue),
+        key("registration_missing", &kid(OFFICE, "enc")),
+        key("registration_differs", &kid(DAY, "sig")),
+        key("registration_differs", &kid(AUDITOR, "sig")),
+        key("registration_differs", &retired),
+        differs(HOME),
+        differs(OFFICE),
+        differs(DAY),
+        key("registration_differs", &kid(DAY, "enc")),
+    ];
+    expected.sort_unstable();
+    assert_eq!(inspected(&sandbox), expected);
+
+    // Nothing is sealed to the other key, nobody is told of it, and the others go on.
+    let server = sandbox.serve().await;
+    let problem = story.read(&referral.case, PLACEMENT).await.unwrap_err().problem();
+    assert_eq!((problem.status, problem.code.as_str()), (500, "internal"), "{}", problem.text);
+    for party in [CITY, CENTRE, HOME, OFFICE] {
+        let problem = story.auditor.open_data(&format!("/v1/parties/{party}")).await.unwrap_err().problem();
+        assert_eq!((problem.status, problem.code.as_str()), (500, "internal"), "{party}");
+    }
+    story.operator.open_data(&format!("/v1/parties/{CORE}")).await.unwrap();
+    let listed: Value = serde_json::from_slice(&story.operator.open_data("/v1/parties").await.unwrap().body).unwrap();
+    let listed: Vec<&str> = listed["parties"].as_array().unwrap().iter().map(|party| party["party"].as_str().unwrap()).collect();
+    assert!(listed.contains(&CORE) && ![CITY, CENTRE, HOME, DAY, OFFICE].iter().any(|party| listed.contains(party)), "{listed:?}");
+    server.stop().await;
+}
+
+async fn what_an_earlier_version_registered_is_recorded_and_stays_what_it_was(sandbox: Sandbox) {
+    sandbox.serve().await.stop().await;
+    let (party, signing): (PartyId, _) = ("auditor:kyoto".parse().unwrap(), SigningKey::generate().unwrap());
+    let inside = Inside::open(&sandbox).await;
+    let registration = registration(&party);
+    let row = key_row(&party, &signing);
+    inside.as_earlier(&party, vec![Write::Party(registration.clone()), Write::Key(row)]).await;
+    let survey = inside.gateway.survey_registrations().await.unwrap();
+    assert_eq!((survey.earlier.len(), survey.differing.len()), (2, 0));
+    inside.close().await;
+    let kid = signing.public().thumbprint();
+    let paths = [format!("party {party}"), format!("party_key {kid}")];
+    assert_eq!(inspected(&sandbox), paths.clone().map(|path| ("registration_unrecorded".to_owned(), path)));
+
+    let record = || {
+        let done = tsunagi(&["--json", "ledger", "record"], &sandbox);
+        (done.status.code(), serde_json::from_slice::<Value>(&done.stdout).unwrap(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let both = json!([{"party": party, "key": null}, {"party": party, "key": kid}]);
+    let (code, said, _) = record();
+    assert_eq!((code, &said["recorded"], &said["differing"]), (Some(0), &both, &json!([])));
+    assert_eq!(inspected(&sandbox), [], "recorded");
+    let (code, said, _) = record();
+    assert_eq!((code, &said["recorded"]), (Some(0), &json!([])), "once");
+    let server = sandbox.serve().await;
+    Story::open(&sandbox).await.operator.open_data(&format!("/v1/parties/{party}")).await.unwrap();
+    server.stop().await;
+
+    // What was recorded cannot be recorded otherwise, not even by a row that names the entry which commits to nothing.
+    let mut admin = superuser(&sandbox).await;
+    let rows = admin.rows("party").await;
+    let named = |row: &&std::collections::BTreeMap<String, Cell>| row["id"] == Cell::Text(party.to_string());
+    let Cell::Int(recorded) = rows.iter().find(named).unwrap()["idx"] else { panic!("idx") };
+    admin.run(format!("UPDATE party SET state = 'suspended' WHERE id = '{party}'")).await;
+    let (code, said, told) = record();
+    assert_eq!((code, &said["recorded"], &said["differing"]), (Some(3), &json!([]), &json!([{"party": party, "key": null}])));
+    assert!(told.contains("audit inspect"), "{told}");
+    assert_eq!(inspected(&sandbox), [("registration_differs".to_owned(), paths[0].clone())]);
+    admin.run(format!("UPDATE party SET idx = {} WHERE id = '{party}'", recorded - 1)).await;
+    let (code, said, _) = record();
+    assert_eq!((code, &said["recorded"]), (Some(0), &json!([{"party": party, "key": null}])));
+    assert_eq!(inspected(&sandbox), [("registration_differs".to_owned(), "party".to_owned())], "the entry itself is named");
+}
+
+fn registration(party: &PartyId) -> Registration {
+    Registration {
+        party: party.clone(),
+        name: Name { ja: "京都の監査".to_owned(), en: "Audit of Kyoto".to_owned() },
+        corporate_number: None,
+        purposes: Vec::new(),
+        certificates: Vec::new(),
+        jurisdiction: None,
+    }
+}
+
+fn key_row(party: &PartyId, key: &SigningKey) -> KeyRow {
+    let kid = key.public().thumbprint();
+    KeyRow {
+        kid,
+        party: party.clone(),
+        usage: PartyKeyUse::Sig,
+        jwk: key.public().jwk().to_string(),
+        state: KeyState::Active,
+        nbf: now(),
+        naf: now().plus_secs(86_400),
+        compromised_at: None,
+        idx: 0,
+        leaf: kid,
+    }
+}
+
+async fn superuser(sandbox: &Sandbox) -> Box<dyn Superuser> {
+    match sandbox.postgres() {
+        Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
+        None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
+    }
+}
+
+/// Thumbprint, party, use and state of every key.
+async fn keys(admin: &mut dyn Superuser) -> Vec<(Digest, String, String, String)> {
+    let text = |cell: &Cell| match cell {
+        Cell::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let rows = admin.rows("party_key").await;
+    let key = |row: &std::collections::BTreeMap<String, Cell>| {
+        let Cell::Blob(kid) = &row["kid"] else { panic!("kid") };
+        (Digest(kid.as_slice().try_into().unwrap()), text(&row["party"]), text(&row["usage"]), text(&row["state"]))
+    };
+    rows.iter().map(key).collect()
+}
+
+/// What an inspection finds, each with where.
+fn inspected(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let done = tsunagi(&["--json", "audit", "inspect"], sandbox);
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let problems = said["problems"].as_array().unwrap();
+    assert_eq!(said["holds"], json!(problems.is_empty()));
+    let told = |problem: &Value| {
+        let finding = problem["finding"].as_str().unwrap().to_owned();
+        assert_eq!(problem["index"].is_u64(), finding != "registration_unrecorded", "{problem}");
+        (finding, problem["path"].as_str().unwrap().to_owned())
+    };
+    let mut told: Vec<(String, String)> = problems.iter().map(told).collect();
+    told.sort_unstable();
+    told
+}
