@@ -16,7 +16,7 @@ pub(super) async fn propose(Extension(exchange): Extension<Exchange>, body: Body
     let (call, bytes) = exchange.call_with_body(Operation::AgreementPropose, "application/json", body).await?;
     let accepted = exchange
         .recorded(&call, Operation::AgreementPropose, "application/json", async {
-            exchange.gateway().propose_agreement(&exchange.caller, &call, &bytes).await
+            Box::pin(exchange.gateway().propose_agreement(&exchange.caller, &call, &bytes)).await
         })
         .await?;
     reply::json(&exchange, StatusCode::CREATED, &accepted)

@@ -34,7 +34,7 @@ pub(super) async fn register(Extension(exchange): Extension<Exchange>, body: Bod
     let (call, bytes) = exchange.call_with_body(Operation::PartyRegister, "application/jwt", body).await?;
     let accepted = exchange
         .recorded(&call, Operation::PartyRegister, "application/json", async {
-            exchange.gateway().register_party(&exchange.caller, &call, &bytes).await
+            Box::pin(exchange.gateway().register_party(&exchange.caller, &call, &bytes)).await
         })
         .await?;
     reply::json(&exchange, StatusCode::CREATED, &accepted)
