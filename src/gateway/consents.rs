@@ -86,7 +86,7 @@ impl Gateway {
         Ok(accepted)
     }
 
-    /// `POST /v1/consents/{jti}/end`: by whoever has a title to it (see [`super::titles`]). Effective from its entry; everybody whom it concerns is shown it
+    /// `POST /v1/consents/{jti}/end`: by whoever has a title to it (see `titles`). Effective from its entry; everybody whom it concerns is shown it
     /// in its list of cases.
     pub async fn end_consent(&self, caller: &Caller, call: &Call, jti: &Jti, body: &[u8]) -> Result<Accepted, Failure> {
         self.actor(caller, call, Allowed::OfTheUnit).await?;

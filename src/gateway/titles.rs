@@ -2,7 +2,8 @@
 //!
 //! Promises: a body that takes part in the case of a consent finds the number of the consent with the messages that rest on it, as long as the one that
 //! stands in its place covers something for that body; by this number it looks up what concerns itself, and records what the person takes back. Of other
-//! recipients a provider is told nothing, whatever it serves the person with, and nobody who may not see `consent_detail`. For everybody else, and for whom a later consent left out, the consent is not there.
+//! recipients a provider is told nothing, whatever it serves the person with, and nobody who may not see `consent_detail`. For everybody else, and for whom a
+//! later consent left out, the consent is not there.
 
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
