@@ -45,29 +45,28 @@ pub(crate) struct Request {
 
 /// What every message names.
 pub(crate) struct Terms {
-    agreement: AgreementRef,
-    referral: SchemaRef,
-    supplement: SchemaRef,
+    referral: (AgreementRef, SchemaRef),
+    supplement: (AgreementRef, SchemaRef),
 }
 
 impl Terms {
     /// A referral of 60 rows.
     pub(crate) fn referral(&self, to: &Party, consent: &SignedConsent) -> Content {
-        self.content(to, consent, &self.referral)
+        Self::content(to, consent, &self.referral)
     }
 
     /// A supplement of the same 60 rows.
     pub(crate) fn supplement(&self, to: &Party, consent: &SignedConsent) -> Content {
-        self.content(to, consent, &self.supplement)
+        Self::content(to, consent, &self.supplement)
     }
 
-    fn content(&self, to: &Party, consent: &SignedConsent, schema: &SchemaRef) -> Content {
+    fn content(to: &Party, consent: &SignedConsent, (agreement, schema): &(AgreementRef, SchemaRef)) -> Content {
         Content {
             aud: to.client.party().clone(),
             body: referral(ROWS).into_iter().map(|(name, value)| (name.parse().unwrap(), value)).collect(),
             consent: Some((consent.sub().clone(), consent.reference())),
             purposes: PURPOSES.to_vec(),
-            agreement: self.agreement.clone(),
+            agreement: agreement.clone(),
             schema: schema.clone(),
             basis: LegalBasis::Consent69_2_1,
             basis_ref: None,
@@ -97,12 +96,13 @@ impl Party {
         ports.iter().cycle().take(count).map(open).collect()
     }
 
-    /// The agreement and the schemas that the sandbox has put in force.
+    /// What the sandbox has put in force: an agreement of referrals, and one of everything that follows them.
     pub(crate) async fn terms(&self) -> Terms {
-        let agreement = self.client.agreements().await.unwrap().first().unwrap().reference();
+        let agreements = self.client.agreements().await.unwrap();
+        let [referrals, .., work] = agreements.as_slice() else { panic!("the sandbox has two agreements") };
         let referral = self.client.schema("referral").await.unwrap().reference;
         let supplement = self.client.schema("supplement").await.unwrap().reference;
-        Terms { agreement, referral, supplement }
+        Terms { referral: (referrals.reference(), referral), supplement: (work.reference(), supplement) }
     }
 
     /// Cases that this party got since it last asked.
