@@ -42,7 +42,7 @@ impl Gateway {
         let (object, claims) = (&object, &object.claims);
         call.note(|t| (t.consent, t.supersedes) = (Some(object.jti), claims.sup.is_some()));
         call.note(|t| t.act = t.supersedes.then_some(Act::Supersede));
-        let plan = |epoch| async move {
+        self.register(caller, call, object.identity(), |epoch| async move {
             self.may(caller, Deed::RegisterConsent)?;
             claims.keeps(self.policy.consent_terms(), self.clock.now())?;
             if self.store.consent(&object.jti).await?.is_some() {
@@ -79,11 +79,11 @@ impl Gateway {
             call.note(|t| t.shred = Some(key_id));
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: stands_in, consent: None };
             let with = With { writes, object: None, ground: Some(ground), narrows: claims.sup.is_some(), key: Some(key) };
+            // Not behind the commit: a repetition would bring back what was erased since.
+            self.rights.keep_consent(object.sha256, object.kid, claims);
             Ok((with, json!({"consent": object.jti})))
-        };
-        let accepted = self.register(caller, call, object.identity(), plan).await?;
-        self.rights.keep_consent(object.sha256, object.kid, claims);
-        Ok(accepted)
+        })
+        .await
     }
 
     /// `POST /v1/consents/{jti}/end`: by whoever has a title to it (see `titles`). Effective from its entry; everybody whom it concerns is shown it

@@ -264,7 +264,8 @@ impl Gateway {
     pub(super) async fn encryption_key(&self, caller: &Caller, epoch: u64, now: Timestamp) -> Result<KeyRow, Failure> {
         let keys = self.keys_in(epoch, caller.party()).await?;
         let usable = |key: &KeyRow| key.usage == PartyKeyUse::Enc && key.state == KeyState::Active && now >= key.nbf && now < key.naf;
-        Ok(keys.iter().rfind(|key| usable(key)).cloned().ok_or(RefusalCode::KeyNotAllowed)?)
+        // By when it began, not by its entry: what an earlier version registered may be recorded again later.
+        Ok(keys.iter().filter(|key| usable(key)).max_by_key(|key| (key.nbf, key.idx)).cloned().ok_or(RefusalCode::KeyNotAllowed)?)
     }
 
     /// Signs the key binding and encrypts, after the commit. The entry must carry the view's own `sd_hash`.

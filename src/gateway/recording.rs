@@ -65,7 +65,6 @@ impl Gateway {
     /// When the ledger cannot record it. What was recorded until then stays recorded.
     pub async fn record_registrations(&self) -> Result<Survey, Failure> {
         let survey = self.survey_registrations().await?;
-        // Keys in the order in which they were registered, so that the newest stays the newest.
         for one in &survey.earlier {
             let turn = self.ledger.exclusive().await?;
             match &one.key {

@@ -3,7 +3,8 @@
 //!
 //! Promises: nothing is decided, sealed or published by a row that the entry it names does not say. An entry is read once; rows are compared whenever
 //! they are read. Entries of earlier versions commit to nothing: their rows are taken as they are until `tsunagi ledger record` records them.
-//! Not here: a row that was put back to an earlier state of its own together with the entry it names. `tsunagi audit inspect` finds that.
+//! Not here: how a key stands (retired, stolen), and a row that was put back to an earlier state of its own together with the entry it names.
+//! `tsunagi audit inspect` finds those.
 
 use std::{
     collections::HashMap,

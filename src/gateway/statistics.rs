@@ -35,6 +35,7 @@ use crate::{
         statistics::{Counted, FiscalYear, MIN_CELL, RowName, Statistics, Subject},
         time::Timestamp,
     },
+    ledger::LedgerError,
     policy::Deed,
     store::{CaseRow, MessageHead},
 };
@@ -72,14 +73,22 @@ impl Gateway {
         if units.is_empty() {
             return Err(wrong("municipality", "registered").into());
         }
-        let units = &units;
-        let decide = |epoch| async move {
-            self.may(caller, deed)?;
-            let mut trail = call.trail();
-            if self.published(place, year).await?.is_none() {
-                trail.statistics = Some(self.counted(epoch, (place, year), units).await?);
+        let (units, mut tries) = (&units, 0);
+        let decide = |epoch| {
+            tries += 1;
+            let holds_the_ledger = tries > FREE_TRIES;
+            async move {
+                self.may(caller, deed)?;
+                let mut trail = call.trail();
+                if self.published(place, year).await?.is_none() {
+                    // Counting takes too long to hold everybody else up: whoever asks again counts again.
+                    if holds_the_ledger {
+                        return Err(LedgerError::Unavailable.into());
+                    }
+                    trail.statistics = Some(self.counted(epoch, (place, year), units).await?);
+                }
+                Ok((self.permit(caller, &trail, With::on(caller, epoch)).await?, ()))
             }
-            Ok((self.permit(caller, &trail, With::on(caller, epoch)).await?, ()))
         };
         let (answer, ()) = self.commit(caller, call, decide).await?;
         let committed = recorded(answer)?;
@@ -338,5 +347,7 @@ const fn tells_category(kind: MessageKind) -> bool {
     matches!(kind, MessageKind::Referral | MessageKind::ThirdPartyReferral)
 }
 
+/// How often a commit decides before it holds the ledger ([`Gateway::commit`]).
+const FREE_TRIES: u8 = 2;
 /// Seconds.
 const DAY: i64 = 86_400;

@@ -1,9 +1,9 @@
 //! Who may look a consent up and record its end, and what of it concerns whom (protocol sections 2 and 9; `domain.md` section 10.3, rule 3).
 //!
 //! Promises: a body that takes part in the case of a consent finds the number of the consent with the messages that rest on it, as long as the one that
-//! stands in its place covers something for that body; by this number it looks up what concerns itself, and records what the person takes back. Of other
-//! recipients a provider is told nothing, whatever it serves the person with, and nobody who may not see `consent_detail`. For everybody else, and for whom a
-//! later consent left out, the consent is not there.
+//! stands in its place covers something for that body, or the body is in charge of the case; by this number it looks up what concerns itself, and records
+//! what the person takes back. Of other recipients a provider is told nothing, whatever it serves the person with, and nobody who may not see
+//! `consent_detail`. For everybody else, and for whom a later consent left out, the consent is not there.
 
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Gateway, call::Caller, delegates::Delegated, failure::Failure, outlook::Outlook, rights::StandingConsent};
 use crate::{
     domain::{
+        case::Relation,
         consent::{ConsentHistory, ConsentState},
         ids::{CaseKey, Jti},
         party::PartyId,
@@ -56,13 +57,14 @@ impl Gateway {
         let rows = self.store.case_parties(&case).await?;
         let row = rows.into_iter().find(|row| row.party == *caller.party()).ok_or(RefusalCode::NotFound)?;
         // One that never covered anything for it is another's, even if the one in its place does.
-        let concerns = |party: &PartyId| in_place.concerns(party) && consent.open.scope.covers_something(&ConsentHistory::default(), party);
+        let covered = |party: &PartyId| in_place.concerns(party) && consent.open.scope.covers_something(&ConsentHistory::default(), party);
+        let concerns = |party: &PartyId, relation: Relation| relation.may_end_consent() && (in_charge(party, relation) || covered(party));
         let title = |seat: PartyId, delegation| Title::Concerned(Concerned { seat, delegation, case, in_place: in_place.row.jti });
-        if row.relation.may_end_consent() && concerns(caller.party()) {
+        if concerns(caller.party(), row.relation) {
             return Ok((consent, title(caller.party().clone(), None)));
         }
         for (row, delegation) in self.delegated_cases(caller.party(), epoch, row).await? {
-            if row.relation.may_end_consent() && concerns(&delegation.by) {
+            if concerns(&delegation.by, row.relation) {
                 return Ok((consent, title(delegation.by.clone(), Some(delegation))));
             }
         }
@@ -96,7 +98,8 @@ impl Gateway {
             // An erased consent has no number any more.
             let Some(Some(consent)) = known.get(&last) else { continue };
             let seat = delegation.as_ref().map_or_else(|| caller.party(), |delegation| &delegation.by);
-            let concerned = outlook.relation(&head.case, seat).may_end_consent() && consent.concerns(seat);
+            let relation = outlook.relation(&head.case, seat);
+            let concerned = relation.may_end_consent() && (in_charge(seat, relation) || consent.concerns(seat));
             if concerned || consent.row.collector == *caller.party() {
                 numbers.insert(head.jti, last);
             }
@@ -105,12 +108,21 @@ impl Gateway {
     }
 }
 
+/// Whether a party is in charge of the case. The person tells it what it takes back, whatever the consent covers for the body itself, and it discloses to
+/// others under that consent.
+fn in_charge(party: &PartyId, relation: Relation) -> bool {
+    relation == Relation::Assigned && party.kind().leads_cases()
+}
+
 impl Concerned {
     /// How the consent stands for this body and what it covers for it; nothing of anybody else. `named` adds by what a message names it, which a body that
     /// may see `consent_detail` finds in the messages that it is shown as well.
     pub(super) fn part(&self, consent: &StandingConsent, named: bool, now: Timestamp) -> Value {
         let (scope, history, jti) = (&consent.open.scope, &consent.history, consent.row.jti);
-        let state = match scope.standing_for(history, &self.seat, now) {
+        // Of a body in charge for which it covers nothing: how it stands at all.
+        let covered = scope.covers_something(history, &self.seat);
+        let standing = if covered { scope.standing_for(history, &self.seat, now) } else { scope.standing(history, now) };
+        let state = match standing {
             ConsentState::Covers => "in_force",
             ConsentState::Withdrawn => "ended",
             _ => "not_in_force",

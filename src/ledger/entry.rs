@@ -235,6 +235,18 @@ pub enum Registered {
     },
 }
 
+impl Registered {
+    /// Whether both are the same, however they stand.
+    #[must_use]
+    pub fn is_same_thing(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Key { key, party, sha256, .. }, Self::Key { key: k, party: p, sha256: s, .. }) => (key, party, sha256) == (k, p, s),
+            (Self::Party { party, sha256, .. }, Self::Party { party: p, sha256: s, .. }) => (party, sha256) == (p, s),
+            _ => false,
+        }
+    }
+}
+
 /// What stands beside the leaf, encrypted and erasable.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Opening {

@@ -86,12 +86,12 @@ pub fn note(min_cell: u64, lang: Lang) -> String {
         Lang::En => format!(
             "Numbers from 1 to {most} are not given, by category not even 0, nor what they could be computed from. \
              The numbers of a year are counted when it is first asked for and stay as they are. \
-             A category is opened to be counted only where the person's consent still stands."
+             A category is opened to be counted only where nothing was taken back since: consent, agreement or key."
         ),
         Lang::Ja => format!(
             "1 から {most} までの数（対象者区分では 0 も）と、それを計算できる数は、公表しません。\
              年度の件数は、はじめて照会されたときに数え、その後は変わりません。\
-             対象者区分は、本人の同意が撤回されていないものだけを、数えるために開いています。"
+             対象者区分は、同意・協定・鍵のいずれも取り消されていないものだけを、数えるために開いています。"
         ),
     }
 }

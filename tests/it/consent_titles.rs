@@ -102,6 +102,21 @@ async fn a_core_centre_that_took_the_case_on_records_a_withdrawal_by_what_its_ca
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_body_in_charge_records_what_the_person_takes_back_where_the_consent_leaves_nothing_to_itself() {
+    let mut life = Life::accepted().await;
+    life.goes(letter(MessageKind::Enquiry, CITY, HOME)).await;
+    let out = Exception { rcp: vec![CITY.parse().unwrap()], pur: None, cls: None };
+    life.ends(CENTRE, Some(vec![out])).await.unwrap();
+    let number = life.consent.jti;
+    assert!(life.numbers(CITY).await.iter().any(|(_, found)| *found == Some(number)));
+    let part = life.part(CITY).await;
+    assert_eq!((&part["state"], &part["items"]), (&json!("in_force"), &json!([])), "{part}");
+    life.tool(CITY, &["consent", "withdraw", &number.to_string(), "--why", "the person said so"]).unwrap();
+    assert_eq!(life.part(CITY).await["state"], "ended");
+    life.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delegate_looks_a_consent_up_for_the_body_that_it_acts_for() {
     let mut life = Life::referred_with(true).await;
     life.learn(CORE).await;

@@ -252,34 +252,6 @@ fn every_row_of_a_form_can_be_shown_to_somebody_it_goes_to_or_only_when_ticked()
     }
 }
 
-/// Who met the person before the placement, and in what kind of place, says where the person was (`custody`, a centre of settlement).
-#[test]
-fn who_interviewed_the_person_and_where_is_told_to_nobody_who_may_not_know_of_the_custody() {
-    let (policies, schemas) = (PolicySet::builtin().unwrap(), SchemaSet::builtin().unwrap());
-    let row = "interview_dates".parse().unwrap();
-    assert!(
-        of(&schemas, M::PlacementRequest).row(&row).is_none(),
-        "a home that is asked to take somebody needs the assessment, not who made it"
-    );
-    let class = of(&schemas, M::Referral).row(&row).unwrap().class;
-    let shown = |reader, purpose, relation| {
-        let (sender, kind, basis) = (P::Municipality, M::ServiceHandoff, BasisGroup::Consent);
-        let (agreement, consent) = (AgreementState::Covers, ConsentState::CoversTicked);
-        policies.decide(&Key { reader, sender, class, purpose, kind, relation, basis, agreement, consent, named: true }).allow
-    };
-    for purpose in Purpose::ALL.iter().copied() {
-        for provider in P::ALL.iter().copied().filter(|kind| kind.is_provider()) {
-            for relation in [Relation::Prospective, Relation::Considering] {
-                assert!(!shown(provider, purpose, relation), "{provider}: {purpose}: {relation}");
-            }
-        }
-        assert!(Relation::ALL.iter().all(|relation| !shown(P::DayService, purpose, *relation)), "a day service: {purpose}");
-    }
-    assert!(Relation::ALL.iter().all(|relation| !shown(P::Municipality, Purpose::BenefitDecision, *relation)), "the desk of benefits");
-    assert!(shown(P::Municipality, Purpose::PlacementCoordination, Relation::Assigned));
-    assert!(shown(P::GroupHome, Purpose::ServiceProvision, Relation::Accepted), "who serves the person is told of the release");
-}
-
 #[test]
 fn every_form_has_the_names_of_its_kind_and_an_example_that_keeps_every_rule() {
     let (policies, schemas) = (PolicySet::builtin().unwrap(), SchemaSet::builtin().unwrap());

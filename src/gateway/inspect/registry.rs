@@ -54,6 +54,8 @@ struct Known {
     newest: u64,
     /// The entry that the row must name; none: an earlier version wrote it.
     named: Option<u64>,
+    /// Whether an entry says how it stands now. An earlier version, beside this one for a while, may have changed that.
+    settled: bool,
 }
 
 impl Registry {
@@ -61,13 +63,16 @@ impl Registry {
     fn next(&mut self, idx: u64, entry: &Entry, opening: Option<&Opening>) -> Vec<&'static str> {
         let list = match said(entry, opening) {
             Said::These(list) => list,
+            // It added a key that nobody can tell, or changed how one stands. What a key is never changes.
+            Said::Earlier(party) if entry.entry_type == EntryType::Key => {
+                for known in self.0.values_mut() {
+                    known.settled &= !matches!(&known.said, Registered::Key { party: of, .. } if *of == party);
+                }
+                return Vec::new();
+            }
             // It changed something of the party, and nobody can tell what: it is to be recorded again.
             Said::Earlier(party) => {
-                let keys = entry.entry_type == EntryType::Key;
-                self.0.retain(|_, known| match &known.said {
-                    Registered::Party { party: of, .. } => keys || *of != party,
-                    Registered::Key { party: of, .. } => !keys || *of != party,
-                });
+                self.0.remove(&Name::Party(party));
                 return Vec::new();
             }
             Said::Nothing => return Vec::new(),
@@ -79,12 +84,12 @@ impl Registry {
                 Registered::Key { key, .. } => (Name::Key(*key), "party_key"),
             };
             let before = self.0.get(&name);
-            if !before.is_none_or(|before| leads(&before.said, &said, entry)) {
+            if !before.is_none_or(|before| leads(before, &said, entry)) {
                 wrong.push(table);
             }
             let changes_state = matches!(entry.act, Some(Act::Retire | Act::Compromised));
             let named = if changes_state { before.and_then(|before| before.named) } else { Some(idx) };
-            self.0.insert(name, Known { said, newest: idx, named });
+            self.0.insert(name, Known { said, newest: idx, named, settled: true });
         }
         wrong
     }
@@ -92,7 +97,8 @@ impl Registry {
     /// What is wrong with a row; nothing where it is what its newest entry says.
     fn judge(&self, name: &Name, is: &Registered, idx: u64) -> Option<Problem> {
         let Some(known) = self.0.get(name) else { return Some(problem(Finding::RegistrationUnrecorded, None, name)) };
-        let same = known.said == *is && known.named.is_none_or(|named| named == idx);
+        let same =
+            if known.settled { known.said == *is } else { known.said.is_same_thing(is) } && known.named.is_none_or(|named| named == idx);
         (!same).then(|| problem(Finding::RegistrationDiffers, Some(known.newest), name))
     }
 
@@ -127,9 +133,12 @@ impl Registry {
 }
 
 /// Whether an entry can make the one of the other: only its own act changes what it changes, and what is recorded again is what it was.
-fn leads(before: &Registered, now: &Registered, entry: &Entry) -> bool {
+fn leads(before: &Known, now: &Registered, entry: &Entry) -> bool {
     let act = entry.act.filter(|_| entry.actor.is_some());
-    match (before, now) {
+    if !before.settled {
+        return before.said.is_same_thing(now);
+    }
+    match (&before.said, now) {
         (Registered::Party { sha256, state, .. }, Registered::Party { sha256: s, state: t, .. }) => {
             (sha256 == s || act == Some(Act::Update)) && (state == t || matches!(act, Some(Act::Suspend | Act::Readmit)))
         }
