@@ -185,7 +185,11 @@ impl Gateway {
             }
             (None, None) => return Err(Failure::Corrupt("opening")),
         };
-        if told.iss == recipient || !sheet.asker.hears_of(&told, &recipient) {
+        let hears = match &opening.message {
+            Some(_) => sheet.asker.hears_of(&told, &recipient),
+            None => sheet.asker.hears_of_look(&told, &recipient),
+        };
+        if told.iss == recipient || !hears {
             return Ok(None);
         }
         let purpose = entry.purpose.ok_or(Failure::Corrupt("entry"))?;

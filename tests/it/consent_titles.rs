@@ -204,6 +204,11 @@ async fn behind_a_hand_over_the_centre_is_told_of_no_holder_that_the_city_brough
     let soon = tsunagi::domain::day::Day::in_japan(crate::exchange_stage::party::now().plus_secs(14 * 86_400)).to_string();
     life.goes(letter(MessageKind::HandoverAgreed, CITY, CENTRE).with("handover_reply", "agreed").with("handover_date", soon)).await;
     assert_eq!(life.holders_told(CENTRE).await, [CITY]);
+    // Neither by what the home does with a consent that the centre collected.
+    life.goes(letter(MessageKind::PlacementDecision, HOME, CITY).with("decision", "accepted")).await;
+    let number = format!("/v1/consents/{}", life.consent.jti);
+    let looked = life.party(HOME).json(&number, Purpose::ServiceProvision).await.unwrap();
+    assert!(looked.get("sub").is_some(), "a look that is in the list: {looked}");
     let listed = life.tool(CENTRE, &["consent", "holders", &life.consent.jti.to_string()]).unwrap();
     assert!(listed.contains(CITY) && !listed.contains(HOME), "{listed}");
     // The list of disclosures names the same bodies.

@@ -61,6 +61,17 @@ impl<'a> Asker<'a> {
         self.is_own(told) || (self.scope == Scope::Case && (!providers || placement()))
     }
 
+    /// Whether it may know that the recipient looked the consent up: whom the collector did not write to itself, it does not learn of by that either.
+    pub(in crate::gateway) fn hears_of_look(&self, told: &Told, looker: &PartyId) -> bool {
+        if [Some(self.party), self.by].contains(&Some(looker)) {
+            return true;
+        }
+        if looker.kind().is_provider() {
+            return self.scope == Scope::Case && self.would_see(told.iss.kind(), told.kind, self.among_others(), FieldClass::Placement);
+        }
+        self.is_own(told) || self.scope == Scope::Case
+    }
+
     /// Whether it may know that rows of this class were shown. `own` are the purposes for which it read or wrote them itself.
     pub(super) fn knows(&self, told: &Told, class: FieldClass, own: [Option<Purpose>; 2]) -> bool {
         own.contains(&Some(self.purpose)) || self.would_see(told.iss.kind(), told.kind, self.place(told), class)
