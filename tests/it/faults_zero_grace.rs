@@ -215,7 +215,7 @@ async fn nobody_but_its_collector_is_shown_a_whole_consent_behind_its_end() {
     let target = format!("/v1/consents/{}", consent.jti);
     let look = |story: Arc<Story>, _| {
         let target = target.clone();
-        async move { whole(story.municipality.json(&target, PLACEMENT).await?) }
+        async move { whole(&story.municipality.json(&target, PLACEMENT).await?) }
     };
     let end = story.sign_end(consent, None);
     let (tally, ended) = together(&story, 150, look, async { story.register_end(consent, &end).await.unwrap() }).await;
@@ -231,7 +231,7 @@ async fn nobody_but_its_collector_is_shown_a_whole_consent_behind_the_suspension
     let target = format!("/v1/consents/{}", referral.consent.jti);
     let look = |story: Arc<Story>, _| {
         let target = target.clone();
-        async move { whole(story.municipality.json(&target, PLACEMENT).await?) }
+        async move { whole(&story.municipality.json(&target, PLACEMENT).await?) }
     };
     let (tally, ended) = together(&story, 150, look, async { story.say(AgreementAct::Suspend).await.unwrap() }).await;
     tally.assert_fired(PART);
@@ -240,7 +240,7 @@ async fn nobody_but_its_collector_is_shown_a_whole_consent_behind_the_suspension
 }
 
 /// Whether the whole consent was shown. The answer names no entry; the ledger says where each look stands.
-fn whole(shown: Value) -> Result<u64, Setback> {
+fn whole(shown: &Value) -> Result<u64, Setback> {
     if shown.get("signed").is_some() {
         return Ok(0);
     }
