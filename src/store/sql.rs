@@ -162,13 +162,16 @@ pub(super) const INSERT_UNCOLLECTED: &str = "INSERT INTO evidence (case_, iss, j
      SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT) WHERE NOT EXISTS \
      (SELECT 1 FROM evidence v WHERE v.case_ = $1 AND v.iss = $2 AND v.jti = $3 AND v.state IN ('released', 'uncollected'))";
 pub(super) const INSERT_TERM: &str = "INSERT INTO message_term (case_, jti, idx, consent, reply_by, corrects, source, sent_for, sent_to) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-/// Goes on with a list of cases and [`PASSAGES_ORDER`].
-pub(super) const PASSAGES: &str = "SELECT m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, t.consent, t.reply_by, t.corrects, t.source, t.sent_for, t.sent_to, \
-     (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'released'), \
-     (SELECT min(v.time) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'released'), \
-     (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'acknowledged'), \
-     (SELECT min(v.idx) FROM evidence v WHERE v.case_ = m.case_ AND v.iss = m.iss AND v.jti = m.jti AND v.state = 'uncollected') \
-     FROM message m LEFT JOIN message_term t ON t.case_ = m.case_ AND t.jti = m.jti WHERE m.case_ IN ";
+/// What became of the messages of some cases, grouped once, so that a case costs no more than it has evidence. Goes on with a list of cases and [`PASSAGES`].
+pub(super) const FATES: &str = "WITH fate AS (SELECT v.case_, v.iss, v.jti, \
+     min(CASE v.state WHEN 'released' THEN v.idx END) AS released, min(CASE v.state WHEN 'released' THEN v.time END) AS released_at, \
+     min(CASE v.state WHEN 'acknowledged' THEN v.idx END) AS acknowledged, min(CASE v.state WHEN 'uncollected' THEN v.idx END) AS uncollected \
+     FROM evidence v WHERE v.case_ IN ";
+/// Behind [`FATES`]; goes on with the same list and [`PASSAGES_ORDER`].
+pub(super) const PASSAGES: &str = " GROUP BY v.case_, v.iss, v.jti) \
+     SELECT m.iss, m.jti, m.aud, m.case_, m.kind, m.digest, m.idx, m.received, t.consent, t.reply_by, t.corrects, t.source, t.sent_for, t.sent_to, \
+     f.released, f.released_at, f.acknowledged, f.uncollected FROM message m LEFT JOIN message_term t ON t.case_ = m.case_ AND t.jti = m.jti \
+     LEFT JOIN fate f ON f.case_ = m.case_ AND f.iss = m.iss AND f.jti = m.jti WHERE m.case_ IN ";
 pub(super) const PASSAGES_ORDER: &str = " ORDER BY m.case_, m.idx";
 /// Goes on with a list of cases.
 pub(super) const RELATIONS: &str = "SELECT case_, party, relation FROM case_party WHERE case_ IN ";

@@ -16,7 +16,8 @@ use crate::{
 pub(super) async fn passages<D: Database>(store: &SqlStore<D>, cases: &[CaseKey]) -> Result<Vec<Passage>, StoreError> {
     let mut found = Vec::new();
     for some in cases.chunks(AT_ONCE) {
-        let query = Statement::new(sql::PASSAGES).among(some.iter().map(|case| case.uuid().as_bytes().as_slice()));
+        let these = || some.iter().map(|case| case.uuid().as_bytes().as_slice());
+        let query = Statement::new(sql::FATES).among(these()).push(sql::PASSAGES).among(these());
         let rows: Vec<PassageColumns> = store.all(query.push(sql::PASSAGES_ORDER)).await?;
         for row in rows {
             found.push(passage(row)?);
