@@ -143,7 +143,7 @@ def test_numbers_of_another_year_or_place_are_refused_and_hidden_ones_are_not_no
     rows = [{"code": "accepted", "count": None}, {"code": "declined", "count": 0}]
     subject = {"subject": "decided", "total": None, "tables": [{"by": "outcome", "rows": rows}], "median_days": None}
     numbers = {"municipality": "131016", "year": 2025, "from": "x", "until": "y", "min_cell": 10, "numbers": [subject]}
-    asked = {"type": "query", "operation": "statistics.read"}
+    asked = {"type": "query", "operation": "statistics.read", "purpose": str(PLACEMENT)}
     line = Line(tmp_path / "city")
     made = line.answers(numbers, **asked).statistics.of_year(2025, PLACEMENT)
     assert made.subject("decided").table("outcome").rows == {"accepted": None, "declined": 0}
@@ -153,7 +153,7 @@ def test_numbers_of_another_year_or_place_are_refused_and_hidden_ones_are_not_no
     for change in changes:
         with pytest.raises(Doubt):
             line.answers(numbers | change, **asked).statistics.of_year(2025, PLACEMENT, "131016")
-    for entry in ({"operation": "disclosure.list"}, {"decision": "deny"}, {"actor": {"party": "x"}}):
+    for entry in ({"operation": "disclosure.list"}, {"decision": "deny"}, {"actor": {"party": "x"}}, {"purpose": "audit_review"}):
         with pytest.raises(Doubt, match="entry: another"):
             line.answers(numbers, **asked | entry).statistics.of_year(2025, PLACEMENT)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from .cases import checked_id
 from .codes import Purpose
 from .directory import query
-from .encoding import Object, member, number, text
+from .encoding import Object, member, number, objects, text
 from .errors import Doubt
-from .ledger import Entry, entry_of_answer
+from .ledger import Entry, check_asked, entry_of_answer
 from .transport import Transport
 
 _LONGEST_PAGE = 200
@@ -110,15 +110,7 @@ class Disclosures:
         document = self._transport.read(f"/v1/cases/{checked_id(case)}/disclosures{asked}", purpose).document("disclosures")
         identity = self._transport.identity
         page = read_list(document, entry_of_answer(document, identity.pinned))
-        content = page.entry.content
-        for name, found, wanted in (
-            ("operation", page.entry.operation, "disclosure.list"),
-            ("decision", content.get("decision"), "permit"),
-            ("party", page.entry.actor, identity.party),
-            ("purpose", content.get("purpose"), str(purpose)),
-        ):
-            if found != wanted:
-                raise Doubt(f"entry: another {name}")
+        check_asked(page.entry, "disclosure.list", identity.party, str(purpose))
         if (page.case, page.field_class, page.made_by.code) != (case, field_class, identity.party):
             raise Doubt("disclosures: the answer to another question")
         if any(one.index >= page.entry.index for one in page.disclosures):
@@ -160,9 +152,9 @@ def read_list(document: Object, entry: Entry) -> DisclosureList:
         purpose=_coded(document, "purpose"),
         scope=text(document, "scope", what),
         field_class=_optional(document, "class"),
-        disclosures=tuple(_disclosure(one) for one in _objects(document, "disclosures")),
-        consents=tuple(_consent(one) for one in _objects(document, "consents")),
-        classes=tuple(_named(one, text(one, "class", what)) for one in _objects(document, "classes")),
+        disclosures=tuple(_disclosure(one) for one in objects(document, "disclosures", "disclosures")),
+        consents=tuple(_consent(one) for one in objects(document, "consents", "disclosures")),
+        classes=tuple(_named(one, text(one, "class", what)) for one in objects(document, "classes", "disclosures")),
         left_out=tuple(str(one) for one in member(left_out, "classes", list, what)),
         left_out_providers=bool(member(left_out, "providers", bool, what)),
         cursor=str(cursor) if cursor is not None else None,
@@ -187,7 +179,7 @@ def _disclosure(document: Object) -> Disclosure:
         agreement=(text(agreement, "id", what), number(agreement, "ver", what)) if isinstance(agreement, dict) else None,
         items=tuple(
             DisclosedItem(text(one, "field", what), text(one, "class", what), text(one, "ja", what), text(one, "en", what))
-            for one in _objects(document, "items")
+            for one in objects(document, "items", "disclosures")
         ),
     )
 
@@ -219,10 +211,3 @@ def _named(names: Object, code: str) -> Named:
 
 def _optional(document: Object, name: str) -> str | None:
     return text(document, name, "disclosures") if document.get(name) is not None else None
-
-
-def _objects(document: Object, name: str) -> list[Object]:
-    found = member(document, name, list, "disclosures")
-    if not all(isinstance(one, dict) for one in found):
-        raise Doubt(f"disclosures: {name}")
-    return list(found)

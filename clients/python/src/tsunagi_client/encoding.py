@@ -122,3 +122,11 @@ def text(document: Object, name: str, what: str) -> str:
 def number(document: Object, name: str, what: str) -> int:
     """A member that must be an integer."""
     return int(member(document, name, int, what))
+
+
+def objects(document: Object, name: str, what: str) -> list[Object]:
+    """A member that must be a list of objects."""
+    found = member(document, name, list, what)
+    if not all(isinstance(one, dict) for one in found):
+        raise Doubt(f"{what}: {name}")
+    return list(found)

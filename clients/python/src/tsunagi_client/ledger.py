@@ -110,6 +110,19 @@ def check_accepted(document: Object, party: str, jti: str, sha256: str, pinned: 
     return entry, receipt
 
 
+def check_asked(entry: Entry, operation: str, party: str, purpose: str) -> None:
+    """The entry records that this party was permitted to ask this, for this purpose."""
+    content = entry.content
+    for name, found, wanted in (
+        ("operation", entry.operation, operation),
+        ("decision", content.get("decision"), "permit"),
+        ("party", entry.actor, party),
+        ("purpose", content.get("purpose"), purpose),
+    ):
+        if found != wanted:
+            raise Doubt(f"entry: another {name}")
+
+
 def check_release(entry: Entry, release: Release, reader: str, operation: str, purpose: str) -> None:
     """The entry is about this release, and it is the one that was asked for."""
     content = entry.content

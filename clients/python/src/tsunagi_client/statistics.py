@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from .codes import Purpose
 from .directory import query
-from .encoding import Object, member, number, text
+from .encoding import Object, number, objects, text
 from .errors import Doubt
-from .ledger import Entry, entry_of_answer
+from .ledger import Entry, check_asked, entry_of_answer
 from .transport import Transport
 
 
@@ -77,13 +77,7 @@ class Statistics:
         document = answer.document("statistics")
         identity = self._transport.identity
         entry = entry_of_answer(document, identity.pinned)
-        for name, found, wanted in (
-            ("operation", entry.operation, "statistics.read"),
-            ("decision", entry.content.get("decision"), "permit"),
-            ("party", entry.actor, identity.party),
-        ):
-            if found != wanted:
-                raise Doubt(f"entry: another {name}")
+        check_asked(entry, "statistics.read", identity.party, str(purpose))
         made = read_statistics(document, entry)
         if made.year != year or municipality not in (None, made.municipality):
             raise Doubt("statistics: the answer to another question")
@@ -99,7 +93,7 @@ def read_statistics(document: Object, entry: Entry) -> YearlyStatistics:
         since=text(document, "from", what),
         until=text(document, "until", what),
         min_cell=number(document, "min_cell", what),
-        numbers=tuple(_subject(one) for one in _objects(document, "numbers")),
+        numbers=tuple(_subject(one) for one in objects(document, "numbers", "statistics")),
         entry=entry,
         document=document,
     )
@@ -109,19 +103,12 @@ def _subject(document: Object) -> StatisticsSubject:
     tables = tuple(
         StatisticsTable(
             text(table, "by", "statistics"),
-            {text(row, "code", "statistics"): _count(row, "count") for row in _objects(table, "rows")},
+            {text(row, "code", "statistics"): _count(row, "count") for row in objects(table, "rows", "statistics")},
         )
-        for table in _objects(document, "tables")
+        for table in objects(document, "tables", "statistics")
     )
     return StatisticsSubject(text(document, "subject", "statistics"), _count(document, "total"), tables, _count(document, "median_days"))
 
 
 def _count(document: Object, name: str) -> int | None:
     return number(document, name, "statistics") if document.get(name) is not None else None
-
-
-def _objects(document: Object, name: str) -> list[Object]:
-    found = member(document, name, list, "statistics")
-    if not all(isinstance(one, dict) for one in found):
-        raise Doubt(f"statistics: {name}")
-    return list(found)
