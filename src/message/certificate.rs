@@ -52,6 +52,20 @@ impl Person {
         }
         Ok(sha256(&json::canonical(&value).map_err(|_| wrong)?))
     }
+
+    /// The rows of the message that carries a certificate about this person.
+    #[must_use]
+    pub fn rows(&self, certificate: &str) -> Vec<(&'static str, Value)> {
+        let mut rows = vec![
+            ("certificate", certificate.into()),
+            ("certificate_salt", self.salt.clone().into()),
+            ("family_name", self.family_name.clone().into()),
+            ("given_name", self.given_name.clone().into()),
+            ("birth_date", self.birth_date.to_string().into()),
+        ];
+        rows.extend(self.recipient_cert_number.clone().map(|number| ("recipient_cert_number", number.into())));
+        rows
+    }
 }
 
 impl std::fmt::Debug for Person {

@@ -224,14 +224,7 @@ impl<'a> Affair<'a> {
                 window: Days { from: "2026-09-01".parse().unwrap(), until: "2029-08-31".parse().unwrap() },
             };
             let token = self.cast.client(issuer).certify(&draft).await.unwrap();
-            let rows = [
-                ("certificate", json!(token)),
-                ("certificate_salt", json!(person.salt)),
-                ("family_name", json!(person.family_name)),
-                ("given_name", json!(person.given_name)),
-                ("birth_date", json!(person.birth_date)),
-            ];
-            self.certificate = rows.into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect();
+            self.certificate = person.rows(&token).into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect();
         }
         self.certificate.clone()
     }

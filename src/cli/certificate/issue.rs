@@ -114,7 +114,7 @@ pub(super) async fn issue(args: IssueArgs, voice: Voice) -> Result<(), CliError>
     let token = patient(async || client.certify(&draft).await).await?;
     let jti = id_of(&token)?;
     let told = members([("certificate", json!(jti)), ("no", json!(args.no)), ("window", json!(window))]);
-    args.road.send(&client, MessageKind::CoordinationCertificate, rows(&token, &person), told, voice).await
+    args.road.send(&client, MessageKind::CoordinationCertificate, person.rows(&token), told, voice).await
 }
 
 pub(super) async fn forward(args: ForwardArgs, voice: Voice) -> Result<(), CliError> {
@@ -127,7 +127,7 @@ pub(super) async fn forward(args: ForwardArgs, voice: Voice) -> Result<(), CliEr
         ));
     };
     let told = members([("certificate", json!(held.reference.jti)), ("no", json!(held.proven.certificate().no))]);
-    args.road.send(&client, MessageKind::CoordinationCertificate, rows(&held.file.certificate, person), told, voice).await
+    args.road.send(&client, MessageKind::CoordinationCertificate, person.rows(&held.file.certificate), told, voice).await
 }
 
 pub(super) async fn revoke(args: RevokeArgs, voice: Voice) -> Result<(), CliError> {
@@ -171,19 +171,6 @@ struct Named {
     birth_date: Day,
     #[serde(default)]
     recipient_cert_number: Option<String>,
-}
-
-/// The rows of a certificate's message.
-fn rows<'a>(token: &str, person: &Person) -> Vec<(&'a str, Value)> {
-    let mut rows = vec![
-        ("certificate", json!(token)),
-        ("certificate_salt", json!(person.salt)),
-        ("family_name", json!(person.family_name)),
-        ("given_name", json!(person.given_name)),
-        ("birth_date", json!(person.birth_date)),
-    ];
-    rows.extend(person.recipient_cert_number.as_ref().map(|number| ("recipient_cert_number", json!(number))));
-    rows
 }
 
 fn members<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {

@@ -110,14 +110,7 @@ async fn certificate(stage: &Stage<'_>, window: Days) -> Result<Vec<(FieldKey, V
         window,
     };
     let token = centre.certify(&draft).await.map_err(CliError::from)?;
-    let rows = [
-        ("certificate", json!(token)),
-        ("certificate_salt", json!(person.salt)),
-        ("family_name", json!(person.family_name)),
-        ("given_name", json!(person.given_name)),
-        ("birth_date", json!(person.birth_date)),
-    ];
-    rows.into_iter().map(|(row, value)| Ok((row.parse().map_err(|error| wrong(&error))?, value))).collect()
+    person.rows(&token).into_iter().map(|(row, value)| Ok((row.parse().map_err(|error| wrong(&error))?, value))).collect()
 }
 
 /// The home fetches it from the case, and verifies what it has.
