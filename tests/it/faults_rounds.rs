@@ -7,11 +7,12 @@ use tokio::task::JoinSet;
 use tsunagi::{
     domain::{
         codes::Purpose,
-        entry::{EntryType, Outcome},
+        entry::{EntryType, Operation, Outcome},
         field::{FieldClass, FieldKey},
         refusal::RefusalCode,
     },
     gateway::Failure,
+    ledger::LedgerError,
 };
 
 use crate::exchange_stage::{
@@ -184,6 +185,34 @@ async fn a_clock_that_steps_back_or_forward_changes_no_order_and_revives_nothing
     stage.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_year_is_never_counted_while_everybody_else_waits_for_the_ledger() {
+    let stage = Stage::new().await;
+    let ask = || stage.inside.statistics(&stage.story.municipality, YEAR);
+    // Each takes a right away, so that what was counted before it is counted again.
+    let mut ends: Vec<Step> = Vec::new();
+    for _ in 0..3 {
+        let referral = stage.story.refer().await;
+        let story = Arc::clone(&stage.story);
+        let end = story.sign_end(&referral.consent, None);
+        ends.push(Box::pin(async move { story.register_end(&referral.consent, &end).await.map(drop).unwrap() }));
+    }
+    let once = ends.split_off(2);
+    stage.plan(ends).await;
+    let failure = ask().await.unwrap_err();
+    assert!(matches!(failure, Failure::Ledger(LedgerError::Unavailable)), "{failure:?}");
+    stage.took(2).await;
+    let counted = stage.ledger().await.records.iter().filter(|record| record.entry.operation == Operation::StatisticsRead).count();
+    assert_eq!(counted, 0, "nothing was published");
+
+    // A year that moves once is counted twice; asked for again, it is what stands in the ledger.
+    stage.plan(once).await;
+    let made = ask().await.unwrap();
+    stage.took(3).await;
+    assert_eq!((made.statistics.year, ask().await.unwrap().statistics == made.statistics), (YEAR, true));
+    stage.close().await;
+}
+
 /// A gateway that serves, and one inside on the same ledger.
 struct Stage {
     sandbox: Sandbox,
@@ -262,3 +291,5 @@ impl Stage {
 }
 
 const READS: usize = 80;
+/// A fiscal year that is over.
+const YEAR: u16 = 2024;

@@ -1,14 +1,14 @@
 //! State and relations of every case follow from its messages: an administrator of the database who changes them is found, and an honest database is
 //! not accused, whatever became of its cases.
 
-use serde_json::{Value, json};
 use tsunagi::domain::codes::MessageKind;
 
 use crate::{
     erasure_stage::{erase, in_both, printed},
-    exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, agreement::CORE, policies::tsunagi},
+    exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, agreement::CORE},
+    inspect_stored::{inspection, superuser, told},
     life_stage::{DAY, HOME, Life, OFFICE, letter},
-    tamper_stage::superuser::{PostgresAdmin, SqliteAdmin, Superuser},
+    tamper_stage::superuser::Superuser,
 };
 
 in_both!("warn"; the_states_and_relations_of_cases_are_worked_out_from_their_messages);
@@ -46,10 +46,7 @@ async fn the_states_and_relations_of_cases_are_worked_out_from_their_messages(sa
     server.stop().await;
     assert_eq!(inspected(&sandbox), (Vec::new(), Vec::new()), "before anybody changed anything");
 
-    let mut admin: Box<dyn Superuser> = match sandbox.postgres() {
-        Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
-        None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
-    };
+    let mut admin = superuser(&sandbox).await;
     let whole = "(SELECT id FROM case_ WHERE state = 'handed_over')";
     for table in ["case_", "case_party", "message_term"] {
         admin.keep(table).await;
@@ -109,13 +106,6 @@ type Named = Vec<(String, String)>;
 
 /// What an inspection finds, and what it remarks.
 fn inspected(sandbox: &Sandbox) -> (Named, Named) {
-    let done = tsunagi(&["--json", "audit", "inspect"], sandbox);
-    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
-    let named = |list: &str, name: &str| {
-        let told = |one: &Value| (one[name].as_str().unwrap().to_owned(), one["path"].as_str().unwrap().to_owned());
-        said[list].as_array().unwrap().iter().map(told).collect::<Named>()
-    };
-    let found = (named("problems", "finding"), named("remarks", "remark"));
-    assert_eq!(said["holds"], json!(found.0.is_empty()));
-    found
+    let said = inspection(sandbox);
+    (told(&said, "problems", "finding"), told(&said, "remarks", "remark"))
 }

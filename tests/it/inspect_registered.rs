@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use tsunagi::{
     domain::{
         digest::Digest,
+        entry::Act,
         party::{Name, PartyId, Registration},
     },
     message::{
-        keys::SigningKey,
+        base64url,
+        keys::{OpeningKey, SigningKey},
         objects::{KeyAct, PartyAct},
     },
     store::{KeyRow, KeyState, PartyKeyUse, Write},
@@ -24,14 +26,16 @@ use crate::{
         policies::tsunagi,
         story::{PLACEMENT, Story},
     },
+    inspect_stored::{inspection, superuser, told},
     life_stage::{DAY, HOME, OFFICE},
-    tamper_stage::superuser::{PostgresAdmin, SqliteAdmin, Superuser, Value as Cell},
+    tamper_stage::superuser::{Superuser, Value as Cell},
 };
 
 in_both! {
     "error";
     what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it,
     what_an_earlier_version_registered_is_recorded_and_stays_what_it_was,
+    an_earlier_version_beside_this_one_makes_no_key_suspect_and_recording_makes_none_newer,
 }
 
 async fn what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it(sandbox: Sandbox) {
@@ -160,6 +164,47 @@ async fn what_an_earlier_version_registered_is_recorded_and_stays_what_it_was(sa
     assert_eq!(inspected(&sandbox), [("registration_differs".to_owned(), "party".to_owned())], "the entry itself is named");
 }
 
+async fn an_earlier_version_beside_this_one_makes_no_key_suspect_and_recording_makes_none_newer(sandbox: Sandbox) {
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let referral = story.refer().await;
+    let committed = SigningKey::generate().unwrap();
+    story.municipality.add_key(&committed).await.unwrap();
+    server.stop().await;
+
+    // An earlier version retires a key that an entry commits to, and adds two to which nothing does: the one that is good since later comes first.
+    let inside = Inside::open(&sandbox).await;
+    let city = &story.municipality;
+    let retired = Write::KeyState { kid: committed.public().thumbprint(), state: KeyState::Retired, compromised_at: None };
+    inside.key_as_earlier(city, Act::Retire, retired).await;
+    let [newest, older] = [0, 1].map(|hours| {
+        let key = OpeningKey::generate().unwrap();
+        let (kid, jwk) = (key.public().thumbprint(), key.public().jwk().to_string());
+        KeyRow { kid, usage: PartyKeyUse::Enc, jwk, nbf: now().plus_secs(-3600 * hours), leaf: kid, ..key_row(&city.id, &committed) }
+    });
+    for row in [&newest, &older] {
+        inside.key_as_earlier(city, Act::Add, Write::Key(row.clone())).await;
+    }
+    let chosen = async || kid_of(&inside.read(city, &referral.case, PLACEMENT).await.unwrap().body);
+    assert_eq!(chosen().await, newest.kid);
+    let unrecorded = |row: &KeyRow| ("registration_unrecorded".to_owned(), format!("party_key {}", row.kid));
+    let mut expected = [unrecorded(&newest), unrecorded(&older)];
+    expected.sort_unstable();
+    assert_eq!(inspected(&sandbox), expected, "the keys that entries commit to are not suspected");
+
+    let recorded = inside.gateway.record_registrations().await.unwrap();
+    assert_eq!((recorded.earlier.len(), recorded.differing.len()), (2, 0));
+    assert_eq!(inspected(&sandbox), []);
+    assert_eq!(chosen().await, newest.kid, "releases are sealed to the same key");
+    inside.close().await;
+}
+
+/// To which key something is sealed.
+fn kid_of(envelope: &str) -> Digest {
+    let header = base64url::decode(envelope.split('.').next().unwrap()).unwrap();
+    serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().parse().unwrap()
+}
+
 fn registration(party: &PartyId) -> Registration {
     Registration {
         party: party.clone(),
@@ -187,13 +232,6 @@ fn key_row(party: &PartyId, key: &SigningKey) -> KeyRow {
     }
 }
 
-async fn superuser(sandbox: &Sandbox) -> Box<dyn Superuser> {
-    match sandbox.postgres() {
-        Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
-        None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
-    }
-}
-
 /// Thumbprint, party, use and state of every key.
 async fn keys(admin: &mut dyn Superuser) -> Vec<(Digest, String, String, String)> {
     let text = |cell: &Cell| match cell {
@@ -210,16 +248,9 @@ async fn keys(admin: &mut dyn Superuser) -> Vec<(Digest, String, String, String)
 
 /// What an inspection finds, each with where.
 fn inspected(sandbox: &Sandbox) -> Vec<(String, String)> {
-    let done = tsunagi(&["--json", "audit", "inspect"], sandbox);
-    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
-    let problems = said["problems"].as_array().unwrap();
-    assert_eq!(said["holds"], json!(problems.is_empty()));
-    let told = |problem: &Value| {
-        let finding = problem["finding"].as_str().unwrap().to_owned();
-        assert_eq!(problem["index"].is_u64(), finding != "registration_unrecorded", "{problem}");
-        (finding, problem["path"].as_str().unwrap().to_owned())
-    };
-    let mut told: Vec<(String, String)> = problems.iter().map(told).collect();
-    told.sort_unstable();
-    told
+    let said = inspection(sandbox);
+    for problem in said["problems"].as_array().unwrap() {
+        assert_eq!(problem["index"].is_u64(), problem["finding"] != "registration_unrecorded", "{problem}");
+    }
+    told(&said, "problems", "finding")
 }

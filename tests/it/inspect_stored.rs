@@ -34,10 +34,7 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
         if postgres { format!("decode(repeat('00', length({column})), 'hex')") } else { format!("zeroblob(length({column}))") }
     };
     let sealed = zeros("sealed");
-    let mut admin: Box<dyn Superuser> = match sandbox.postgres() {
-        Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
-        None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
-    };
+    let mut admin = superuser(&sandbox).await;
     for sql in [
         // To whom something was sent, what was said, that it was said, what identifies it.
         format!("UPDATE message SET aud = '{HOME}' WHERE kind = 'referral'"),
@@ -96,15 +93,30 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
 
 /// What an inspection finds, each with where; that each names its entry.
 fn inspected(sandbox: &Sandbox) -> Vec<(String, String)> {
-    let done = tsunagi(&["--json", "audit", "inspect"], sandbox);
-    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
-    let problems = said["problems"].as_array().unwrap();
-    assert_eq!(said["holds"], json!(problems.is_empty()));
-    let told = |problem: &Value| {
-        assert!(problem["index"].is_u64(), "{problem}");
-        (problem["finding"].as_str().unwrap().to_owned(), problem["path"].as_str().unwrap().to_owned())
-    };
-    let mut told: Vec<(String, String)> = problems.iter().map(told).collect();
+    let said = inspection(sandbox);
+    assert!(said["problems"].as_array().unwrap().iter().all(|problem| problem["index"].is_u64()), "{said}");
+    told(&said, "problems", "finding")
+}
+
+/// What `audit inspect` says; it holds where it names no problem.
+pub(crate) fn inspection(sandbox: &Sandbox) -> Value {
+    let said: Value = serde_json::from_slice(&tsunagi(&["--json", "audit", "inspect"], sandbox).stdout).unwrap();
+    assert_eq!(said["holds"], json!(said["problems"].as_array().unwrap().is_empty()));
+    said
+}
+
+/// The names of a list of it with where, sorted.
+pub(crate) fn told(inspection: &Value, list: &str, name: &str) -> Vec<(String, String)> {
+    let told = |one: &Value| (one[name].as_str().unwrap().to_owned(), one["path"].as_str().unwrap().to_owned());
+    let mut told: Vec<(String, String)> = inspection[list].as_array().unwrap().iter().map(told).collect();
     told.sort_unstable();
     told
+}
+
+/// A connection with every right on the database of a sandbox.
+pub(crate) async fn superuser(sandbox: &Sandbox) -> Box<dyn Superuser> {
+    match sandbox.postgres() {
+        Some(database) => Box::new(PostgresAdmin::open(&database.superuser()).await),
+        None => Box::new(SqliteAdmin::open(&sandbox.database()).await),
+    }
 }

@@ -22,13 +22,13 @@ use tsunagi::{
         case::Relation,
         codes::Purpose,
         digest::Digest,
-        entry::{EntryType, Operation},
+        entry::{Act, EntryType, Operation},
         ids::CaseKey,
         party::PartyId,
         time::Timestamp,
     },
-    gateway::{Call, Failure, Gateway, GatewayKeys, Parts, Release},
-    ledger::{self, Answer, Draft, Entry, Node, SequencerHandle},
+    gateway::{Call, Caller, Failure, Gateway, GatewayKeys, Parts, Release, StatisticsMade},
+    ledger::{self, Actor, Answer, Draft, Entry, Node, SequencerHandle},
     message::{
         envelope::Opener,
         keys::{OpeningKey, SigningKey},
@@ -117,20 +117,30 @@ impl Inside {
 
     /// A party reads a case.
     pub(crate) async fn read(&self, reader: &Party, case: &str, purpose: Purpose) -> Result<Release, Failure> {
-        let target = format!("/v1/cases/{case}");
-        let nonce = Uuid::new_v4().simple().to_string().parse().unwrap();
-        // Its clock and the gateway's agree, wherever they stand.
-        let at = Timestamp::from_secs(self.clock.now().secs());
-        let token = reader.actor_at(at, &Method::GET, &target, purpose, None, Some(&nonce));
-        let certificate = reader.connector.certificate();
-        let tomorrow = SystemClock.now().plus_secs(86_400);
-        let caller = self.gateway.caller(&reader.id, certificate, Digest([0; 32]), tomorrow).await?.map_err(|(_, refusal)| refusal)?;
-        let call = Call::new(Uuid::new_v4(), "GET".to_owned(), target, Some(token), None, Operation::CaseRead);
+        let (caller, call) = self.call(reader, format!("/v1/cases/{case}"), purpose, Operation::CaseRead).await?;
         let outcome = self.gateway.read_case(&caller, &call, &case.parse().unwrap()).await;
         if let Err(Failure::Refused(refusal)) = &outcome {
             self.gateway.refuse(&caller, &call, refusal).await?;
         }
         outcome
+    }
+
+    /// A municipality asks for its own numbers of a fiscal year.
+    pub(crate) async fn statistics(&self, asker: &Party, year: u16) -> Result<StatisticsMade, Failure> {
+        let target = format!("/v1/statistics?year={year}");
+        let (caller, call) = self.call(asker, target, Purpose::PlacementCoordination, Operation::StatisticsRead).await?;
+        self.gateway.statistics(&caller, &call, Some(year), None).await
+    }
+
+    async fn call(&self, from: &Party, target: String, purpose: Purpose, operation: Operation) -> Result<(Caller, Call), Failure> {
+        let nonce = Uuid::new_v4().simple().to_string().parse().unwrap();
+        // Its clock and the gateway's agree, wherever they stand.
+        let at = Timestamp::from_secs(self.clock.now().secs());
+        let token = from.actor_at(at, &Method::GET, &target, purpose, None, Some(&nonce));
+        let certificate = from.connector.certificate();
+        let tomorrow = SystemClock.now().plus_secs(86_400);
+        let caller = self.gateway.caller(&from.id, certificate, Digest([0; 32]), tomorrow).await?.map_err(|(_, refusal)| refusal)?;
+        Ok((caller, Call::new(Uuid::new_v4(), "GET".to_owned(), target, Some(token), None, operation)))
     }
 
     /// Lets the gateway use another set once it is in force.
@@ -147,21 +157,34 @@ impl Inside {
         let id = case.parse().unwrap();
         let case = self.store.case_of_any(&id).await.unwrap().expect("the case exists");
         self.clock.set(present());
-        let id_of_entry = Ids::new(Arc::clone(&self.clock) as Arc<dyn Clock>).v7().unwrap();
-        let entry = Entry::of_gateway(id_of_entry, self.node.clone(), EntryType::Acknowledgement);
         let writes = vec![Write::CaseParty { case, party: party.clone(), id, relation: Relation::None }];
-        match self.ledger.append(Draft { writes, narrows: true, ..Draft::of_gateway(entry) }).await.unwrap() {
-            Answer::Committed(committed) => (case, committed.idx()),
-            other => panic!("{other:?}"),
-        }
+        let draft = Draft { writes, narrows: true, ..Draft::of_gateway(self.entry(EntryType::Acknowledgement)) };
+        (case, self.append(draft).await)
     }
 
     /// Registers something as versions did whose entries commit to nothing: the rows with an entry that has no opening.
     pub(crate) async fn as_earlier(&self, party: &PartyId, writes: Vec<Write>) -> u64 {
-        let id_of_entry = Ids::new(Arc::clone(&self.clock) as Arc<dyn Clock>).v7().unwrap();
-        let mut entry = Entry::of_gateway(id_of_entry, self.node.clone(), EntryType::Party);
+        let mut entry = self.entry(EntryType::Party);
         (entry.operation, entry.recipient) = (Operation::PartyRegister, Some(party.clone()));
-        match self.ledger.append(Draft { writes, ..Draft::of_gateway(entry) }).await.unwrap() {
+        self.append(Draft { writes, ..Draft::of_gateway(entry) }).await
+    }
+
+    /// What a party said of a key, as versions entered it whose entries commit to nothing.
+    pub(crate) async fn key_as_earlier(&self, party: &Party, act: Act, write: Write) -> u64 {
+        let cert = party.connector.certificate();
+        let mut entry = self.entry(EntryType::Key);
+        (entry.operation, entry.act) = (Operation::KeyRegister, Some(act));
+        entry.actor = Some(Actor { party: party.id.clone(), cert, acting_for: None });
+        self.append(Draft { writes: vec![write], narrows: act != Act::Add, ..Draft::of_gateway(entry) }).await
+    }
+
+    fn entry(&self, entry_type: EntryType) -> Entry {
+        let id = Ids::new(Arc::clone(&self.clock) as Arc<dyn Clock>).v7().unwrap();
+        Entry::of_gateway(id, self.node.clone(), entry_type)
+    }
+
+    async fn append(&self, draft: Draft) -> u64 {
+        match self.ledger.append(draft).await.unwrap() {
             Answer::Committed(committed) => committed.idx(),
             other => panic!("{other:?}"),
         }
