@@ -62,7 +62,9 @@ impl Gateway {
                 return Err(Refusal::claim(RefusalCode::StateConflict, "ver", "next_version").into());
             }
             for party in &agreement.parties {
-                self.registered_party(party).await?.ok_or_else(|| Refusal::claim(RefusalCode::SchemaInvalid, "parties", "registered"))?;
+                self.registered_party(epoch, party)
+                    .await?
+                    .ok_or_else(|| Refusal::claim(RefusalCode::SchemaInvalid, "parties", "registered"))?;
             }
             let alone = [SignedAct { party: caller.party().clone(), act: AgreementAct::Accept }];
             let proposed = lineage.candidate(agreement, &alone);

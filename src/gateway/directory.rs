@@ -9,7 +9,7 @@ use super::{
     call::{Call, Caller},
     failure::Failure,
     record::With,
-    registered::{of_key, of_party},
+    registered::{NOW, of_key, of_party},
 };
 use crate::{
     domain::{
@@ -27,7 +27,7 @@ use crate::{
 impl Gateway {
     /// `GET /v1/parties/{party}`. Open data: no entry.
     pub async fn party(&self, id: &PartyId) -> Result<Value, Failure> {
-        let row = self.registered_party(id).await?.ok_or(RefusalCode::NotFound)?;
+        let row = self.registered_party(NOW, id).await?.ok_or(RefusalCode::NotFound)?;
         self.party_json(&row).await
     }
 
@@ -37,11 +37,14 @@ impl Gateway {
         let mut parties = Vec::with_capacity(rows.len());
         for row in &rows {
             let told = async || {
-                self.told_party(&row.registration.party, row).await?;
-                self.party_json(row).await
+                let row = self.registered_party(NOW, &row.registration.party).await?;
+                Ok(match row {
+                    Some(row) => Some(self.party_json(&row).await?),
+                    None => None,
+                })
             };
             match told().await {
-                Ok(party) => parties.push(party),
+                Ok(party) => parties.extend(party),
                 // One row that was changed keeps nobody from the others.
                 Err(Failure::Corrupt(_)) => {}
                 Err(failure) => return Err(failure),
@@ -51,7 +54,7 @@ impl Gateway {
     }
 
     async fn party_json(&self, row: &PartyRow) -> Result<Value, Failure> {
-        let keys = self.registered_keys(&row.registration.party).await?;
+        let keys = self.registered_keys(NOW, &row.registration.party).await?;
         let keys: Result<Vec<Value>, Failure> = keys
             .iter()
             .map(|key| {
@@ -93,7 +96,7 @@ impl Gateway {
         });
         let accepted = self.register(caller, call, object.identity(), |epoch| async move {
             self.may(caller, Deed::RegisterParty)?;
-            let known = self.registered_party(&claims.party).await?;
+            let known = self.registered_party(epoch, &claims.party).await?;
             let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "party", rule));
             let missing = || Failure::from(Refusal::claim(RefusalCode::BadToken, "party", "registration"));
             let registration = claims.registration.clone().ok_or_else(missing);

@@ -14,7 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{record::opening_context, tags::tags};
+use super::{record::opening_context, registry::Registry, tags::tags};
 use crate::{
     domain::{field::FieldClass, ids::CaseKey},
     ledger::{
@@ -39,7 +39,7 @@ pub struct Insight {
     /// The agreement version that was looked at last.
     agreement: Mutex<Option<Arc<AgreementRow>>>,
     /// What entries said of parties and keys.
-    registry: Mutex<registry::Registry>,
+    registry: Mutex<Registry>,
     /// Cases whose state and relations cannot be worked out.
     untold: AtomicU64,
 }

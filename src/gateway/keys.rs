@@ -38,9 +38,9 @@ impl Gateway {
                 KeyAct::Compromised => Act::Compromised,
             });
         });
-        self.register(caller, call, object.identity(), |epoch| async move {
+        let registered = self.register(caller, call, object.identity(), |epoch| async move {
             let kid = claims.jwk.thumbprint();
-            let known = self.registered_key(&kid).await?;
+            let known = self.registered_key(epoch, &kid).await?;
             let conflict = |rule| Failure::from(Refusal::claim(RefusalCode::StateConflict, "jwk", rule));
             let incomplete = || Failure::from(Refusal::claim(RefusalCode::BadToken, "jwk", "dates"));
             let own = |known: Option<KeyRow>| known.filter(|k| k.party == *caller.party()).ok_or_else(|| conflict("not_registered"));
@@ -69,7 +69,7 @@ impl Gateway {
                     if !matches!(row.state, KeyState::Active | KeyState::Retiring) {
                         return Err(conflict("not_active"));
                     }
-                    self.keeps_a_signature_key(caller, &row).await?;
+                    self.keeps_a_signature_key(caller, epoch, &row).await?;
                     let stands = of_key(&KeyRow { state: KeyState::Retired, compromised_at: None, ..row })?;
                     (Write::KeyState { kid, state: KeyState::Retired, compromised_at: None }, true, stands)
                 }
@@ -85,14 +85,14 @@ impl Gateway {
             call.note(|t| t.registered = vec![stands]);
             let ground = Ground { rights_epoch: epoch, valid_until: caller.not_after.min(object.key_ends), case: None, consent: None };
             Ok((With { writes: vec![write], ground: Some(ground), narrows, ..With::default() }, json!({"key": kid})))
-        })
-        .await
+        });
+        Box::pin(registered).await
     }
 
     /// Retiring the last active signature key would lock the party out. A compromised one may always be declared.
-    async fn keeps_a_signature_key(&self, caller: &Caller, leaving: &KeyRow) -> Result<(), Failure> {
+    async fn keeps_a_signature_key(&self, caller: &Caller, epoch: u64, leaving: &KeyRow) -> Result<(), Failure> {
         let now = self.clock.now();
-        let others = self.registered_keys(caller.party()).await?;
+        let others = self.registered_keys(epoch, caller.party()).await?;
         let stays = others
             .iter()
             .any(|k| k.kid != leaving.kid && k.usage == PartyKeyUse::Sig && k.state == KeyState::Active && now >= k.nbf && now < k.naf);

@@ -43,7 +43,7 @@ impl Gateway {
         if let Some(row) = self.known.parties.get(epoch, id) {
             return Ok(Some(row));
         }
-        Ok(self.registered_party(id).await?.map(|row| self.known.parties.keep(epoch, id.clone(), row)))
+        Ok(self.registered_party(epoch, id).await?.map(|row| self.known.parties.keep(epoch, id.clone(), row)))
     }
 
     /// A key by its thumbprint.
@@ -51,14 +51,14 @@ impl Gateway {
         if let Some(row) = self.known.keys.get(epoch, kid) {
             return Ok(Some(row));
         }
-        Ok(self.registered_key(kid).await?.map(|row| self.known.keys.keep(epoch, *kid, row)))
+        Ok(self.registered_key(epoch, kid).await?.map(|row| self.known.keys.keep(epoch, *kid, row)))
     }
 
     /// All keys of a registered party, oldest first.
     pub(super) async fn keys_in(&self, epoch: u64, party: &PartyId) -> Result<Arc<Vec<KeyRow>>, Failure> {
         match self.known.keys_of.get(epoch, party) {
             Some(rows) => Ok(rows),
-            None => Ok(self.known.keys_of.keep(epoch, party.clone(), self.registered_keys(party).await?)),
+            None => Ok(self.known.keys_of.keep(epoch, party.clone(), self.registered_keys(epoch, party).await?)),
         }
     }
 

@@ -43,6 +43,7 @@ mod record;
 mod recording;
 mod register;
 mod registered;
+mod registry;
 mod reliance;
 mod retention;
 mod rights;
@@ -148,7 +149,7 @@ pub struct Gateway {
     actors: actor::UsedActors,
     rights: rights::RightsCache,
     known: known::Known,
-    said: registered::SaidBy,
+    followed: tokio::sync::Mutex<registered::Followed>,
     /// The newest rights epoch for which opened consents and unwrapped keys are kept.
     kept_in: std::sync::atomic::AtomicU64,
     heads: together::Together<Seen>,
@@ -203,7 +204,7 @@ impl Gateway {
             actors: actor::UsedActors::default(),
             rights: rights::RightsCache::default(),
             known: known::Known::default(),
-            said: registered::SaidBy::default(),
+            followed: tokio::sync::Mutex::default(),
             kept_in: std::sync::atomic::AtomicU64::default(),
             heads: together::Together::default(),
             uncollected_days: UNCOLLECTED_DAYS,

@@ -8,7 +8,8 @@ use super::{
     call::Trail,
     failure::Failure,
     record::{GATEWAY_KEY, recorded},
-    registered::{Fit, of_key, of_party},
+    registered::{NOW, of_key, of_party},
+    registry::Fit,
 };
 use crate::{
     domain::{
@@ -87,6 +88,23 @@ impl Gateway {
         Ok(survey)
     }
 
+    async fn fit_of_party(&self, row: &PartyRow) -> Result<Fit, Failure> {
+        let fit = self.fit(NOW, &of_party(&row.registration, row.state)?, row.idx).await?;
+        match self.store.party(&row.registration.party).await? {
+            // It changed behind the page that it was read in.
+            Some(again) if again != *row => self.fit(NOW, &of_party(&again.registration, again.state)?, again.idx).await,
+            _ => Ok(fit),
+        }
+    }
+
+    async fn fit_of_key(&self, row: &KeyRow) -> Result<Fit, Failure> {
+        let fit = self.fit(NOW, &of_key(row)?, row.idx).await?;
+        match self.store.key(&row.kid).await? {
+            Some(again) if again != *row => self.fit(NOW, &of_key(&again)?, again.idx).await,
+            _ => Ok(fit),
+        }
+    }
+
     async fn record_party(&self, turn: Turn, row: PartyRow) -> Result<(), Failure> {
         let is = of_party(&row.registration, row.state)?;
         let trail = again(Operation::PartyRegister, Act::Update, &row.registration.party, is);
@@ -120,7 +138,7 @@ impl Survey {
         match fit {
             Fit::Says => self.committed += 1,
             Fit::Earlier => self.earlier.push(one),
-            Fit::Differs => self.differing.push(one),
+            Fit::Unrecorded | Fit::Differs(_) => self.differing.push(one),
         }
     }
 }

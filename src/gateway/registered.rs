@@ -1,27 +1,23 @@
 //! Registered parties and keys beside the entries that registered them: the entry's opening commits to what was stored, so that whoever changes a row
 //! in the database changes who is who for nobody.
 //!
-//! Promises: nothing is decided, sealed or published by a row that the entry it names does not say. An entry is read once; rows are compared whenever
+//! Promises: nothing is decided, sealed or published by a row that the newest entry about it does not say: neither what a party or key is nor how it
+//! stands (suspended, retired, stolen), nor by keys of which one is gone. Each entry is read once, in the order of the ledger; rows are compared whenever
 //! they are read. Entries of earlier versions commit to nothing: their rows are taken as they are until `tsunagi ledger record` records them.
-//! Not here: how a key stands (retired, stolen), and a row that was put back to an earlier state of its own together with the entry it names.
-//! `tsunagi audit inspect` finds those.
-
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+//! Not here: that the entries are those of the ledger. Who rewrites them is found by `tsunagi audit inspect` and by whoever kept a checkpoint.
 
 use serde::Serialize;
+use tokio::sync::MutexGuard;
 
 use super::{
     Gateway,
     failure::Failure,
     record::{GATEWAY_KEY, opening_context},
+    registry::{Fit, Name, Registry},
 };
 use crate::{
     domain::{
         digest::Digest,
-        entry::{EntryType, Outcome},
         party::{PartyId, PartyState, Registration},
         time::Timestamp,
     },
@@ -63,33 +59,6 @@ fn canonical(form: &impl Serialize) -> Result<Digest, LedgerError> {
     Ok(Digest::of(&serde_json_canonicalizer::to_vec(form).map_err(|_| LedgerError::Canonical)?))
 }
 
-/// What an entry says of registrations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// These are registered, or stand so from now on.
-    These(Vec<Registered>),
-    /// Something of this party: an earlier version wrote the entry, which commits to nothing.
-    Earlier(PartyId),
-    /// Nothing.
-    Nothing,
-}
-
-/// What an entry says with this opening, which is the one it commits to.
-pub(super) fn said(entry: &Entry, opening: Option<&Opening>) -> Said {
-    if entry.decision != Outcome::Permit {
-        return Said::Nothing;
-    }
-    let of = match entry.entry_type {
-        EntryType::Party => entry.recipient.as_ref(),
-        EntryType::Key => entry.actor.as_ref().map(|actor| &actor.party),
-        _ => return Said::Nothing,
-    };
-    match opening.filter(|opening| !opening.registered.is_empty()) {
-        Some(opening) => Said::These(opening.registered.clone()),
-        None => of.cloned().map_or(Said::Nothing, Said::Earlier),
-    }
-}
-
 /// The opening that a row of the ledger carries, opened with the gateway's own key.
 pub(super) enum Beside {
     /// The entry commits to none.
@@ -115,111 +84,152 @@ pub(super) fn read(row: LedgerRow, key: &vault::DataKey) -> Option<(Entry, Besid
     Some((entry, beside))
 }
 
-/// How a row stands beside the entry it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fit {
-    /// The entry says so.
-    Says,
-    /// An earlier version registered it, and nothing commits to it.
-    Earlier,
-    /// The entry says otherwise, or nothing.
-    Differs,
+/// What the entries said, as far as they were read.
+#[derive(Default)]
+pub(super) struct Followed {
+    registry: Registry,
+    /// Every entry before this one was read.
+    size: u64,
+    /// A rights epoch in which nothing is missing here; none before the first look.
+    epoch: Option<u64>,
+    /// When all of them were last read anew because a row did not fit.
+    anew: Timestamp,
 }
 
-/// What entries said that were read: entries never change.
-#[derive(Default)]
-pub(super) struct SaidBy(Mutex<HashMap<u64, Arc<Said>>>);
+/// Asks for what the entries say now, whatever epoch that is.
+pub(super) const NOW: u64 = u64::MAX;
 
 impl Gateway {
-    /// A party, if its entry says what its row says.
-    pub(super) async fn registered_party(&self, id: &PartyId) -> Result<Option<PartyRow>, Failure> {
-        let Some(row) = self.store.party(id).await? else { return Ok(None) };
-        self.told_party(id, &row).await?;
-        Ok(Some(row))
-    }
-
-    /// A key, if its entry says what its row says.
-    pub(super) async fn registered_key(&self, kid: &Digest) -> Result<Option<KeyRow>, Failure> {
-        let Some(row) = self.store.key(kid).await? else { return Ok(None) };
-        self.told_key(&row).await?;
-        Ok(Some(row))
-    }
-
-    /// All keys of a party, oldest first, if their entries say what their rows say.
-    pub(super) async fn registered_keys(&self, party: &PartyId) -> Result<Vec<KeyRow>, Failure> {
-        let rows = self.store.keys(party).await?;
-        for row in &rows {
-            self.told_key(row).await?;
+    /// A party, if its newest entry says what its row says. At least as new as the epoch.
+    pub(super) async fn registered_party(&self, epoch: u64, id: &PartyId) -> Result<Option<PartyRow>, Failure> {
+        for _ in 0..TRIES {
+            let Some(row) = self.store.party(id).await? else {
+                let known = self.followed(epoch).await?.registry.knows(&Name::Party(id.clone()));
+                if known {
+                    continue;
+                }
+                return Ok(None);
+            };
+            if row.registration.party == *id && self.stands(epoch, &of_party(&row.registration, row.state)?, row.idx).await? {
+                return Ok(Some(row));
+            }
         }
-        Ok(rows)
-    }
-
-    /// That the entry a row names says what the row says, and that it is the row of this party.
-    pub(super) async fn told_party(&self, id: &PartyId, row: &PartyRow) -> Result<(), Failure> {
-        if row.registration.party == *id && self.fit_of_party(row).await? != Fit::Differs {
-            return Ok(());
-        }
-        tracing::error!(party = %id, "the row of the party is not what its entry says: nothing is done by it. Look with `tsunagi audit inspect`");
+        tracing::error!(party = %id, "the row of the party is not what its newest entry says: nothing is done by it. Look with `tsunagi audit inspect`");
         Err(Failure::Corrupt("party"))
     }
 
-    async fn told_key(&self, row: &KeyRow) -> Result<(), Failure> {
-        if self.fit_of_key(row).await? != Fit::Differs {
-            return Ok(());
+    /// A key, if its newest entry says what its row says. At least as new as the epoch.
+    pub(super) async fn registered_key(&self, epoch: u64, kid: &Digest) -> Result<Option<KeyRow>, Failure> {
+        for _ in 0..TRIES {
+            let Some(row) = self.store.key(kid).await? else {
+                let known = self.followed(epoch).await?.registry.knows(&Name::Key(*kid));
+                if known {
+                    continue;
+                }
+                return Ok(None);
+            };
+            if row.kid == *kid && self.stands(epoch, &of_key(&row)?, row.idx).await? {
+                return Ok(Some(row));
+            }
         }
-        tracing::error!(party = %row.party, key = %row.kid, "the row of the key is not what its entry says: nothing is done by it. Look with `tsunagi audit inspect`");
+        tracing::error!(key = %kid, "the row of the key is not what its newest entry says: nothing is done by it. Look with `tsunagi audit inspect`");
         Err(Failure::Corrupt("party_key"))
     }
 
-    /// A party's row names the newest entry about it.
-    pub(super) async fn fit_of_party(&self, row: &PartyRow) -> Result<Fit, Failure> {
-        let is = of_party(&row.registration, row.state)?;
-        Ok(match &*self.said_by(row.idx).await? {
-            Said::These(registered) if registered.contains(&is) => Fit::Says,
-            Said::Earlier(party) if *party == row.registration.party => Fit::Earlier,
-            _ => Fit::Differs,
-        })
-    }
-
-    /// A key's row names the entry that registered it; how it stands may have changed since.
-    pub(super) async fn fit_of_key(&self, row: &KeyRow) -> Result<Fit, Failure> {
-        let Registered::Key { key, party, sha256, .. } = of_key(row)? else { return Ok(Fit::Differs) };
-        let is =
-            |said: &Registered| matches!(said, Registered::Key { key: k, party: p, sha256: s, .. } if (k, p, s) == (&key, &party, &sha256));
-        Ok(match &*self.said_by(row.idx).await? {
-            Said::These(registered) if registered.iter().any(is) => Fit::Says,
-            Said::Earlier(of) if *of == party => Fit::Earlier,
-            _ => Fit::Differs,
-        })
-    }
-
-    async fn said_by(&self, idx: u64) -> Result<Arc<Said>, Failure> {
-        if let Some(said) = self.said.0.lock().unwrap_or_else(PoisonError::into_inner).get(&idx) {
-            return Ok(Arc::clone(said));
-        }
-        let row = self.store.entry(idx).await?;
-        let told = match row {
-            None => Said::Nothing,
-            Some(row) => match read(row, &self.data_key(GATEWAY_KEY).await?) {
-                Some((entry, Beside::None)) => said(&entry, None),
-                Some((entry, Beside::Opening(opening))) => said(&entry, Some(&opening)),
-                Some((_, Beside::Wrong)) | None => Said::Nothing,
-            },
-        };
-        let told = Arc::new(told);
-        if *told != Said::Nothing {
-            let mut kept = self.said.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= MOST {
-                kept.clear();
+    /// All keys of a party, oldest first, if their newest entries say what their rows say and none is gone. At least as new as the epoch.
+    pub(super) async fn registered_keys(&self, epoch: u64, party: &PartyId) -> Result<Vec<KeyRow>, Failure> {
+        for _ in 0..TRIES {
+            let rows = self.store.keys(party).await?;
+            if self.all_stand(epoch, party, &rows).await? {
+                return Ok(rows);
             }
-            kept.insert(idx, Arc::clone(&told));
         }
-        Ok(told)
+        tracing::error!(%party, "the rows of the party's keys are not what their newest entries say: nothing is done by them. Look with `tsunagi audit inspect`");
+        Err(Failure::Corrupt("party_key"))
+    }
+
+    async fn all_stand(&self, epoch: u64, party: &PartyId, rows: &[KeyRow]) -> Result<bool, Failure> {
+        for row in rows {
+            if row.party != *party || !self.stands(epoch, &of_key(row)?, row.idx).await? {
+                return Ok(false);
+            }
+        }
+        let followed = self.followed(epoch).await?;
+        Ok(followed.registry.keys_of(party).all(|kid| rows.iter().any(|row| row.kid == *kid)))
+    }
+
+    /// Whether something may be done by a row: its newest entry says what it says, or an earlier version registered it.
+    async fn stands(&self, epoch: u64, is: &Registered, idx: u64) -> Result<bool, Failure> {
+        Ok(matches!(self.fit(epoch, is, idx).await?, Fit::Says | Fit::Earlier))
+    }
+
+    /// How a row stands beside the newest entry about what it says.
+    pub(super) async fn fit(&self, epoch: u64, is: &Registered, idx: u64) -> Result<Fit, Failure> {
+        let fit = self.followed(epoch).await?.registry.fit(is, idx);
+        match fit {
+            Fit::Says | Fit::Earlier => Ok(fit),
+            // The row may be newer than what was read in this epoch.
+            Fit::Unrecorded | Fit::Differs(_) => {
+                let mut followed = self.followed(NOW).await?;
+                let now = self.clock.now();
+                let fits = matches!(followed.registry.fit(is, idx), Fit::Says | Fit::Earlier);
+                if !fits && now > followed.anew.plus_secs(ANEW) {
+                    // An entry that was read may never have become safe: another stands in its place.
+                    *followed = Followed { anew: now, ..Followed::default() };
+                    drop(followed);
+                    followed = self.followed(NOW).await?;
+                }
+                Ok(followed.registry.fit(is, idx))
+            }
+        }
+    }
+
+    /// What the entries say, read as far as an epoch needs.
+    async fn followed(&self, epoch: u64) -> Result<MutexGuard<'_, Followed>, Failure> {
+        let mut followed = self.followed.lock().await;
+        if followed.epoch.is_some_and(|read| epoch <= read) {
+            return Ok(followed);
+        }
+        // Boxed: it happens once in an epoch.
+        Box::pin(self.follow(&mut followed)).await?;
+        Ok(followed)
+    }
+
+    async fn follow(&self, followed: &mut Followed) -> Result<(), Failure> {
+        let head = self.ledger.stored_head().await?;
+        if head.size < followed.size {
+            // What was read never became safe and is gone. What this process showed is not: see `SequencerHandle::stored_head`.
+            *followed = Followed { anew: followed.anew, ..Followed::default() };
+        }
+        while followed.size < head.size {
+            let rows = self.store.registrations(followed.size, head.size, PAGE).await?;
+            let full = u32::try_from(rows.len()).is_ok_and(|found| found >= PAGE);
+            let size = rows.last().filter(|_| full).map_or(head.size, |last| last.idx.saturating_add(1));
+            // Everything that may fail or be broken off comes before the first of them is taken.
+            let key = if rows.is_empty() { None } else { Some(self.data_key(GATEWAY_KEY).await?) };
+            let opened = rows.into_iter().zip(key.iter().cycle());
+            let opened = opened.map(|(row, key)| Some((row.idx, read(row, key)?))).collect::<Option<Vec<_>>>();
+            let opened = opened.ok_or(Failure::Corrupt("entry"))?;
+            followed.size = size;
+            for (idx, (entry, beside)) in opened {
+                match beside {
+                    Beside::None => drop(followed.registry.next(idx, &entry, None)),
+                    Beside::Opening(opening) => drop(followed.registry.next(idx, &entry, Some(&opening))),
+                    Beside::Wrong => followed.registry.doubt(&entry),
+                }
+            }
+        }
+        followed.epoch = Some(head.rights_epoch);
+        Ok(())
     }
 }
 
-/// Entries whose words are kept: more than a prefecture has parties and keys.
-const MOST: usize = 50_000;
+/// Entries read at once.
+const PAGE: u32 = 256;
+/// Seconds between two readings from the beginning.
+const ANEW: i64 = 10;
+/// How often a row is read again that does not fit: it may have changed behind what was read of the entries, or they behind it.
+const TRIES: u8 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -26,10 +26,7 @@ pub(super) async fn look(gateway: Arc<Gateway>) {
                 tracing::error!(party = %one.party, key, "registered otherwise than its entry says: look with `tsunagi audit inspect`");
             }
             if earlier.is_empty() {
-                tracing::info!(
-                    committed,
-                    "every party was compared with its entry, and what every key is; how keys stand is compared by `tsunagi audit inspect`"
-                );
+                tracing::info!(committed, "every party and key was compared with its newest entry");
             } else {
                 let count = earlier.len();
                 tracing::warn!(count, "parties and keys that no entry commits to: record them with `tsunagi ledger record`");

@@ -15,6 +15,7 @@ pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
         (2, "witnesses", include_str!("migrations/sqlite/0002_witnesses.sql")),
         (3, "origin", include_str!("migrations/sqlite/0003_origin.sql")),
         (4, "terms", include_str!("migrations/sqlite/0004_terms.sql")),
+        (5, "registrations", include_str!("migrations/sqlite/0005_registrations.sql")),
     ])
 });
 pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
@@ -23,6 +24,7 @@ pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
         (2, "witnesses", include_str!("migrations/postgres/0002_witnesses.sql")),
         (3, "origin", include_str!("migrations/postgres/0003_origin.sql")),
         (4, "terms", include_str!("migrations/postgres/0004_terms.sql")),
+        (5, "registrations", include_str!("migrations/postgres/0005_registrations.sql")),
     ])
 });
 /// Version and checksum of what was applied.
@@ -73,10 +75,12 @@ mod tests {
             ("sqlite", 2, "ff73a7b294288fde41a4f8794af4ef89"),
             ("sqlite", 3, "03328b29d12373e65dd268f3214f5b5c"),
             ("sqlite", 4, "064f2a32e3ea06819f3df3a9f17ec667"),
+            ("sqlite", 5, "47a127fdb345b7ac8d68b98571f5c80f"),
             ("postgres", 1, "9fc01c0b54ef3b38ed7e062c841c19fa"),
             ("postgres", 2, "d4371e0deb212f8c776e83722dded1f7"),
             ("postgres", 3, "1d5b66c5168858120a3b18c89bbd3716"),
             ("postgres", 4, "963444e3f0ee87f621d09a52788903d7"),
+            ("postgres", 5, "47a127fdb345b7ac8d68b98571f5c80f"),
         ] {
             let migrator = if database == "sqlite" { &SQLITE } else { &POSTGRES };
             let step = migrator.iter().find(|step| step.version == version).unwrap();

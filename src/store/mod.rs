@@ -277,6 +277,8 @@ pub trait LedgerRead: Send + Sync {
     async fn entry(&self, idx: u64) -> Result<Option<LedgerRow>, StoreError>;
     /// Entries `from..to`, at most `limit`.
     async fn entries(&self, from: u64, to: u64, limit: u32) -> Result<Vec<LedgerRow>, StoreError>;
+    /// Entries `from..to` that register parties and keys or change how they stand, at most `limit`.
+    async fn registrations(&self, from: u64, to: u64, limit: u32) -> Result<Vec<LedgerRow>, StoreError>;
     /// Entries that pass the filter with `after < idx < size`, ascending; `after` `None` starts at 0. The work of one call is bounded, so a page may
     /// hold fewer than `limit` entries, even none, before the end: [`Found::next`] says where to go on.
     async fn find(&self, filter: &LedgerFilter, after: Option<u64>, size: u64, limit: u32) -> Result<Found, StoreError>;

@@ -8,6 +8,8 @@ pub(super) const ENTRY: &str =
     "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx WHERE e.idx = $1";
 pub(super) const ENTRIES: &str = "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx \
      WHERE e.idx >= $1 AND e.idx < $2 ORDER BY e.idx LIMIT $3";
+pub(super) const REGISTRATIONS: &str = "SELECT e.idx, e.body, o.key, o.sealed FROM ledger_entry e LEFT JOIN ledger_opening o ON o.idx = e.idx \
+     WHERE e.type IN ('party', 'key') AND e.idx >= $1 AND e.idx < $2 ORDER BY e.idx LIMIT $3";
 pub(super) const FIRST_AT_OR_AFTER: &str = "SELECT idx FROM ledger_entry WHERE time >= $1 ORDER BY time LIMIT 1";
 pub(super) const LEAF_HASHES: &str = "SELECT leaf_hash FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx";
 pub(super) const TILE: &str = "SELECT hashes FROM ledger_tile WHERE level = $1 AND n = $2";

@@ -97,7 +97,7 @@ async fn the_states_and_relations_of_cases_are_worked_out_from_their_messages(sa
 }
 
 /// Makes a table what it was when it was kept. Others refer to it, so it is not truncated.
-async fn put_back(admin: &mut dyn Superuser, table: &str) {
+pub(crate) async fn put_back(admin: &mut dyn Superuser, table: &str) {
     admin.run(format!("DELETE FROM {table}")).await;
     admin.run(format!("INSERT INTO {table} SELECT * FROM kept_{table}")).await;
 }

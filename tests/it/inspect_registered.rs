@@ -11,7 +11,7 @@ use tsunagi::{
     message::{
         base64url,
         keys::{OpeningKey, SigningKey},
-        objects::{KeyAct, PartyAct},
+        objects::{KeyAct, KeyStatement, PartyAct},
     },
     store::{KeyRow, KeyState, PartyKeyUse, Write},
 };
@@ -26,6 +26,7 @@ use crate::{
         policies::tsunagi,
         story::{PLACEMENT, Story},
     },
+    inspect_cases::put_back,
     inspect_stored::{inspection, superuser, told},
     life_stage::{DAY, HOME, OFFICE},
     tamper_stage::superuser::{Superuser, Value as Cell},
@@ -34,6 +35,7 @@ use crate::{
 in_both! {
     "error";
     what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it,
+    nothing_is_done_by_a_key_or_a_party_that_is_set_back_to_what_it_was,
     what_an_earlier_version_registered_is_recorded_and_stays_what_it_was,
     an_earlier_version_beside_this_one_makes_no_key_suspect_and_recording_makes_none_newer,
 }
@@ -120,6 +122,53 @@ async fn what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it(
     server.stop().await;
 }
 
+async fn nothing_is_done_by_a_key_or_a_party_that_is_set_back_to_what_it_was(sandbox: Sandbox) {
+    let server = sandbox.serve().await;
+    let mut story = Story::open(&sandbox).await;
+    let referral = story.refer().await;
+    story.read(&referral.case, PLACEMENT).await.unwrap();
+    let (home, new): (PartyId, _) = (HOME.parse().unwrap(), SigningKey::generate().unwrap());
+    story.centre.add_key(&new).await.unwrap();
+    let stolen = std::mem::replace(&mut story.centre.signing, new);
+    let lost = KeyStatement { compromised_at: Some(now().plus_secs(-60)), ..story.centre.key_statement(KeyAct::Compromised, &stolen) };
+    story.centre.say_of_key(&lost, &story.centre.signing).await.unwrap();
+    story.operate(PartyAct::Suspend, &home).await.unwrap();
+    let read = async || story.read(&referral.case, PLACEMENT).await.map(|_| ()).map_err(crate::exchange_stage::party::Setback::code);
+    assert_eq!(read().await, Err("key_revoked".to_owned()));
+    server.stop().await;
+
+    let mut admin = superuser(&sandbox).await;
+    let kid = admin.literal(&Cell::Blob(stolen.public().thumbprint().0.to_vec()));
+    let good = format!("UPDATE party_key SET state = 'active', compromised_at = NULL WHERE kid = {kid}");
+    let newest = "(SELECT max(idx) FROM ledger_entry WHERE type = 'key')";
+    let registered = format!("(SELECT min(idx) FROM ledger_entry WHERE type = 'party' AND recipient = '{HOME}')");
+    let tables = ["party", "party_key", "ledger_opening"];
+    for table in tables {
+        admin.keep(table).await;
+    }
+    for (changes, party) in [
+        // It was never stolen; it was never there; it was never suspended; and nobody can read any more that it was stolen.
+        (vec![good.clone()], CENTRE),
+        (vec![format!("DELETE FROM party_key WHERE kid = {kid}")], CENTRE),
+        (vec![format!("UPDATE party SET state = 'active', idx = {registered} WHERE id = '{HOME}'")], HOME),
+        (vec![good, format!("DELETE FROM ledger_opening WHERE idx = {newest}")], CENTRE),
+    ] {
+        for change in &changes {
+            admin.run(change.clone()).await;
+        }
+        assert_eq!(inspection(&sandbox)["holds"], false, "{changes:?}");
+        let server = sandbox.serve().await;
+        let problem = story.auditor.open_data(&format!("/v1/parties/{party}")).await.unwrap_err().problem();
+        assert_eq!((problem.status, problem.code.as_str()), (500, "internal"), "{changes:?}");
+        let code = if party == CENTRE { "internal" } else { "key_revoked" };
+        assert_eq!(read().await, Err(code.to_owned()), "{changes:?}");
+        server.stop().await;
+        for table in tables {
+            put_back(&mut *admin, table).await;
+        }
+    }
+}
+
 async fn what_an_earlier_version_registered_is_recorded_and_stays_what_it_was(sandbox: Sandbox) {
     sandbox.serve().await.stop().await;
     let (party, signing): (PartyId, _) = ("auditor:kyoto".parse().unwrap(), SigningKey::generate().unwrap());
@@ -160,8 +209,8 @@ async fn what_an_earlier_version_registered_is_recorded_and_stays_what_it_was(sa
     assert_eq!(inspected(&sandbox), [("registration_differs".to_owned(), paths[0].clone())]);
     admin.run(format!("UPDATE party SET idx = {} WHERE id = '{party}'", recorded - 1)).await;
     let (code, said, _) = record();
-    assert_eq!((code, &said["recorded"]), (Some(0), &json!([{"party": party, "key": null}])));
-    assert_eq!(inspected(&sandbox), [("registration_differs".to_owned(), "party".to_owned())], "the entry itself is named");
+    assert_eq!((code, &said["recorded"], &said["differing"]), (Some(3), &json!([]), &json!([{"party": party, "key": null}])));
+    assert_eq!(inspected(&sandbox), [("registration_differs".to_owned(), paths[0].clone())]);
 }
 
 async fn an_earlier_version_beside_this_one_makes_no_key_suspect_and_recording_makes_none_newer(sandbox: Sandbox) {

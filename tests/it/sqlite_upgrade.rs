@@ -24,7 +24,7 @@ use crate::exchange_stage::{
 
 /// The first step there ever was, and those that follow it.
 const FIRST: &str = include_str!("../../src/store/migrations/sqlite/0001_init.sql");
-const STEPS: [i64; 3] = [2, 3, 4];
+const STEPS: [i64; 4] = [2, 3, 4, 5];
 
 /// A sandbox with a case, whose database is as the first version would have made it.
 async fn of_the_first_version() -> (Sandbox, Referral, Stored) {
@@ -113,7 +113,7 @@ async fn a_file_of_the_first_version_is_upgraded_after_a_copy_and_its_ledger_goe
     assert_eq!(told["steps"], serde_json::json!(STEPS));
     assert_eq!(copies(&sandbox), ["tsunagi.sqlite.before-0002"]);
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!((applied(&copy).await, applied(&sandbox.database()).await), (vec![1], vec![1, 2, 3, 4]));
+    assert_eq!((applied(&copy).await, applied(&sandbox.database()).await), (vec![1], vec![1, 2, 3, 4, 5]));
     assert_eq!(Stored::read(&copy).await.leaves, before.leaves);
 
     // The gateway serves what was there, and the ledger goes on from it.
@@ -160,7 +160,7 @@ async fn a_file_that_somebody_has_open_is_not_upgraded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_that_fails_leaves_the_file_as_it_was_and_no_copy_in_the_way() {
     let (sandbox, _, _) = of_the_first_version().await;
-    // The last step takes this trigger away; the steps before it would have been made by then.
+    // A later step takes this trigger away; the steps before it would have been made by then.
     run(&sandbox.database(), "DROP TRIGGER ledger_head_forward").await;
     let done = migrate(&sandbox, &["--lang", "en"]);
     assert!(done.status.code() == Some(2) && said(&done).contains("The database is as it was"), "{}", said(&done));
@@ -214,7 +214,7 @@ async fn a_backup_of_the_first_version_is_restored_with_the_tables_of_this_one()
     let untouched = fs::read(&backup).unwrap();
     let done = tsunagi(&["--json", "restore", backup.to_str().unwrap()], &sandbox);
     assert!(done.status.success(), "{}", said(&done));
-    assert_eq!((applied(&sandbox.database()).await, copies(&sandbox)), (vec![1, 2, 3, 4], Vec::new()));
+    assert_eq!((applied(&sandbox.database()).await, copies(&sandbox)), (vec![1, 2, 3, 4, 5], Vec::new()));
     assert_eq!(fs::read(&backup).unwrap(), untouched, "the backup stays what it is");
     let server = sandbox.serve().await;
     Story::open(&sandbox).await.read(&referral.case, PLACEMENT).await.unwrap();

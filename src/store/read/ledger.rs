@@ -30,6 +30,12 @@ impl<D: Database> LedgerRead for SqlStore<D> {
         rows.into_iter().map(find::ledger_row).collect()
     }
 
+    async fn registrations(&self, from: u64, to: u64, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
+        let query = Statement::new(sql::REGISTRATIONS).int(decode::integer(from)).int(decode::integer(to)).int(i64::from(limit));
+        let rows: Vec<find::EntryColumns> = self.all(query).await?;
+        rows.into_iter().map(find::ledger_row).collect()
+    }
+
     async fn find(&self, filter: &LedgerFilter, after: Option<u64>, size: u64, limit: u32) -> Result<Found, StoreError> {
         find::find(self, filter, after, size, limit).await
     }

@@ -1,0 +1,198 @@
+//! What the entries of a ledger say of parties and keys, in their order: the newest word about each.
+//!
+//! Promises: what is remembered is one digest for each party and key. Pure: the rows that it is compared with, and the entries, are read elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    domain::{
+        digest::Digest,
+        entry::{Act, EntryType, Outcome},
+        party::PartyId,
+    },
+    ledger::{Entry, Opening, Registered},
+};
+
+/// What entries said so far.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    known: BTreeMap<Name, Known>,
+    /// Entries that commit to nothing, each with its party: an earlier version wrote them.
+    earlier: BTreeMap<u64, PartyId>,
+    /// Of whom an entry said something that cannot be read any more.
+    doubted: BTreeSet<PartyId>,
+}
+
+/// What is registered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Name {
+    Party(PartyId),
+    Key(Digest),
+}
+
+impl Name {
+    /// What something registered is called.
+    pub(super) fn of(is: &Registered) -> Self {
+        match is {
+            Registered::Party { party, .. } => Self::Party(party.clone()),
+            Registered::Key { key, .. } => Self::Key(*key),
+        }
+    }
+
+    /// Where it is said to be: the table with the row.
+    pub(super) fn path(&self) -> String {
+        match self {
+            Self::Party(party) => format!("{} {party}", self.table()),
+            Self::Key(kid) => format!("{} {kid}", self.table()),
+        }
+    }
+
+    const fn table(&self) -> &'static str {
+        match self {
+            Self::Party(_) => "party",
+            Self::Key(_) => "party_key",
+        }
+    }
+}
+
+/// What the newest entry says.
+#[derive(Debug, Clone)]
+struct Known {
+    said: Registered,
+    /// The newest entry.
+    newest: u64,
+    /// The entry that the row must name; none: an earlier version wrote it.
+    named: Option<u64>,
+    /// Whether an entry says how it stands now. An earlier version, beside this one for a while, may have changed that.
+    settled: bool,
+}
+
+impl Registry {
+    /// Takes the next entry; where it says of a registration what it cannot change, that is named.
+    pub(super) fn next(&mut self, idx: u64, entry: &Entry, opening: Option<&Opening>) -> Vec<&'static str> {
+        let list = match said(entry, opening) {
+            Said::These(list) => list,
+            // It added a key that nobody can tell, or changed how one stands. What a key is never changes.
+            Said::Earlier(party) if entry.entry_type == EntryType::Key => {
+                for known in self.known.values_mut() {
+                    known.settled &= !matches!(&known.said, Registered::Key { party: of, .. } if *of == party);
+                }
+                self.earlier.insert(idx, party);
+                return Vec::new();
+            }
+            // It changed something of the party, and nobody can tell what: it is to be recorded again.
+            Said::Earlier(party) => {
+                self.known.remove(&Name::Party(party.clone()));
+                self.earlier.insert(idx, party);
+                return Vec::new();
+            }
+            Said::Nothing => return Vec::new(),
+        };
+        let mut wrong = Vec::new();
+        for said in list {
+            let name = Name::of(&said);
+            let before = self.known.get(&name);
+            if !before.is_none_or(|before| leads(before, &said, entry)) {
+                wrong.push(name.table());
+            }
+            let changes_state = matches!(entry.act, Some(Act::Retire | Act::Compromised));
+            let named = if changes_state { before.and_then(|before| before.named) } else { Some(idx) };
+            self.known.insert(name, Known { said, newest: idx, named, settled: true });
+        }
+        wrong
+    }
+
+    /// Takes an entry whose opening is gone, or is another than it commits to.
+    pub(super) fn doubt(&mut self, entry: &Entry) {
+        self.doubted.extend(entry.recipient.clone().filter(|_| entry.entry_type == EntryType::Party));
+        self.doubted.extend(entry.actor.as_ref().map(|actor| actor.party.clone()).filter(|_| entry.entry_type == EntryType::Key));
+    }
+
+    /// How a row that names this entry stands beside what was said.
+    pub(super) fn fit(&self, is: &Registered, idx: u64) -> Fit {
+        let (Registered::Party { party, .. } | Registered::Key { party, .. }) = is;
+        if self.doubted.contains(party) {
+            return Fit::Differs(None);
+        }
+        let Some(known) = self.known.get(&Name::of(is)) else {
+            return if self.earlier.get(&idx) == Some(party) { Fit::Earlier } else { Fit::Unrecorded };
+        };
+        let same = if known.settled { known.said == *is } else { known.said.is_same_thing(is) };
+        if same && known.named.is_none_or(|named| named == idx) { Fit::Says } else { Fit::Differs(Some(known.newest)) }
+    }
+
+    /// Everything that is registered, with the newest entry about it.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Name, u64)> {
+        self.known.iter().map(|(name, known)| (name, known.newest))
+    }
+
+    /// The keys of a party.
+    pub(super) fn keys_of(&self, party: &PartyId) -> impl Iterator<Item = &Digest> {
+        self.known.iter().filter_map(move |(name, known)| match (name, &known.said) {
+            (Name::Key(kid), Registered::Key { party: of, .. }) if of == party => Some(kid),
+            _ => None,
+        })
+    }
+
+    /// Whether something is registered under a name.
+    pub(super) fn knows(&self, name: &Name) -> bool {
+        self.known.contains_key(name)
+    }
+}
+
+/// How a row stands beside the newest entry about what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The entry says so.
+    Says,
+    /// An earlier version registered it, and nothing commits to it.
+    Earlier,
+    /// No entry registered it.
+    Unrecorded,
+    /// That entry says otherwise, or none can be read.
+    Differs(Option<u64>),
+}
+
+/// Whether an entry can make the one of the other: only its own act changes what it changes, and what is recorded again is what it was.
+fn leads(before: &Known, now: &Registered, entry: &Entry) -> bool {
+    let act = entry.act.filter(|_| entry.actor.is_some());
+    if !before.settled {
+        return before.said.is_same_thing(now);
+    }
+    match (&before.said, now) {
+        (Registered::Party { sha256, state, .. }, Registered::Party { sha256: s, state: t, .. }) => {
+            (sha256 == s || act == Some(Act::Update)) && (state == t || matches!(act, Some(Act::Suspend | Act::Readmit)))
+        }
+        (Registered::Key { sha256, state, compromised_at, .. }, Registered::Key { sha256: s, state: t, compromised_at: since, .. }) => {
+            sha256 == s && ((state, compromised_at) == (t, since) || matches!(act, Some(Act::Retire | Act::Compromised)))
+        }
+        _ => false,
+    }
+}
+
+/// What an entry says of registrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// These are registered, or stand so from now on.
+    These(Vec<Registered>),
+    /// Something of this party: an earlier version wrote the entry, which commits to nothing.
+    Earlier(PartyId),
+    /// Nothing.
+    Nothing,
+}
+
+/// What an entry says with this opening, which is the one it commits to.
+fn said(entry: &Entry, opening: Option<&Opening>) -> Said {
+    if entry.decision != Outcome::Permit {
+        return Said::Nothing;
+    }
+    let of = match entry.entry_type {
+        EntryType::Party => entry.recipient.as_ref(),
+        EntryType::Key => entry.actor.as_ref().map(|actor| &actor.party),
+        _ => return Said::Nothing,
+    };
+    match opening.filter(|opening| !opening.registered.is_empty()) {
+        Some(opening) => Said::These(opening.registered.clone()),
+        None => of.cloned().map_or(Said::Nothing, Said::Earlier),
+    }
+}
