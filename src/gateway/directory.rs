@@ -21,7 +21,7 @@ use crate::{
     ledger::{Ground, LedgerError, Registered},
     message::objects::{FirstKey, PartyAct, PartyStatement},
     policy::Deed,
-    store::{KeyRow, KeyState, PartyKeyUse, PartyRow, Write},
+    store::{KeyRow, KeyState, PartyKeyUse, PartyRow, StoreError, Write},
 };
 
 impl Gateway {
@@ -33,11 +33,12 @@ impl Gateway {
 
     /// `GET /v1/parties`.
     pub async fn parties(&self, after: Option<&PartyId>, limit: u32) -> Result<Value, Failure> {
-        let rows = self.store.parties(after, limit.clamp(1, 200)).await?;
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let rows = self.store.party_rows(&after, limit.clamp(1, 200)).await?;
         let mut parties = Vec::with_capacity(rows.len());
-        for row in &rows {
+        for id in rows.iter().filter_map(|(id, _)| id.parse::<PartyId>().ok()) {
             let told = async || {
-                let row = self.registered_party(NOW, &row.registration.party).await?;
+                let row = self.registered_party(NOW, &id).await?;
                 Ok(match row {
                     Some(row) => Some(self.party_json(&row).await?),
                     None => None,
@@ -45,12 +46,12 @@ impl Gateway {
             };
             match told().await {
                 Ok(party) => parties.extend(party),
-                // One row that was changed keeps nobody from the others.
-                Err(Failure::Corrupt(_)) => {}
+                // One row that was changed, or cannot be read, keeps nobody from the others.
+                Err(Failure::Corrupt(_) | Failure::Store(StoreError::Corrupt(_))) => {}
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(json!({"parties": parties, "cursor": rows.last().map(|row| row.registration.party.to_string())}))
+        Ok(json!({"parties": parties, "cursor": rows.last().map(|(id, _)| id)}))
     }
 
     async fn party_json(&self, row: &PartyRow) -> Result<Value, Failure> {

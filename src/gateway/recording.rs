@@ -18,7 +18,7 @@ use crate::{
         party::PartyId,
     },
     ledger::{Registered, Turn},
-    store::{KeyRow, PartyRow, Write},
+    store::{KeyRow, PartyRow, StoreError, Write},
 };
 
 /// How the registrations stand beside their entries.
@@ -45,16 +45,24 @@ impl Gateway {
     /// Looks at every registered party and key.
     pub async fn survey_registrations(&self) -> Result<Survey, Failure> {
         let mut survey = Survey::default();
-        let mut after = None;
+        let mut after = String::new();
         loop {
-            let rows = self.store.parties(after.as_ref(), PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(survey) };
-            after = Some(last.registration.party.clone());
-            for row in &rows {
-                let party = &row.registration.party;
-                survey.add(self.fit_of_party(row).await?, party, None);
-                for key in self.store.keys(party).await? {
-                    survey.add(self.fit_of_key(&key).await?, party, Some(key.kid));
+            let rows = self.store.party_rows(&after, PAGE).await?;
+            let Some((last, _)) = rows.last() else { return Ok(survey) };
+            after.clone_from(last);
+            for (id, row) in rows {
+                // What has no name of a party cannot be named as one; an inspection says where it stands.
+                let Ok(party) = id.parse() else { continue };
+                let keys = async || Ok::<_, Failure>((row?, self.store.keys(&party).await?));
+                match keys().await {
+                    Ok((row, keys)) => {
+                        survey.add(self.fit_of_party(&row).await?, &party, None);
+                        for key in keys {
+                            survey.add(self.fit_of_key(&key).await?, &party, Some(key.kid));
+                        }
+                    }
+                    Err(Failure::Store(StoreError::Corrupt(_))) => survey.add(Fit::Unrecorded, &party, None),
+                    Err(failure) => return Err(failure),
                 }
             }
         }

@@ -115,12 +115,12 @@ impl Gateway {
 
     /// The units that act for a municipality: its own and its core centres.
     async fn units_of(&self, place: &str) -> Result<BTreeSet<PartyId>, Failure> {
-        let (mut units, mut after) = (BTreeSet::new(), None);
+        let (mut units, mut after) = (BTreeSet::new(), String::new());
         loop {
-            let page = self.store.parties(after.as_ref(), MOST).await?;
-            let Some(last) = page.last() else { return Ok(units) };
-            after = Some(last.registration.party.clone());
-            let parties = page.into_iter().map(|row| row.registration.party);
+            let page = self.store.party_rows(&after, MOST).await?;
+            let Some((last, _)) = page.last() else { return Ok(units) };
+            after.clone_from(last);
+            let parties = page.iter().filter_map(|(id, _)| id.parse::<PartyId>().ok());
             units.extend(parties.filter(|party| party.kind().leads_cases() && party.place() == Some(place)));
         }
     }

@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 use tsunagi::{
+    clock::Clock as _,
     domain::{
         digest::Digest,
         entry::Act,
         party::{Name, PartyId, Registration},
+        time::Timestamp,
     },
     message::{
         base64url,
@@ -116,10 +118,24 @@ async fn what_is_changed_of_a_party_or_a_key_is_named_and_nothing_is_done_by_it(
         assert_eq!((problem.status, problem.code.as_str()), (500, "internal"), "{party}");
     }
     story.operator.open_data(&format!("/v1/parties/{CORE}")).await.unwrap();
-    let listed: Value = serde_json::from_slice(&story.operator.open_data("/v1/parties").await.unwrap().body).unwrap();
-    let listed: Vec<&str> = listed["parties"].as_array().unwrap().iter().map(|party| party["party"].as_str().unwrap()).collect();
-    assert!(listed.contains(&CORE) && ![CITY, CENTRE, HOME, DAY, OFFICE].iter().any(|party| listed.contains(party)), "{listed:?}");
+    let listed = async || {
+        let listed: Value = serde_json::from_slice(&story.operator.open_data("/v1/parties").await.unwrap().body).unwrap();
+        let named = |party: &Value| party["party"].as_str().unwrap().to_owned();
+        listed["parties"].as_array().unwrap().iter().map(named).collect::<Vec<_>>()
+    };
+    let others = listed().await;
+    let is_listed = |party: &&str| others.iter().any(|listed| listed == party);
+    assert!(is_listed(&CORE) && ![CITY, CENTRE, HOME, DAY, OFFICE].iter().any(is_listed), "{others:?}");
     server.stop().await;
+
+    // Nor does a row that cannot be read keep anybody from the others.
+    let unreadable = others.iter().find(|party| *party != CORE && **party != story.operator.id.to_string()).unwrap();
+    admin.run(format!("UPDATE party SET registration = '{{' WHERE id = '{unreadable}'")).await;
+    let server = sandbox.serve().await;
+    assert_eq!(listed().await, others.iter().filter(|party| *party != unreadable).cloned().collect::<Vec<_>>());
+    server.stop().await;
+    let said: Value = serde_json::from_slice(&tsunagi(&["--json", "ledger", "record"], &sandbox).stdout).unwrap();
+    assert!(said["differing"].as_array().unwrap().contains(&json!({"party": unreadable, "key": null})), "{said}");
 }
 
 async fn nothing_is_done_by_a_key_or_a_party_that_is_set_back_to_what_it_was(sandbox: Sandbox) {
@@ -226,10 +242,12 @@ async fn an_earlier_version_beside_this_one_makes_no_key_suspect_and_recording_m
     let city = &story.municipality;
     let retired = Write::KeyState { kid: committed.public().thumbprint(), state: KeyState::Retired, compromised_at: None };
     inside.key_as_earlier(city, Act::Retire, retired).await;
+    // The clock of the gateway inside stands still.
+    let begins = Timestamp::from_secs(inside.clock.now().secs());
     let [newest, older] = [0, 1].map(|hours| {
         let key = OpeningKey::generate().unwrap();
         let (kid, jwk) = (key.public().thumbprint(), key.public().jwk().to_string());
-        KeyRow { kid, usage: PartyKeyUse::Enc, jwk, nbf: now().plus_secs(-3600 * hours), leaf: kid, ..key_row(&city.id, &committed) }
+        KeyRow { kid, usage: PartyKeyUse::Enc, jwk, nbf: begins.plus_secs(-3600 * hours), leaf: kid, ..key_row(&city.id, &committed) }
     });
     for row in [&newest, &older] {
         inside.key_as_earlier(city, Act::Add, Write::Key(row.clone())).await;
