@@ -163,7 +163,7 @@ pub(crate) fn missing(why: &str) {
 }
 
 /// Waits until something holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..SOON_MILLIS / 20 {
         if holds() {
             return;

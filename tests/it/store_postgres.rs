@@ -13,8 +13,8 @@ use tsunagi::{
 
 use crate::{
     ledger_stage::{
-        ORIGIN, POLICY, Stage, case, center, committed, data_key, digest, draft, ground, jti, new_case, node, object, store_entry,
-        try_store_entry,
+        ORIGIN, POLICY, START, Stage, actor, case, center, committed, data_key, digest, draft, ground, jti, new_case, node, object,
+        store_entry, try_store_entry,
     },
     postgres_stage::{self, Cut, Database, Pooler, Proxy},
 };
@@ -35,6 +35,25 @@ async fn ledger(stage: &Stage, store: &Arc<dyn Store>) -> SequencerHandle {
 async fn through(stage: &Stage, port: u16, pooled: bool) -> Arc<dyn Store> {
     let url = stage.postgres.as_ref().unwrap().at(port).owner();
     open(Address::new([url.as_str()], pooled)).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_append_looks_everything_up_by_an_index_however_small_the_tables_were_when_it_was_planned() {
+    let Some(stage) = Stage::postgres().await else { return };
+    let (ledger, sequencer) = stage.ledger().await;
+    for n in 0..40 {
+        let draft = Draft { object: Some(object(n, 1)), actor: Some(actor(n, START.plus_secs(60))), writes: new_case(n), ..draft() };
+        committed(ledger.append(draft).await);
+    }
+    ledger.close().await;
+    sequencer.await.unwrap();
+    stage.store.close().await;
+    // What a session counted is there when it has ended.
+    let database = stage.postgres.as_ref().unwrap();
+    let counted = |of: &str| database.sql(&format!("SELECT sum({of}) FROM pg_stat_user_tables WHERE relname IN ('used_once', 'case_')"));
+    postgres_stage::until("the inserts are counted", || counted("n_tup_ins").parse::<i64>().is_ok_and(|rows| rows >= 120));
+    // Making their indexes read the empty tables.
+    assert!(counted("seq_scan").parse::<i64>().unwrap() < 10, "a whole table was read {} times", counted("seq_scan"));
 }
 
 fn assert_unsafe<T>(result: Result<T, StoreError>, why: &str) {

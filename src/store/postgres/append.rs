@@ -347,8 +347,10 @@ fn everything(entries: &[EntryRow], tiles: &[TileRow], used: &[Used], head: &Hea
 }
 
 /// Begins, and takes the head lock. A gateway that stops in the middle must not hold it for the others, and a server that waits must not hold the gateway.
-/// With every batch the server says again whether it keeps what it confirms.
+/// With every batch the server says again whether it keeps what it confirms. Everything in it is looked up by an index: a plan that was made for a table
+/// of a few rows would otherwise be kept, and read the whole of it for every batch until the server counts its rows again.
 const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
      SELECT origin, size, root, frontier, last_time, rights_epoch, policy, current_setting('fsync'), current_setting('full_page_writes'), \
      current_setting('synchronous_commit') FROM ledger_head WHERE one = 1 FOR UPDATE";
 /// Drafts whose rows are written in one call. The server looks for a value by stepping over those before it.
