@@ -196,3 +196,91 @@ fn said(entry: &Entry, opening: Option<&Opening>) -> Said {
         None => of.cloned().map_or(Said::Nothing, Said::Earlier),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{party::PartyState, time::Timestamp},
+        ledger::{Actor, Node},
+        store::KeyState,
+    };
+
+    fn city() -> PartyId {
+        "municipality:131016-1".parse().unwrap()
+    }
+
+    fn party(state: PartyState) -> Registered {
+        Registered::Party { party: city(), sha256: Digest([1; 32]), state }
+    }
+
+    fn key(state: KeyState, compromised_at: Option<Timestamp>) -> Registered {
+        Registered::Key { key: Digest([7; 32]), party: city(), sha256: Digest([2; 32]), state, compromised_at }
+    }
+
+    /// An entry of this type, by the party itself where it does something.
+    fn entry(entry_type: EntryType, act: Option<Act>) -> Entry {
+        let node = Node { node: "gateway-1".to_owned(), version: "test".to_owned() };
+        let mut entry = Entry::of_gateway(uuid::Uuid::nil(), node, entry_type);
+        (entry.act, entry.recipient) = (act, Some(city()));
+        entry.actor = act.map(|_| Actor { party: city(), cert: Digest([0; 32]), acting_for: None });
+        entry
+    }
+
+    fn opening(registered: &[Registered]) -> Opening {
+        Opening { registered: registered.to_vec(), ..Opening::default() }
+    }
+
+    /// A party with a key, registered in entry 3.
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        let first = opening(&[party(PartyState::Active), key(KeyState::Active, None)]);
+        assert!(registry.next(3, &entry(EntryType::Party, Some(Act::Register)), Some(&first)).is_empty());
+        registry
+    }
+
+    #[test]
+    fn only_the_newest_word_fits_and_only_the_entry_it_is_named_by() {
+        let mut registry = registry();
+        let (active, stolen) = (key(KeyState::Active, None), key(KeyState::Compromised, Some(Timestamp::from_secs(9))));
+        assert_eq!((registry.fit(&active, 3), registry.fit(&active, 4)), (Fit::Says, Fit::Differs(Some(3))));
+        let told = registry.next(5, &entry(EntryType::Key, Some(Act::Compromised)), Some(&opening(std::slice::from_ref(&stolen))));
+        assert!(told.is_empty());
+        // A key's row goes on naming the entry that registered it; a party's names the newest.
+        assert_eq!((registry.fit(&stolen, 3), registry.fit(&active, 3)), (Fit::Says, Fit::Differs(Some(5))));
+        registry.next(6, &entry(EntryType::Party, Some(Act::Suspend)), Some(&opening(&[party(PartyState::Suspended)])));
+        assert_eq!(registry.fit(&party(PartyState::Suspended), 6), Fit::Says);
+        assert_eq!(registry.fit(&party(PartyState::Active), 3), Fit::Differs(Some(6)));
+        assert_eq!(registry.keys_of(&city()).collect::<Vec<_>>(), [&Digest([7; 32])]);
+    }
+
+    #[test]
+    fn an_entry_that_changes_what_its_act_cannot_change_is_named() {
+        for (act, registered) in [
+            (Act::Add, key(KeyState::Retired, None)),
+            (Act::Update, party(PartyState::Suspended)),
+            (Act::Suspend, Registered::Party { party: city(), sha256: Digest([9; 32]), state: PartyState::Suspended }),
+        ] {
+            let kind = if matches!(registered, Registered::Key { .. }) { EntryType::Key } else { EntryType::Party };
+            assert_eq!(registry().next(5, &entry(kind, Some(act)), Some(&opening(&[registered]))).len(), 1, "{act:?}");
+        }
+    }
+
+    #[test]
+    fn where_an_entry_cannot_be_read_nothing_of_its_party_fits() {
+        let mut registry = registry();
+        registry.doubt(&entry(EntryType::Key, Some(Act::Compromised)));
+        assert_eq!(registry.fit(&key(KeyState::Active, None), 3), Fit::Differs(None));
+        assert_eq!(registry.fit(&party(PartyState::Active), 3), Fit::Differs(None));
+    }
+
+    #[test]
+    fn what_an_earlier_version_registered_fits_the_entry_it_came_with_alone() {
+        let mut registry = Registry::default();
+        registry.next(2, &entry(EntryType::Party, None), None);
+        let is = party(PartyState::Active);
+        assert_eq!((registry.fit(&is, 2), registry.fit(&is, 3)), (Fit::Earlier, Fit::Unrecorded));
+        registry.next(4, &entry(EntryType::Party, Some(Act::Update)), Some(&opening(std::slice::from_ref(&is))));
+        assert_eq!((registry.fit(&is, 4), registry.fit(&is, 2)), (Fit::Says, Fit::Differs(Some(4))));
+    }
+}
