@@ -9,7 +9,7 @@ use super::{
     call::{Call, Caller},
     failure::Failure,
     record::With,
-    registered::{NOW, of_key, of_party},
+    registered::{of_key, of_party},
 };
 use crate::{
     domain::{
@@ -27,20 +27,24 @@ use crate::{
 impl Gateway {
     /// `GET /v1/parties/{party}`. Open data: no entry.
     pub async fn party(&self, id: &PartyId) -> Result<Value, Failure> {
-        let row = self.registered_party(NOW, id).await?.ok_or(RefusalCode::NotFound)?;
-        self.party_json(&row).await
+        let epoch = self.seen().await?.rights_epoch;
+        let row = self.registered_party(epoch, id).await?.ok_or(RefusalCode::NotFound)?;
+        self.party_json(epoch, &row).await
     }
 
     /// `GET /v1/parties`.
     pub async fn parties(&self, after: Option<&PartyId>, limit: u32) -> Result<Value, Failure> {
+        let epoch = self.seen().await?.rights_epoch;
+        // Where the entries cannot be read, nobody is listed, and that is said.
+        drop(self.followed(epoch).await?);
         let after = after.map(ToString::to_string).unwrap_or_default();
         let rows = self.store.party_rows(&after, limit.clamp(1, 200)).await?;
         let mut parties = Vec::with_capacity(rows.len());
         for id in rows.iter().filter_map(|(id, _)| id.parse::<PartyId>().ok()) {
             let told = async || {
-                let row = self.registered_party(NOW, &id).await?;
+                let row = self.registered_party(epoch, &id).await?;
                 Ok(match row {
-                    Some(row) => Some(self.party_json(&row).await?),
+                    Some(row) => Some(self.party_json(epoch, &row).await?),
                     None => None,
                 })
             };
@@ -54,8 +58,8 @@ impl Gateway {
         Ok(json!({"parties": parties, "cursor": rows.last().map(|(id, _)| id)}))
     }
 
-    async fn party_json(&self, row: &PartyRow) -> Result<Value, Failure> {
-        let keys = self.registered_keys(NOW, &row.registration.party).await?;
+    async fn party_json(&self, epoch: u64, row: &PartyRow) -> Result<Value, Failure> {
+        let keys = self.registered_keys(epoch, &row.registration.party).await?;
         let keys: Result<Vec<Value>, Failure> = keys
             .iter()
             .map(|key| {
@@ -110,7 +114,7 @@ impl Gateway {
                 (PartyAct::Register, Some(_)) => return Err(conflict("already_registered")),
                 (PartyAct::Register, None) => {
                     let key = claims.key.as_ref().ok_or_else(missing)?;
-                    if self.store.key(&key.jwk.thumbprint()).await?.is_some() {
+                    if self.registered_key(epoch, &key.jwk.thumbprint()).await?.is_some() {
                         return Err(Refusal::claim(RefusalCode::StateConflict, "key", "already_registered").into());
                     }
                     let (writes, registered) = first_rows(registration?, key)?;

@@ -92,8 +92,8 @@ pub(super) struct Followed {
     size: u64,
     /// A rights epoch in which nothing is missing here; none before the first look.
     epoch: Option<u64>,
-    /// When all of them were last read anew because a row did not fit.
-    anew: Timestamp,
+    /// The leaf before `size`: where another stands there, what was read is gone.
+    last: Option<[u8; 32]>,
 }
 
 /// Asks for what the entries say now, whatever epoch that is.
@@ -102,7 +102,7 @@ pub(super) const NOW: u64 = u64::MAX;
 impl Gateway {
     /// A party, if its newest entry says what its row says. At least as new as the epoch.
     pub(super) async fn registered_party(&self, epoch: u64, id: &PartyId) -> Result<Option<PartyRow>, Failure> {
-        for _ in 0..TRIES {
+        for epoch in tries(epoch) {
             let Some(row) = self.store.party(id).await? else {
                 let known = self.followed(epoch).await?.registry.knows(&Name::Party(id.clone()));
                 if known {
@@ -120,7 +120,7 @@ impl Gateway {
 
     /// A key, if its newest entry says what its row says. At least as new as the epoch.
     pub(super) async fn registered_key(&self, epoch: u64, kid: &Digest) -> Result<Option<KeyRow>, Failure> {
-        for _ in 0..TRIES {
+        for epoch in tries(epoch) {
             let Some(row) = self.store.key(kid).await? else {
                 let known = self.followed(epoch).await?.registry.knows(&Name::Key(*kid));
                 if known {
@@ -138,7 +138,7 @@ impl Gateway {
 
     /// All keys of a party, oldest first, if their newest entries say what their rows say and none is gone. At least as new as the epoch.
     pub(super) async fn registered_keys(&self, epoch: u64, party: &PartyId) -> Result<Vec<KeyRow>, Failure> {
-        for _ in 0..TRIES {
+        for epoch in tries(epoch) {
             let rows = self.store.keys(party).await?;
             if self.all_stand(epoch, party, &rows).await? {
                 return Ok(rows);
@@ -169,23 +169,12 @@ impl Gateway {
         match fit {
             Fit::Says | Fit::Earlier => Ok(fit),
             // The row may be newer than what was read in this epoch.
-            Fit::Unrecorded | Fit::Differs(_) => {
-                let mut followed = self.followed(NOW).await?;
-                let now = self.clock.now();
-                let fits = matches!(followed.registry.fit(is, idx), Fit::Says | Fit::Earlier);
-                if !fits && now > followed.anew.plus_secs(ANEW) {
-                    // An entry that was read may never have become safe: another stands in its place.
-                    *followed = Followed { anew: now, ..Followed::default() };
-                    drop(followed);
-                    followed = self.followed(NOW).await?;
-                }
-                Ok(followed.registry.fit(is, idx))
-            }
+            Fit::Unrecorded | Fit::Differs(_) => Ok(self.followed(NOW).await?.registry.fit(is, idx)),
         }
     }
 
     /// What the entries say, read as far as an epoch needs.
-    async fn followed(&self, epoch: u64) -> Result<MutexGuard<'_, Followed>, Failure> {
+    pub(super) async fn followed(&self, epoch: u64) -> Result<MutexGuard<'_, Followed>, Failure> {
         let mut followed = self.followed.lock().await;
         if followed.epoch.is_some_and(|read| epoch <= read) {
             return Ok(followed);
@@ -197,9 +186,9 @@ impl Gateway {
 
     async fn follow(&self, followed: &mut Followed) -> Result<(), Failure> {
         let head = self.ledger.stored_head().await?;
-        if head.size < followed.size {
-            // What was read never became safe and is gone. What this process showed is not: see `SequencerHandle::stored_head`.
-            *followed = Followed { anew: followed.anew, ..Followed::default() };
+        if head.size < followed.size || self.leaf_before(followed.size).await? != followed.last {
+            // What was read never became safe and is gone: others stand there. What this process showed is not: see `SequencerHandle::stored_head`.
+            *followed = Followed::default();
         }
         while followed.size < head.size {
             let rows = self.store.registrations(followed.size, head.size, PAGE).await?;
@@ -219,17 +208,22 @@ impl Gateway {
                 }
             }
         }
-        followed.epoch = Some(head.rights_epoch);
+        (followed.last, followed.epoch) = (self.leaf_before(followed.size).await?, Some(head.rights_epoch));
         Ok(())
+    }
+
+    async fn leaf_before(&self, size: u64) -> Result<Option<[u8; 32]>, Failure> {
+        let Some(idx) = size.checked_sub(1) else { return Ok(None) };
+        Ok(self.store.leaf_hashes(idx, size).await?.first().copied())
     }
 }
 
 /// Entries read at once.
 const PAGE: u32 = 256;
-/// Seconds between two readings from the beginning.
-const ANEW: i64 = 10;
-/// How often a row is read again that does not fit: it may have changed behind what was read of the entries, or they behind it.
-const TRIES: u8 = 3;
+/// What is asked for each time a row is read that did not fit: it may have changed behind what was read of the entries, or they behind it.
+const fn tries(epoch: u64) -> [u64; 3] {
+    [epoch, NOW, NOW]
+}
 
 #[cfg(test)]
 mod tests {

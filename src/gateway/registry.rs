@@ -11,6 +11,7 @@ use crate::{
         party::PartyId,
     },
     ledger::{Entry, Opening, Registered},
+    store::KeyState,
 };
 
 /// What entries said so far.
@@ -104,8 +105,7 @@ impl Registry {
 
     /// Takes an entry whose opening is gone, or is another than it commits to.
     pub(super) fn doubt(&mut self, entry: &Entry) {
-        self.doubted.extend(entry.recipient.clone().filter(|_| entry.entry_type == EntryType::Party));
-        self.doubted.extend(entry.actor.as_ref().map(|actor| actor.party.clone()).filter(|_| entry.entry_type == EntryType::Key));
+        self.doubted.extend(party_of(entry).cloned());
     }
 
     /// How a row that names this entry stands beside what was said.
@@ -117,7 +117,7 @@ impl Registry {
         let Some(known) = self.known.get(&Name::of(is)) else {
             return if self.earlier.get(&idx) == Some(party) { Fit::Earlier } else { Fit::Unrecorded };
         };
-        let same = if known.settled { known.said == *is } else { known.said.is_same_thing(is) };
+        let same = if known.settled { known.said == *is } else { went_on(&known.said, is) };
         if same && known.named.is_none_or(|named| named == idx) { Fit::Says } else { Fit::Differs(Some(known.newest)) }
     }
 
@@ -170,6 +170,31 @@ fn leads(before: &Known, now: &Registered, entry: &Entry) -> bool {
     }
 }
 
+/// Whether a key may stand so behind what was last said of it, where nobody can tell what an earlier version did: what was taken away is never given back.
+fn went_on(before: &Registered, now: &Registered) -> bool {
+    let (Registered::Key { state, compromised_at, .. }, Registered::Key { state: now_state, compromised_at: since, .. }) = (before, now)
+    else {
+        return before == now;
+    };
+    let forward = match state {
+        KeyState::Active => true,
+        KeyState::Retiring => *now_state != KeyState::Active,
+        KeyState::Retired => matches!(now_state, KeyState::Retired | KeyState::Compromised),
+        // Told twice, the earlier time counts.
+        KeyState::Compromised => *now_state == KeyState::Compromised && since.is_some() && since <= compromised_at,
+    };
+    before.is_same_thing(now) && forward
+}
+
+/// Of whom an entry registers something: who acts for itself, or whom the gateway's owner records at the machine.
+fn party_of(entry: &Entry) -> Option<&PartyId> {
+    match entry.entry_type {
+        EntryType::Party => entry.recipient.as_ref(),
+        EntryType::Key => entry.actor.as_ref().map(|actor| &actor.party).or(entry.recipient.as_ref()),
+        _ => None,
+    }
+}
+
 /// What an entry says of registrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Said {
@@ -183,17 +208,10 @@ enum Said {
 
 /// What an entry says with this opening, which is the one it commits to.
 fn said(entry: &Entry, opening: Option<&Opening>) -> Said {
-    if entry.decision != Outcome::Permit {
-        return Said::Nothing;
-    }
-    let of = match entry.entry_type {
-        EntryType::Party => entry.recipient.as_ref(),
-        EntryType::Key => entry.actor.as_ref().map(|actor| &actor.party),
-        _ => return Said::Nothing,
-    };
+    let Some(of) = party_of(entry).filter(|_| entry.decision == Outcome::Permit) else { return Said::Nothing };
     match opening.filter(|opening| !opening.registered.is_empty()) {
         Some(opening) => Said::These(opening.registered.clone()),
-        None => of.cloned().map_or(Said::Nothing, Said::Earlier),
+        None => Said::Earlier(of.clone()),
     }
 }
 
@@ -203,7 +221,6 @@ mod tests {
     use crate::{
         domain::{party::PartyState, time::Timestamp},
         ledger::{Actor, Node},
-        store::KeyState,
     };
 
     fn city() -> PartyId {
@@ -272,6 +289,31 @@ mod tests {
         registry.doubt(&entry(EntryType::Key, Some(Act::Compromised)));
         assert_eq!(registry.fit(&key(KeyState::Active, None), 3), Fit::Differs(None));
         assert_eq!(registry.fit(&party(PartyState::Active), 3), Fit::Differs(None));
+        // What `tsunagi ledger record` wrote has no actor.
+        let mut recorded = Registry::default();
+        recorded.next(2, &entry(EntryType::Key, Some(Act::Add)), None);
+        assert_eq!(recorded.fit(&key(KeyState::Active, None), 2), Fit::Earlier);
+        recorded.doubt(&entry(EntryType::Key, None));
+        assert_eq!(recorded.fit(&key(KeyState::Active, None), 2), Fit::Differs(None));
+    }
+
+    #[test]
+    fn behind_an_earlier_version_a_key_only_goes_on_to_less() {
+        let at = |secs| Some(Timestamp::from_secs(secs));
+        let mut registry = registry();
+        let stolen = opening(&[key(KeyState::Compromised, at(9))]);
+        registry.next(5, &entry(EntryType::Key, Some(Act::Compromised)), Some(&stolen));
+        registry.next(6, &entry(EntryType::Key, Some(Act::Add)), None);
+        for (state, since, fits) in [
+            (KeyState::Compromised, at(9), true),
+            (KeyState::Compromised, at(8), true),
+            (KeyState::Compromised, at(10), false),
+            (KeyState::Compromised, None, false),
+            (KeyState::Retired, None, false),
+            (KeyState::Active, None, false),
+        ] {
+            assert_eq!(registry.fit(&key(state, since), 3) == Fit::Says, fits, "{state:?} {since:?}");
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ mod tests {
             ("postgres", 2, "d4371e0deb212f8c776e83722dded1f7"),
             ("postgres", 3, "1d5b66c5168858120a3b18c89bbd3716"),
             ("postgres", 4, "963444e3f0ee87f621d09a52788903d7"),
-            ("postgres", 5, "47a127fdb345b7ac8d68b98571f5c80f"),
+            ("postgres", 5, "d45c990f818e00cc5313f073ac18a798"),
         ] {
             let migrator = if database == "sqlite" { &SQLITE } else { &POSTGRES };
             let step = migrator.iter().find(|step| step.version == version).unwrap();
