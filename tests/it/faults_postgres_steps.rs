@@ -95,18 +95,24 @@ impl<'a> Stage<'a> {
 
     /// Strikes at each turn up to the COMMIT, and behind it.
     async fn sweep(&mut self, attempt: Attempt, fault: Fault) {
-        let mut turn = 1;
-        while !self.strike(attempt, fault, Moment::Before(turn)).await {
-            assert!(turn < MOST, "an append has no end");
-            turn += 1;
+        let (mut turn, mut strikes) = (1, 0);
+        loop {
+            strikes += 1;
+            assert!(strikes < MOST, "an append has no end");
+            match self.strike(attempt, fault, Moment::Before(turn)).await {
+                Some(true) => break,
+                Some(false) => turn += 1,
+                // Once a second an append forgets expired ids too: the one before had a turn more than this one.
+                None => turn -= 1,
+            }
         }
-        assert!(self.strike(attempt, fault, Moment::Committed).await);
+        assert_eq!(self.strike(attempt, fault, Moment::Committed).await, Some(true));
         eprintln!("{fault:?} at each of {turn} turns of one {attempt:?}, and behind its commit");
         assert!(turn > 2, "nothing was hit between the lock and the commit");
     }
 
-    /// Lets a fault strike at a moment of an attempt, and looks at what it left. Whether it was at the COMMIT.
-    async fn strike(&mut self, attempt: Attempt, fault: Fault, moment: Moment) -> bool {
+    /// Lets a fault strike at a moment of an attempt, and looks at what it left. Whether it was at the COMMIT; none: the append had ended before.
+    async fn strike(&mut self, attempt: Attempt, fault: Fault, moment: Moment) -> Option<bool> {
         self.warm().await;
         let message = self.message().await;
         let before = self.size().await;
@@ -119,12 +125,19 @@ impl<'a> Stage<'a> {
                 (answered, done.set(true))
             },
             async {
-                let halted = self.halted(&done).await.unwrap_or_else(|| panic!("{moment:?} of {attempt:?} did not come"));
-                self.fire(fault, halted, victim).await;
-                self.proxy.go_on(matches!(fault, Fault::Cut | Fault::GatewayKilled));
+                let halted = self.halted(&done).await;
+                if let Some(halted) = halted {
+                    self.fire(fault, halted, victim).await;
+                }
+                self.proxy.go_on(halted.is_some() && matches!(fault, Fault::Cut | Fault::GatewayKilled));
                 halted
             }
         );
+        let Some(halted) = halted else {
+            let Ok(answered) = answered else { panic!("{moment:?} of {attempt:?} did not come, and it was not answered") };
+            self.note(&message, answered);
+            return None;
+        };
         match fault {
             Fault::GatewayKilled => {
                 // It has ended where it stood.
@@ -158,7 +171,7 @@ impl<'a> Stage<'a> {
             assert_eq!(size - before, usize::from(committed), "{fault:?} at {moment:?} of {attempt:?}");
         }
         self.unfold(attempt, &message, size, committed).await;
-        halted.at_commit
+        Some(halted.at_commit)
     }
 
     /// Waits until an append stands still, or the attempt is over without it.
