@@ -98,19 +98,21 @@ impl Gateway {
 
     async fn fit_of_party(&self, row: &PartyRow) -> Result<Fit, Failure> {
         let fit = self.fit(NOW, &of_party(&row.registration, row.state)?, row.idx).await?;
-        match self.store.party(&row.registration.party).await? {
-            // It changed behind the page that it was read in.
-            Some(again) if again != *row => self.fit(NOW, &of_party(&again.registration, again.state)?, again.idx).await,
-            _ => Ok(fit),
+        if matches!(fit, Fit::Says | Fit::Earlier) {
+            return Ok(fit);
         }
+        // It may have changed behind the page that it was read in.
+        let Some(again) = self.store.party(&row.registration.party).await? else { return Ok(fit) };
+        self.fit(NOW, &of_party(&again.registration, again.state)?, again.idx).await
     }
 
     async fn fit_of_key(&self, row: &KeyRow) -> Result<Fit, Failure> {
         let fit = self.fit(NOW, &of_key(row)?, row.idx).await?;
-        match self.store.key(&row.kid).await? {
-            Some(again) if again != *row => self.fit(NOW, &of_key(&again)?, again.idx).await,
-            _ => Ok(fit),
+        if matches!(fit, Fit::Says | Fit::Earlier) {
+            return Ok(fit);
         }
+        let Some(again) = self.store.key(&row.kid).await? else { return Ok(fit) };
+        self.fit(NOW, &of_key(&again)?, again.idx).await
     }
 
     async fn record_party(&self, turn: Turn, row: PartyRow) -> Result<(), Failure> {

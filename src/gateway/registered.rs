@@ -163,14 +163,9 @@ impl Gateway {
         Ok(matches!(self.fit(epoch, is, idx).await?, Fit::Says | Fit::Earlier))
     }
 
-    /// How a row stands beside the newest entry about what it says.
+    /// How a row stands beside the newest entry about what it says. A row may be newer than what was read in an epoch.
     pub(super) async fn fit(&self, epoch: u64, is: &Registered, idx: u64) -> Result<Fit, Failure> {
-        let fit = self.followed(epoch).await?.registry.fit(is, idx);
-        match fit {
-            Fit::Says | Fit::Earlier => Ok(fit),
-            // The row may be newer than what was read in this epoch.
-            Fit::Unrecorded | Fit::Differs(_) => Ok(self.followed(NOW).await?.registry.fit(is, idx)),
-        }
+        Ok(self.followed(epoch).await?.registry.fit(is, idx))
     }
 
     /// What the entries say, read as far as an epoch needs.
@@ -195,10 +190,13 @@ impl Gateway {
             let full = u32::try_from(rows.len()).is_ok_and(|found| found >= PAGE);
             let size = rows.last().filter(|_| full).map_or(head.size, |last| last.idx.saturating_add(1));
             // Everything that may fail or be broken off comes before the first of them is taken.
-            let key = if rows.is_empty() { None } else { Some(self.data_key(GATEWAY_KEY).await?) };
-            let opened = rows.into_iter().zip(key.iter().cycle());
-            let opened = opened.map(|(row, key)| Some((row.idx, read(row, key)?))).collect::<Option<Vec<_>>>();
-            let opened = opened.ok_or(Failure::Corrupt("entry"))?;
+            let mut opened = Vec::with_capacity(rows.len());
+            if !rows.is_empty() {
+                let key = self.data_key(GATEWAY_KEY).await?;
+                for row in rows {
+                    opened.push((row.idx, read(row, &key).ok_or(Failure::Corrupt("entry"))?));
+                }
+            }
             followed.size = size;
             for (idx, (entry, beside)) in opened {
                 match beside {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tsunagi::{
     clock::Clock as _,
     domain::{
+        codes::Purpose,
         digest::Digest,
         entry::Act,
         party::{Name, PartyId, Registration},
@@ -13,7 +14,7 @@ use tsunagi::{
     message::{
         base64url,
         keys::{OpeningKey, SigningKey},
-        objects::{KeyAct, KeyStatement, PartyAct},
+        objects::{FirstKey, KeyAct, KeyStatement, PartyAct, PartyStatement, SignedObject as _},
     },
     store::{KeyRow, KeyState, PartyKeyUse, Write},
 };
@@ -162,6 +163,15 @@ async fn nothing_is_done_by_a_key_or_a_party_that_is_set_back_to_what_it_was(san
     for table in tables {
         admin.keep(table).await;
     }
+    // Somebody else's first key it does not become either.
+    let other: PartyId = "operator:other".parse().unwrap();
+    let register = async || {
+        let first = FirstKey { jwk: stolen.public().clone(), nbf: now(), naf: now().plus_secs(86_400) };
+        let (registration, key) = (Some(registration(&other)), Some(first));
+        let operator = &story.operator;
+        let statement = PartyStatement { issued: operator.issued(), act: PartyAct::Register, party: other.clone(), registration, key };
+        operator.post_object("/v1/parties", Purpose::Administration, &statement.sign(&operator.signing).unwrap()).await.map(|_| ())
+    };
     for (changes, party) in [
         // It was never stolen; it was never there; it was never suspended; and nobody can read any more that it was stolen.
         (vec![good.clone()], CENTRE),
@@ -178,6 +188,8 @@ async fn nothing_is_done_by_a_key_or_a_party_that_is_set_back_to_what_it_was(san
         assert_eq!((problem.status, problem.code.as_str()), (500, "internal"), "{changes:?}");
         let code = if party == CENTRE { "internal" } else { "key_revoked" };
         assert_eq!(read().await, Err(code.to_owned()), "{changes:?}");
+        let code = if party == CENTRE { "internal" } else { "state_conflict" };
+        assert_eq!(register().await.unwrap_err().code(), code, "{changes:?}");
         server.stop().await;
         for table in tables {
             put_back(&mut *admin, table).await;
