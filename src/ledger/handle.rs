@@ -12,12 +12,12 @@ use super::{
     batch::Prepared,
     heads::Heads,
     sequencer::{Grant, Order, Waiting},
-    tree,
+    tree::{self, Stored},
 };
 use crate::{
     domain::{digest::Digest, time::Timestamp},
     store::{HeadRow, LedgerRead, LedgerRow},
-    tlog::{Hash, VerifierKey},
+    tlog::{Hash, RightEdge, VerifierKey},
 };
 
 /// The newest signed head this process knows.
@@ -28,6 +28,14 @@ pub(super) struct Published {
     pub(super) root: Hash,
     pub(super) rights_epoch: u64,
     pub(super) policy: Digest,
+    /// The unfinished tiles of its tree, where this process has them.
+    pub(super) edge: Option<RightEdge>,
+}
+
+impl Published {
+    fn stored<'a>(&'a self, reads: &'a dyn LedgerRead) -> Stored<'a> {
+        Stored { reads, edge: self.edge.as_ref() }
+    }
 }
 
 /// Reaches the sequencer. Cheap to clone.
@@ -182,7 +190,7 @@ impl SequencerHandle {
     pub async fn prove(&self, idx: u64) -> Result<Proven, LedgerError> {
         let published = self.covering(idx).await?;
         let row = self.reads.entry(idx).await.map_err(|error| tree::unavailable(&error))?.ok_or(LedgerError::NotInLedger)?;
-        let proof = bytes(tree::inclusion(&*self.reads, idx, published.size).await?);
+        let proof = bytes(tree::inclusion(published.stored(&*self.reads), idx, published.size).await?);
         Ok(Proven { row, proof, checkpoint: Arc::clone(&published.note) })
     }
 
@@ -190,7 +198,7 @@ impl SequencerHandle {
     pub async fn consistency(&self, from: u64, to: u64) -> Result<(Vec<[u8; 32]>, Arc<str>), LedgerError> {
         let last = to.checked_sub(1).ok_or(LedgerError::NotInLedger)?;
         let published = self.covering(last).await?;
-        Ok((bytes(tree::consistency(&*self.reads, from, to).await?), Arc::clone(&published.note)))
+        Ok((bytes(tree::consistency(published.stored(&*self.reads), from, to).await?), Arc::clone(&published.note)))
     }
 
     /// Whether entries can be made: when the last batch failed, something is written to see whether that has passed.

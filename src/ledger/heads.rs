@@ -5,10 +5,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Dispute, HighWater, LedgerError, Standing, handle::Published, high_water, tree};
+use super::{
+    Dispute, HighWater, LedgerError, Standing,
+    handle::Published,
+    high_water,
+    tree::{self, Stored},
+};
 use crate::{
     store::{HeadRow, LedgerRead},
-    tlog::{Checkpoint, Hash, NoteSigner, VerifierKey, verify_consistency},
+    tlog::{Checkpoint, Hash, NoteSigner, RightEdge, VerifierKey, verify_consistency},
 };
 
 /// Signs heads and remembers them.
@@ -96,7 +101,8 @@ impl Heads {
     }
 
     /// Signs a head that goes on from what was shown and that a commit of this process confirmed, and remembers it.
-    pub(super) fn sign(&self, head: &HeadRow) -> Result<Published, LedgerError> {
+    /// Its right edge goes with it, where it is at hand.
+    pub(super) fn sign(&self, head: &HeadRow, edge: Option<&RightEdge>) -> Result<Published, LedgerError> {
         self.standing.undisputed()?;
         let checkpoint = Checkpoint::new(&head.origin, head.size, Hash(head.root)).map_err(|_| LedgerError::Broken("root and size"))?;
         let note = checkpoint.sign(&self.signer).map_err(|_| LedgerError::Signer)?;
@@ -111,7 +117,9 @@ impl Heads {
             *shown = Shown { size: head.size, root: Hash(head.root) };
         }
         drop(shown);
-        Ok(Published { note: note.into(), size: head.size, root: Hash(head.root), rights_epoch: head.rights_epoch, policy: head.policy })
+        let edge = edge.filter(|edge| edge.size() == head.size).cloned();
+        let (size, root) = (head.size, Hash(head.root));
+        Ok(Published { note: note.into(), size, root, rights_epoch: head.rights_epoch, policy: head.policy, edge })
     }
 
     /// Flushes the mark, once a second as long as this lives, or now.
@@ -167,7 +175,7 @@ async fn goes_on(from: Shown, reads: &dyn LedgerRead, head: &HeadRow) -> Result<
     if from.size == 0 || from.size == head.size {
         return Ok(());
     }
-    let proof = tree::consistency(reads, from.size, head.size).await.map_err(Broke::Read)?;
+    let proof = tree::consistency(Stored { reads, edge: None }, from.size, head.size).await.map_err(Broke::Read)?;
     verify_consistency(from.size, head.size, &from.root, &Hash(head.root), &proof)
         .map_err(|_| Broke::Dispute(Dispute::Forked { held: from.size }))
 }

@@ -55,7 +55,7 @@ pub async fn open_ledger(parts: Parts) -> Result<(SequencerHandle, JoinHandle<()
         batch.confirm().await?;
     }
     heads.start_flushing();
-    let (published, newest) = watch::channel(Arc::new(heads.sign(&head)?));
+    let (published, newest) = watch::channel(Arc::new(heads.sign(&head, Some(&edge))?));
     let (queue, orders) = mpsc::channel(QUEUE);
     let failing = Arc::new(AtomicBool::new(false));
     let standing = heads.standing().clone();

@@ -215,7 +215,7 @@ impl Sequencer {
             self.edge = Some(edge);
             self.frontier = Some(tree.frontier().clone());
             self.failing.store(false, Ordering::Relaxed);
-            let note = self.publish(&head)?;
+            let note = self.publish(&head, self.edge.as_ref())?;
             let prove = |mut entry: Committed| {
                 let proof = tree.inclusion_proof(entry.idx).ok_or(LedgerError::OutcomeUnknown)?;
                 entry.proof = proof.into_iter().map(|hash| hash.0).collect();
@@ -230,7 +230,7 @@ impl Sequencer {
                 // What is answered here rests on entries of another process, or on a commit of this one of which nothing was heard.
                 batch.confirm().await?;
                 // Who is handed back decides again by them.
-                self.publish(&before)?;
+                self.publish(&before, self.edge.as_ref())?;
             }
             Vec::new()
         };
@@ -270,7 +270,7 @@ impl Sequencer {
             let shown = self.heads.shown();
             let batch = self.lock().await?;
             self.heads.follow(shown, &*self.reads, batch.head()).await?;
-            self.publish(&batch.confirm().await?).map(drop)
+            self.publish(&batch.confirm().await?, None).map(drop)
         };
         looked.await.inspect_err(|_| self.failing.store(true, Ordering::Relaxed))
     }
@@ -298,10 +298,10 @@ impl Sequencer {
         Ok(if more { now } else { now.plus_secs(1) })
     }
 
-    /// Signs the checkpoint of a committed head and shows it to everybody.
-    fn publish(&self, head: &HeadRow) -> Result<Arc<str>, LedgerError> {
+    /// Signs the checkpoint of a committed head and shows it to everybody, with the right edge of its tree.
+    fn publish(&self, head: &HeadRow, edge: Option<&RightEdge>) -> Result<Arc<str>, LedgerError> {
         // The entries are durable whatever happens here; who is told that the outcome is unknown asks again and gets them.
-        let published = Arc::new(self.heads.sign(head).map_err(|_| LedgerError::OutcomeUnknown)?);
+        let published = Arc::new(self.heads.sign(head, edge).map_err(|_| LedgerError::OutcomeUnknown)?);
         let note = Arc::clone(&published.note);
         self.published.send_replace(published);
         Ok(note)

@@ -1,6 +1,6 @@
 //! Hashes of the stored tree: leaf hashes and full tiles are what is kept, everything else is folded from them.
 //!
-//! Promises: a proof reads at most two rows or ranges of 256 hashes for each level of tiles. Nothing read here is trusted: a proof from wrong hashes fails.
+//! Promises: a proof reads at most two rows or ranges of 256 hashes for each level of tiles, and of the newest tree nothing but full tiles. Nothing read here is trusted: a proof from wrong hashes fails.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,28 +10,36 @@ use crate::{
     tlog::{Frontier, Hash, Node, NodeSource, ProofPlan, RightEdge, TILE_WIDTH, perfect_root},
 };
 
+/// Where hashes of the tree are read.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'a> {
+    pub(super) reads: &'a dyn LedgerRead,
+    /// What would be read row by row, where it is at hand: it is used for the tree that it belongs to and for no other.
+    pub(super) edge: Option<&'a RightEdge>,
+}
+
 /// The inclusion of an entry in the tree of `size` leaves, from stored hashes.
-pub(super) async fn inclusion(reads: &dyn LedgerRead, idx: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+pub(super) async fn inclusion(stored: Stored<'_>, idx: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
     let plan = ProofPlan::inclusion(idx, size).map_err(|_| LedgerError::NotInLedger)?;
-    prove(reads, size, &plan).await
+    prove(stored, size, &plan).await
 }
 
 /// The consistency of two sizes of the tree, from stored hashes.
-pub(super) async fn consistency(reads: &dyn LedgerRead, from: u64, to: u64) -> Result<Vec<Hash>, LedgerError> {
+pub(super) async fn consistency(stored: Stored<'_>, from: u64, to: u64) -> Result<Vec<Hash>, LedgerError> {
     let plan = ProofPlan::consistency(from, to).map_err(|_| LedgerError::NotInLedger)?;
-    prove(reads, to, &plan).await
+    prove(stored, to, &plan).await
 }
 
 /// The root of the tree of the first `size` leaves, from stored hashes.
 pub(super) async fn root(reads: &dyn LedgerRead, size: u64) -> Result<Hash, LedgerError> {
-    let hashes = fetch(reads, size, Frontier::nodes(size)).await?;
+    let hashes = fetch(Stored { reads, edge: None }, size, Frontier::nodes(size)).await?;
     Ok(Frontier::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)?.root())
 }
 
 /// The right edge of the stored tree, checked against the frontier of the head.
 pub(super) async fn edge(reads: &dyn LedgerRead, frontier: &Frontier) -> Result<RightEdge, LedgerError> {
     let size = frontier.size();
-    let hashes = fetch(reads, size, RightEdge::nodes(size).chain(Frontier::nodes(size))).await?;
+    let hashes = fetch(Stored { reads, edge: None }, size, RightEdge::nodes(size).chain(Frontier::nodes(size))).await?;
     let stored = Frontier::from_nodes(size, |node| hashes.get(&node).copied()).map_err(|_| BROKEN)?;
     if stored != *frontier {
         return Err(BROKEN);
@@ -53,8 +61,8 @@ pub(super) fn catch_up(
     if before == *frontier { Ok(edge) } else { Err(BROKEN) }
 }
 
-async fn prove(reads: &dyn LedgerRead, size: u64, plan: &ProofPlan) -> Result<Vec<Hash>, LedgerError> {
-    let hashes = fetch(reads, size, plan.nodes()).await?;
+async fn prove(stored: Stored<'_>, size: u64, plan: &ProofPlan) -> Result<Vec<Hash>, LedgerError> {
+    let hashes = fetch(stored, size, plan.nodes()).await?;
     plan.build(|node| hashes.get(&node).copied()).map_err(|_| BROKEN)
 }
 
@@ -69,12 +77,12 @@ enum Row {
     Roots(u8),
 }
 
-async fn fetch(reads: &dyn LedgerRead, size: u64, nodes: impl Iterator<Item = Node>) -> Result<HashMap<Node, Hash>, LedgerError> {
+async fn fetch(stored: Stored<'_>, size: u64, nodes: impl Iterator<Item = Node>) -> Result<HashMap<Node, Hash>, LedgerError> {
     let wanted: Vec<(Node, Row, usize, usize)> =
         nodes.map(|node| place(node, size).ok_or(LedgerError::NotInLedger)).collect::<Result<_, _>>()?;
     let mut rows = HashMap::new();
     for row in wanted.iter().map(|(_, row, _, _)| *row).collect::<BTreeSet<_>>() {
-        rows.insert(row, read(reads, size, row).await?);
+        rows.insert(row, read(stored, size, row).await?);
     }
     wanted
         .into_iter()
@@ -95,7 +103,14 @@ fn place(node: Node, size: u64) -> Option<(Node, Row, usize, usize)> {
     })
 }
 
-async fn read(reads: &dyn LedgerRead, size: u64, row: Row) -> Result<Vec<Hash>, LedgerError> {
+async fn read(Stored { reads, edge }: Stored<'_>, size: u64, row: Row) -> Result<Vec<Hash>, LedgerError> {
+    if let Some(edge) = edge.filter(|edge| edge.size() == size) {
+        match row {
+            Row::Leaves => return Ok(edge.hashes(0).to_vec()),
+            Row::Roots(level) => return Ok(edge.hashes(level.saturating_add(1)).to_vec()),
+            Row::Tile(..) => {}
+        }
+    }
     let hashes = match row {
         Row::Leaves => reads.leaf_hashes(last_full(size), size).await,
         Row::Tile(level, n) => reads.tile(level, n).await.map(Option::unwrap_or_default),

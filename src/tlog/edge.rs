@@ -77,6 +77,12 @@ impl RightEdge {
         Ok(completed)
     }
 
+    /// The hashes of the partial tile of a level; none where the last tile is full.
+    #[must_use]
+    pub fn hashes(&self, level: u8) -> &[Hash] {
+        self.rows.get(usize::from(level)).map_or(&[], Vec::as_slice)
+    }
+
     /// The partial tiles, the lowest level first.
     pub fn partial(&self) -> impl Iterator<Item = (TileId, &[Hash])> {
         (0_u8..).zip(&self.rows).filter_map(|(level, hashes)| {

@@ -24,6 +24,7 @@ on_both! {
     an_answer_carries_a_proof_that_verifies,
     what_is_queued_together_is_committed_together_and_in_order,
     every_entry_is_proven_across_the_borders_of_tiles,
+    a_proof_of_the_newest_tree_reads_its_entry_and_full_tiles_alone,
     a_repeated_object_gets_the_first_answer_and_another_one_a_conflict,
     an_actor_token_is_spent_by_an_entry_and_by_a_repetition,
     an_expired_actor_token_is_forgotten_and_objects_are_not,
@@ -134,6 +135,26 @@ async fn every_entry_is_proven_across_the_borders_of_tiles(stage: Stage) {
     }
     assert_eq!(ledger.consistency(0, size).await, Err(LedgerError::NotInLedger));
     assert_eq!(ledger.consistency(1, size + 1).await, Err(LedgerError::NotInLedger));
+}
+
+async fn a_proof_of_the_newest_tree_reads_its_entry_and_full_tiles_alone(stage: Stage) {
+    let (ledger, _task) = stage.ledger().await;
+    as_one_batch(&ledger, (0..600).map(|_| draft()).collect()).await;
+    let (other, _other) = stage.ledger().await;
+    stage.sql("ALTER TABLE ledger_leaf RENAME TO away").await.unwrap();
+    for ledger in [&ledger, &other] {
+        for idx in [0, 255, 256, 511, 512, 600] {
+            let proven = ledger.prove(idx).await.unwrap();
+            stage.verify(idx, &proven.row.body, &proven.proof, &proven.checkpoint);
+        }
+        assert!(ledger.consistency(513, 601).await.is_ok());
+    }
+    stage.sql("ALTER TABLE away RENAME TO ledger_leaf").await.unwrap();
+    // What the other appended is not at hand here, and is read.
+    committed(other.append(draft()).await);
+    assert_eq!(ledger.refresh().await.unwrap(), 602);
+    let proven = ledger.prove(601).await.unwrap();
+    stage.verify(601, &proven.row.body, &proven.proof, &proven.checkpoint);
 }
 
 async fn a_repeated_object_gets_the_first_answer_and_another_one_a_conflict(mut stage: Stage) {
