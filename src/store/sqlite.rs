@@ -138,7 +138,7 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
 
 async fn pools(options: &SqliteConnectOptions) -> Result<SqlStore<SqliteFile>, StoreError> {
     let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-    let writer = options.clone().pragma("cache_size", "-65536");
+    let writer = options.clone().pragma("cache_size", WRITER_CACHE);
     let reader = options.clone().pragma("cache_size", "-8192").pragma("query_only", "ON");
     let database = SqliteFile {
         writer: pool().max_connections(1).connect_with(writer).await.map_err(StoreError::Database)?,
@@ -210,6 +210,9 @@ const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' A
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Small: what a batch changes lies scattered over the pages of the indexes, and each of them goes into the WAL whole.
 pub(super) const PAGE_SIZE: u32 = 4 * 1024;
+/// 16 MB: the inner pages of the indexes of ten million entries. SQLite walks through all pages that it holds behind every commit that rebalanced an index,
+/// so more of them cost more than they save.
+const WRITER_CACHE: &str = "-16384";
 /// Pages in the WAL after which they are written into the database: 16 MB, a few batches under load.
 const CHECKPOINT: &str = "4096";
 const READERS: u32 = 8;
