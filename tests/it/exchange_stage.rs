@@ -53,11 +53,13 @@ pub(crate) struct Settings {
     pub(crate) rate: u32,
     /// Whether a write beyond the limit of file sizes fails, as on a full disk, instead of ending the process (SIGXFSZ).
     pub(crate) full_disk: bool,
+    /// libfaketime, where the gateway has a clock that can be set: [`Sandbox::clock`].
+    pub(crate) clock: Option<&'static Path>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { log: "info", rate: 1_000_000, full_disk: false }
+        Self { log: "info", rate: 1_000_000, full_disk: false, clock: None }
     }
 }
 
@@ -145,6 +147,11 @@ impl Sandbox {
     /// What every run of the gateway wrote to standard output and standard error.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("serve.log")
+    }
+
+    /// How far the clock of the gateway is off, where it can be set.
+    pub(crate) fn clock(&self) -> PathBuf {
+        self.folder.path().join("clock")
     }
 
     /// Starts the gateway and waits until it is ready.

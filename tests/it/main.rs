@@ -38,6 +38,7 @@ mod export_files;
 mod export_mutations;
 mod export_properties;
 mod export_stage;
+mod faults_clock;
 mod faults_disk;
 mod faults_files;
 mod faults_grace;

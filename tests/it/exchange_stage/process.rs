@@ -33,7 +33,12 @@ impl Server {
         let open = || OpenOptions::new().create(true).append(true).open(&log).unwrap();
         // What is ignored stays ignored behind `exec`.
         let prepared = if sandbox.settings.full_disk { "trap '' XFSZ; exec \"$0\" \"$@\"" } else { "exec \"$0\" \"$@\"" };
-        let child = Command::new("sh")
+        let mut command = Command::new("sh");
+        if let Some(library) = &sandbox.settings.clock {
+            command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", sandbox.clock());
+            command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let child = command
             .args(["-c", prepared, BINARY, "serve", "-c"])
             .arg(config)
             .stdin(Stdio::null())
