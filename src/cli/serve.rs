@@ -38,7 +38,7 @@ pub(super) fn cause(error: &StoreError) -> String {
     std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
-/// The error with what to do about it: what is written in files is usage, what is stored does not verify.
+/// The error with what to do about it: what is written in files is usage, what is stored does not verify, a database that does not answer is not reached.
 pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
     if let StartupError::Store(StoreError::CommitUnknown(_)) | StartupError::Ledger(LedgerError::OutcomeUnknown) = error {
         return CliError::unverified(
@@ -55,7 +55,12 @@ pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
     };
     let (en, ja) = (format!("{en}: {error}{cause}. {}", remedy.0), format!("{ja}: {}{cause}。{}", error.in_japanese(), remedy.1));
     match error {
-        StartupError::Ledger(_) | StartupError::Behind { .. } => CliError::Unverified { en, ja },
+        StartupError::Ledger(_)
+        | StartupError::Behind { .. }
+        | StartupError::Store(StoreError::Corrupt(_) | StoreError::Damaged(_) | StoreError::Broken(_) | StoreError::Miscopied(_)) => {
+            CliError::Unverified { en, ja }
+        }
+        StartupError::Store(StoreError::Database(_)) => CliError::Unreachable { en, ja },
         _ => CliError::Usage { en, ja },
     }
 }

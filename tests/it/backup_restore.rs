@@ -276,9 +276,11 @@ async fn the_newest_backup_serves_again_and_a_mark_says_what_it_can() {
     let mut bytes = fs::read(&backup).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 20_000].fill(0xAA);
-    fs::write(&damaged, bytes).unwrap();
-    let refused = tsunagi(["restore", "-c", text(&config), text(&damaged)]);
-    assert!(refused.code != 0 && !sandbox.database().exists(), "{}", refused.err);
+    for spoilt in [&bytes[..], &bytes[..middle / 3 * 2], &vec![0xAA; 40_000], b"no copy"] {
+        fs::write(&damaged, spoilt).unwrap();
+        let refused = tsunagi(["restore", "-c", text(&config), text(&damaged)]);
+        assert!(refused.code == 3 && !sandbox.database().exists(), "{}: {}", refused.code, refused.err);
+    }
     assert!(
         fs::read_dir(sandbox.path().join("data")).unwrap().all(|file| file.unwrap().path().extension().is_some_and(|end| end == "lost"))
     );
