@@ -19,7 +19,8 @@ use crate::{
         ids::AgreementId,
         party::PartyId,
     },
-    store::{AgreementRow, KeyRow, PartyRow},
+    message::objects::{AgreementSignature, Signed},
+    store::{AgreementRow, KeyRow, PartyKeyUse, PartyRow},
 };
 
 /// What was read in the newest epoch.
@@ -68,11 +69,51 @@ impl Gateway {
         if let Some(known) = self.known.agreements.get(epoch, &name) {
             return Ok(Some(known));
         }
+        // Boxed: it happens once in an epoch.
+        let known = Box::pin(self.read_agreement(epoch, id, ver)).await?;
+        Ok(known.map(|known| self.known.agreements.keep(epoch, name, known)))
+    }
+
+    async fn read_agreement(&self, epoch: u64, id: &AgreementId, ver: u32) -> Result<Option<KnownAgreement>, Failure> {
         // A version stands or falls with the others of its id.
         let versions = self.store.versions(id).await?;
         let Some(row) = versions.iter().find(|row| row.ver == ver).cloned() else { return Ok(None) };
-        let known = KnownAgreement { record: record(&row, &versions)?, row };
-        Ok(Some(self.known.agreements.keep(epoch, name, known)))
+        for version in &versions {
+            self.all_signed(epoch, version).await?;
+        }
+        Ok(Some(KnownAgreement { record: record(&row, &versions)?, row }))
+    }
+}
+
+impl Gateway {
+    /// That each act on a version was signed, by the party that it is stored of, with a key of its own, about these very bytes: who writes into the database
+    /// puts no agreement in force. That an act is gone, an inspection tells.
+    async fn all_signed(&self, epoch: u64, row: &AgreementRow) -> Result<(), Failure> {
+        for act in &row.acts {
+            let said = self.signed_act(epoch, &act.signature).await?;
+            let named = (&said.agr.id, said.agr.ver, said.agr.sha256) == (&row.id, row.ver, row.sha256);
+            if !named || said.issued.iss != act.party || said.act != act.act || Digest::of(&row.document) != row.sha256 {
+                tracing::error!(agreement = %row.id, version = row.ver, "an act that is stored is not what its party signed: nothing rests on the agreement. Look with `tsunagi audit inspect`");
+                return Err(Failure::Corrupt("agreement_act"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a party signed, checked once: a signature stays what it is, and the key that made it stays its party's.
+    async fn signed_act(&self, epoch: u64, compact: &str) -> Result<Arc<AgreementSignature>, Failure> {
+        let corrupt = || Failure::Corrupt("agreement_act");
+        let sha256 = Digest::of(compact.as_bytes());
+        if let Some(said) = self.rights.act(&sha256) {
+            return Ok(said);
+        }
+        let signed = Signed::<AgreementSignature>::read(compact.as_bytes()).map_err(|_| corrupt())?;
+        let key = self.key_in(epoch, &signed.kid()).await?.ok_or_else(corrupt)?;
+        if key.usage != PartyKeyUse::Sig || signed.unproven().issued.iss != key.party {
+            return Err(corrupt());
+        }
+        let said = signed.verify(&*self.rights.public_key(&key)?).map_err(|_| corrupt())?;
+        Ok(self.rights.keep_act(sha256, &said))
     }
 }
 

@@ -23,10 +23,11 @@ use crate::{
     },
     ledger::Entry,
     message::{
+        Verified,
         disclosed::Pseudonym,
         envelope::Sealer,
         keys::{KeyUse, PublicKey},
-        objects::{ConsentEnd, ConsentGiven, Signed},
+        objects::{AgreementSignature, ConsentEnd, ConsentGiven, Signed},
     },
     store::{ConsentRow, KeyRow, PartyKeyUse},
     vault,
@@ -38,6 +39,7 @@ pub(super) struct RightsCache {
     keys: Shelf<Digest, PublicKey>,
     sealers: Shelf<Digest, Sealer>,
     consents: Shelf<Digest, OpenConsent>,
+    acts: Shelf<Digest, AgreementSignature>,
 }
 
 /// A consent whose signed form was opened and read.
@@ -108,6 +110,18 @@ impl RightsCache {
         open
     }
 
+    /// What a party said of an agreement, by the digest of its signed form, where that was checked.
+    pub(super) fn act(&self, sha256: &Digest) -> Option<Arc<AgreementSignature>> {
+        self.acts.get(sha256)
+    }
+
+    /// Keeps what a party signed of an agreement.
+    pub(super) fn keep_act(&self, sha256: Digest, said: &Verified<AgreementSignature>) -> Arc<AgreementSignature> {
+        let said = Arc::new(AgreementSignature::clone(said));
+        self.acts.put(sha256, Arc::clone(&said));
+        said
+    }
+
     /// Forgets opened consents: some of them may have been erased by another process.
     pub(super) fn forget_consents(&self) {
         self.consents.clear();
@@ -146,6 +160,11 @@ impl Gateway {
             last_end = last_end.max(Some(end.issued.iat));
             narrowings.push(end.narrow.clone());
         }
+        // The signed end counts: a column that an administrator of the database sets back gives nothing back.
+        if !row.ended && narrowings.iter().any(Option::is_none) {
+            tracing::error!(consent = %jti, "a consent that its end lies beside is said to stand: nothing rests on it. Look with `tsunagi audit inspect`");
+            return Err(Failure::Corrupt("consent.ended"));
+        }
         Ok(Some(StandingConsent { row, open, history, last_end, narrowings }))
     }
 
@@ -162,9 +181,15 @@ impl Gateway {
     /// as a whole (`domain.md` section 10.3), so what was sent under the earlier is read under the later.
     pub(super) async fn consent_in_place(&self, jti: &Jti) -> Result<Option<StandingConsent>, Failure> {
         let mut consent = self.consent(jti).await?;
-        while let Some(next) = consent.as_ref().and_then(|consent| consent.row.superseded_by) {
+        while let Some((before, next)) = consent.as_ref().and_then(|consent| Some((consent.row.jti, consent.row.superseded_by?))) {
             // A consent supersedes when it is registered, and never again: the chain has an end.
-            consent = Some(self.consent(&next).await?.ok_or(Failure::Corrupt("consent"))?);
+            let later = self.consent(&next).await?.ok_or(Failure::Corrupt("consent"))?;
+            // Where the next one lies is stored; that it took this one's place its collector signed.
+            if later.open.before() != Some(before) {
+                tracing::error!(consent = %before, "the consent that is said to stand in its place does not say so: nothing rests on it. Look with `tsunagi audit inspect`");
+                return Err(Failure::Corrupt("consent.superseded_by"));
+            }
+            consent = Some(later);
         }
         Ok(consent)
     }

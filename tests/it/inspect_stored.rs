@@ -2,16 +2,26 @@
 //! about agreements.
 
 use serde_json::{Value, json};
-use tsunagi::domain::{codes::MessageKind, consent::Exception};
+use tsunagi::domain::{agreement::AgreementAct, codes::MessageKind, consent::Exception};
 
 use crate::{
     erasure_stage::in_both,
-    exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, policies::tsunagi},
+    exchange_stage::{
+        AUDITOR, CENTRE, MUNICIPALITY as CITY, Sandbox,
+        party::Setback,
+        policies::tsunagi,
+        story::{PLACEMENT, Referral, Story},
+    },
+    inspect_cases::put_back,
     life_stage::{DAY, HOME, Life, letter},
     tamper_stage::superuser::{PostgresAdmin, SqliteAdmin, Superuser},
 };
 
-in_both!("warn"; what_is_changed_beside_the_ledger_is_named_with_its_entry);
+in_both! {
+    "error";
+    what_is_changed_beside_the_ledger_is_named_with_its_entry,
+    what_is_forged_beside_what_was_signed_gives_nothing_back,
+}
 
 async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sandbox) {
     let mut life = Life::accepted_on(sandbox).await;
@@ -89,6 +99,68 @@ async fn what_is_changed_beside_the_ledger_is_named_with_its_entry(sandbox: Sand
     {
         assert!(found.contains(&("stored_differs".to_owned(), column.to_owned())), "{column}: {found:?}");
     }
+}
+
+/// A withdrawal is the signed end, a consent's successor says so itself, and an agreement is in force by what its parties signed.
+async fn what_is_forged_beside_what_was_signed_gives_nothing_back(sandbox: Sandbox) {
+    let mut server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let (ended, standing) = (story.refer().await, story.refer().await);
+    story.register_end(&ended.consent, &story.sign_end(&ended.consent, None)).await.unwrap();
+    let mut admin = superuser(&sandbox).await;
+    let read = async |referral: &Referral| story.read(&referral.case, PLACEMENT).await.map(drop).map_err(Setback::code);
+    read(&standing).await.unwrap();
+    let other = "(SELECT jti FROM consent WHERE ended = 0)";
+    let copied = "INSERT INTO agreement_act (agreement, party, act, signature, idx) SELECT agreement, party";
+    let newest = "FROM agreement_act WHERE idx = (SELECT max(idx) FROM agreement_act)";
+    for (table, referral, refused, forged) in [
+        (
+            "consent",
+            &ended,
+            "consent_ended",
+            vec![
+                (format!("UPDATE consent SET superseded_by = {other} WHERE ended = 1"), "consent.superseded_by"),
+                ("UPDATE consent SET ended = 0".to_owned(), "consent.ended"),
+            ],
+        ),
+        (
+            "agreement_act",
+            &standing,
+            "agreement_not_in_force",
+            vec![
+                (format!("{copied}, 'resume', signature, idx {newest}"), "agreement_act.idx"),
+                (format!("{copied}, 'resume', signature, idx + 1 {newest}"), "agreement_act.idx"),
+                ("UPDATE agreement_act SET act = 'resume' WHERE act = 'suspend'".to_owned(), "agreement_act.act"),
+                (format!("UPDATE agreement_act SET party = '{AUDITOR}' WHERE act = 'suspend'"), "agreement_act.party"),
+            ],
+        ),
+    ] {
+        if table == "agreement_act" {
+            story.say(AgreementAct::Suspend).await.unwrap();
+        }
+        assert_eq!(read(referral).await, Err(refused.to_owned()));
+        server.stop().await;
+        admin.keep(table).await;
+        for (sql, column) in forged {
+            admin.run(sql.clone()).await;
+            assert!(inspected(&sandbox).contains(&("stored_differs".to_owned(), column.to_owned())), "{sql}: {:?}", inspected(&sandbox));
+            let server = sandbox.serve().await;
+            assert_eq!(read(referral).await, Err("internal".to_owned()), "{sql}");
+            server.stop().await;
+            if table == "consent" {
+                put_back(&mut *admin, table).await;
+            } else {
+                // Its own number is the database's to give.
+                admin.run("DELETE FROM agreement_act".to_owned()).await;
+                let columns = "agreement, party, act, signature, idx";
+                admin.run(format!("INSERT INTO agreement_act ({columns}) SELECT {columns} FROM kept_agreement_act ORDER BY seq")).await;
+            }
+        }
+        assert_eq!(inspected(&sandbox), []);
+        server = sandbox.serve().await;
+        assert_eq!(read(referral).await, Err(refused.to_owned()), "as it was");
+    }
+    server.stop().await;
 }
 
 /// What an inspection finds, each with where; that each names its entry.

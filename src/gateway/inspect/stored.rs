@@ -1,12 +1,16 @@
 //! What an entry put beside the ledger, compared with what the entry says: messages, the case that one opened, consents and their ends, what parties
 //! signed about agreements.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
 
 use super::{Found, Insight, unavailable};
 use crate::{
     domain::{
-        entry::{Act, Operation},
+        entry::{Act, Operation, Outcome},
+        ids::Jti,
         party::PartyId,
     },
     gateway::{read_case::open_message, register::signing_input_digest, rights::consent_context},
@@ -109,7 +113,22 @@ impl Insight {
         {
             differs(&[(before.ended && before.superseded_by == Some(row.jti), "consent.superseded_by")], wrong);
         }
+        if let Some(later) = row.superseded_by {
+            differs(&[(self.takes_the_place_of(&later, &row.jti, wrong).await?, "consent.superseded_by")], wrong);
+        }
         Ok(())
+    }
+
+    /// Whether a consent says of itself that it took the place of another. What was erased since is not asked.
+    async fn takes_the_place_of(&self, later: &Jti, before: &Jti, wrong: &mut Wrong) -> Result<bool, LedgerError> {
+        let Some(later) = legible(self.store.consent(later).await, "consent", wrong)? else { return Ok(false) };
+        if later.is_erased() {
+            return Ok(true);
+        }
+        let token = self.object(&later, &later.sealed).await?;
+        // One that does not open is named at its own entry.
+        let given = token.and_then(|token| Signed::<ConsentGiven>::read(token.as_bytes()).ok());
+        Ok(given.is_none_or(|given| given.unproven().sup == Some(*before)))
     }
 
     /// The end, or the narrowing, that this entry registered is one of those that stand there.
@@ -134,6 +153,9 @@ impl Insight {
         let Some(named) = &entry.agreement else { return Ok(()) };
         let Some(row) = self.agreement(named, idx, wrong).await? else { return Ok(()) };
         differs(&[(row.sha256 == named.sha256, "agreement.sha256"), (sha256(&row.document) == named.sha256, "agreement.document")], wrong);
+        if entry.operation == Operation::AgreementPropose && !self.all_entered(&row).await? {
+            wrong.push((Finding::StoredDiffers, "agreement_act.idx"));
+        }
         let Some(act) = row.acts.iter().find(|act| act.idx == idx) else {
             wrong.push((Finding::StoredMissing, "agreement_act"));
             return Ok(());
@@ -147,6 +169,22 @@ impl Insight {
             wrong,
         );
         Ok(())
+    }
+
+    /// Whether each act of a version has an entry of its own that is about it.
+    async fn all_entered(&self, row: &AgreementRow) -> Result<bool, LedgerError> {
+        let mut seen = BTreeSet::new();
+        for act in &row.acts {
+            let entry = self.store.entry(act.idx).await.map_err(|error| unavailable(&error))?;
+            let entry = entry.and_then(|entry| serde_json::from_slice::<Entry>(&entry.body).ok());
+            let acts = |entry: &Entry| matches!(entry.operation, Operation::AgreementPropose | Operation::AgreementSign);
+            let named = entry.filter(|entry| acts(entry) && entry.decision == Outcome::Permit).and_then(|entry| entry.agreement);
+            let about = named.is_some_and(|named| (&named.id, named.ver) == (&row.id, row.ver));
+            if !about || !seen.insert(act.idx) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A version with its acts. One that many parties signed one after the other is read once.
