@@ -131,6 +131,11 @@ impl Gateway {
         Ok(Affair { row, parties, standing: life, passages, until, key })
     }
 
+    /// Whether a refused step means that nothing is possible between the two: as far as the sender knows, the other has no part in the case.
+    pub(super) fn nothing_between(refused: &Refusal) -> bool {
+        refused.code == RefusalCode::StateConflict && refused.violations.iter().any(|violation| violation.rule == NOTHING_POSSIBLE)
+    }
+
     /// What the message makes of its case.
     pub(super) fn step(&self, sent: Sent<'_>, affair: &Affair, disclosed: &Disclosed) -> Result<Step, Refusal> {
         let claims = sent.message.claims();

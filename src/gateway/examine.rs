@@ -116,9 +116,14 @@ impl Gateway {
         if !message.claims().pur.contains(&purpose) {
             findings.check(Err::<(), _>(Refusal::claim(RefusalCode::PurposeNotAllowed, "pur", "actor")))?;
         }
+        let mut strangers = false;
         let step = match (place, &disclosed) {
             (Place::Opens, _) => opened.map(|opened| Step::opening(&opened, message.claims())),
-            (Place::Within(affair), Some(disclosed)) => findings.check(self.step(sent, affair, disclosed))?,
+            (Place::Within(affair), Some(disclosed)) => {
+                let step = self.step(sent, affair, disclosed);
+                strangers = step.as_ref().is_err_and(Self::nothing_between);
+                findings.check(step)?
+            }
             (Place::Within(_), None) => None,
         };
         if let (Some(schema), Place::Within(affair), Some(disclosed), true) = (schema, place, &disclosed, rows.is_some() && !known) {
@@ -132,6 +137,10 @@ impl Gateway {
             (step, ..) => step,
         };
         let mut examined = Examined { recipient, rows, disclosed, agreement, reliance, step, permitted: None };
+        if strangers {
+            // Whether a consent or an agreement would cover somebody who has no part in the case is not told: it would say who else has one.
+            return Ok(examined);
+        }
         // Where the step cannot be taken, what else is wrong is told as for a recipient that is asked or serves: how it stands in truth is not the
         // sender's to learn from that.
         let reader = match (&examined.step, place) {

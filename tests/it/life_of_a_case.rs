@@ -5,7 +5,7 @@ use tsunagi::domain::codes::MessageKind;
 
 use crate::{
     exchange_stage::{BINARY, CENTRE, MUNICIPALITY as CITY, agreement::CORE, ledger::Ledger},
-    life_stage::{BACKUP, DAY, HOME, Life, OFFICE, PLACEMENT, PLANNING, PROVISION, letter, possible},
+    life_stage::{BACKUP, DAY, HOME, Letter, Life, OFFICE, PLACEMENT, PLANNING, PROVISION, letter, possible},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,6 +189,17 @@ async fn an_explanation_of_a_later_message_says_what_a_submission_does(life: &mu
     let explained = explain(life, CITY, &early.sd_jwt).await;
     let refusals = explained["refusals"].as_array().unwrap();
     assert!(refusals.iter().any(|refusal| refusal["code"] == "state_conflict"), "{explained:#}");
+
+    life.learn(HOME).await;
+    // Who has no part in the case for all that a sender knows: whether the consent names it is not told by asking either.
+    let asked = life.sign(&Letter { bare: false, ..letter(MessageKind::StatusNotice, HOME, OFFICE) });
+    let named = explain(life, HOME, &asked.sd_jwt).await;
+    let taken = tsunagi::domain::consent::Exception { rcp: vec![OFFICE.parse().unwrap()], pur: None, cls: None };
+    let end = life.story.sign_end(&life.consent, Some(vec![taken]));
+    life.story.register_end(&life.consent, &end).await.unwrap();
+    let unnamed = explain(life, HOME, &asked.sd_jwt).await;
+    assert_eq!(named["refusals"], unnamed["refusals"]);
+    assert!(named["refusals"].to_string().contains("nothing_possible") && !named.to_string().contains("consent_scope"), "{named:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
