@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{header, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -133,7 +133,7 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
         request: id,
         method: request.method.as_str().to_owned(),
         target: request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
-        actor: request.headers.get("tsunagi-actor").map(|v| v.to_str().unwrap_or_default().to_owned()),
+        actor: actor(&request.headers),
         lang,
         headers: Arc::new(request.headers.clone()),
         watch: Stopwatch::start(),
@@ -142,9 +142,18 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
         (Some(refusal), _) => refusal,
         (None, Err(code)) => code.into(),
         (None, Ok(_)) if head_size(request) > MOST_HEAD => RefusalCode::HeadersTooLarge.into(),
+        // A look without the content would be a release by its entry, and nothing was released.
+        (None, Ok(_)) if request.method == http::Method::HEAD => RefusalCode::MethodNotAllowed.into(),
         (None, Ok(places)) => return Ok((exchange, places)),
     };
     Err(exchange.refuse(&exchange.call(Operation::Unknown), Operation::Unknown, refusal.into()).await)
+}
+
+/// The actor token. Of several none counts: who reads another of them than the caller meant would record another purpose.
+fn actor(headers: &HeaderMap) -> Option<String> {
+    let mut tokens = headers.get_all("tsunagi-actor").iter();
+    let first = tokens.next()?.to_str().unwrap_or_default();
+    Some(if tokens.next().is_some() { String::new() } else { first.to_owned() })
 }
 
 /// Size of a request's head as HTTP/1.1 writes it: line, names, values and what stands between them.

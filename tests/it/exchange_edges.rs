@@ -64,6 +64,31 @@ async fn a_path_that_is_no_text_is_not_there_and_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_without_content_and_a_doubled_actor_token_release_nothing() {
+    let sandbox = Sandbox::new(Settings::default());
+    let server = sandbox.serve().await;
+    let story = Story::open(&sandbox).await;
+    let reader = &story.municipality;
+    let target = format!("/v1/cases/{}", story.refer().await.case);
+    let token = |method: &Method, nonce: &str| reader.actor(method, &target, PLACEMENT, None, Some(&nonce.parse().unwrap()));
+    let nonces = ["a".repeat(32), "b".repeat(32), "c".repeat(32)];
+    let mut headers = HeaderMap::new();
+    headers.insert("tsunagi-actor", token(&Method::HEAD, &nonces[0]).parse().unwrap());
+    let answer = reader.send(Method::HEAD, &target, headers, Bytes::new()).await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::METHOD_NOT_ALLOWED, 0));
+    let mut headers = HeaderMap::new();
+    for nonce in &nonces[1..] {
+        headers.append("tsunagi-actor", token(&Method::GET, nonce).parse().unwrap());
+    }
+    let answer = reader.send(Method::GET, &target, headers, Bytes::new()).await.unwrap();
+    assert_eq!((answer.status, Problem::read(&answer).code.as_str()), (StatusCode::UNAUTHORIZED, "actor_invalid"));
+    let ledger = Ledger::read(&story.auditor).await;
+    assert!(ledger.records.iter().all(|record| record.entry.entry_type != EntryType::Release));
+    assert_eq!(refusals(&story).await, ["method_not_allowed", "actor_invalid"]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn consistency_from_an_empty_tree_is_a_bad_request() {
     let sandbox = Sandbox::new(Settings::default());
     let server = sandbox.serve().await;
