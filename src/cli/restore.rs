@@ -36,6 +36,13 @@ pub(super) struct RestoreArgs {
 
 pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError> {
     let config = backup::read(&args.config)?;
+    if !args.from.is_file() {
+        let file = args.from.display();
+        return Err(CliError::usage(
+            format!("{file}: there is no such copy. Name a file that `tsunagi backup` made."),
+            format!("{file}: 控えがありません。`tsunagi backup` で作ったファイルを指定してください。"),
+        ));
+    }
     let owner = args.owner_url_file.as_deref().map(super::database::owner).transpose()?;
     let (copied, state) = keeping::restore(&config, &args.from, owner.as_ref())
         .await

@@ -12,6 +12,7 @@ use crate::{
     startup::{self, StartupError, Told},
     store::StoreError,
     telemetry,
+    vault::VaultError,
     witness::WitnessError,
 };
 
@@ -74,6 +75,7 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
         StartupError::Key(..) | StartupError::Envelope(_) | StartupError::Seed(_) | StartupError::Tlog(_) => {
             ("Put the key file back that the configuration names.", "設定が指す鍵ファイルを元に戻してください。")
         }
+        StartupError::Kek(_, VaultError::KekMode) => ("Run chmod 600 on that file.", "そのファイルに chmod 600 を実行してください。"),
         StartupError::Kek(..) | StartupError::Vault(_) => (
             "keys.kek must be the key this database was made with. Put it back; never make a new one for an old database.",
             "keys.kek は、このデータベースを作ったときの鍵でなければなりません。元に戻してください。古いデータベースに新しい鍵を作ってはいけません。",
@@ -180,6 +182,10 @@ pub(super) const fn mark_remedy(error: &HighWaterError) -> (&'static str, &'stat
         HighWaterError::OtherOrigin { .. } => (
             "Correct `origin`, or, if the ledger was opened again under a new name, take over with `tsunagi ledger adopt -c FILE`.",
             "`origin` を直してください。台帳を新しい名前で開き直した場合は `tsunagi ledger adopt -c FILE` で引き継いでください。",
+        ),
+        HighWaterError::Held(_) => (
+            "If this gateway runs already, that is it: stop it first. If it is another gateway of the ledger, give each a mark of its own.",
+            "このゲートウェイがすでに動いている場合は、先に止めてください。同じ台帳の別のゲートウェイの場合は、それぞれに別のファイルを指定してください。",
         ),
         _ => (
             "Give each gateway a high-water mark of its own (`ledger.high_water`) that its user can write.",

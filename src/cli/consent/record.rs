@@ -202,8 +202,8 @@ fn done(voice: Voice, id: &Jti, index: u64) -> Result<(), CliError> {
         return say(json!({"id": id, "index": index}));
     }
     say(voice.lang.of(
-        &format!("{id} is in force since entry {index} of the ledger. Its receipt is in the outbox."),
-        &format!("{id} は台帳の記録 {index} から効いています。受領証は送信箱にあります。"),
+        &format!("{id} is recorded and takes effect with entry {index} of the ledger. Its receipt is in the outbox."),
+        &format!("{id} を台帳に記録しました。記録 {index} から効きます。受領証は送信箱にあります。"),
     ))
 }
 
