@@ -69,6 +69,14 @@ closed_list! {
     }
 }
 
+impl Operation {
+    /// Whether it registers what a party says of an agreement.
+    #[must_use]
+    pub const fn is_about_agreements(self) -> bool {
+        matches!(self, Self::AgreementPropose | Self::AgreementSign)
+    }
+}
+
 closed_list! {
     /// What a registered object does, in the object's own word (protocol section 2): without it, nobody could tell from the ledger whether an entry
     /// gave a right or took it away.

@@ -11,16 +11,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Gateway, failure::Failure};
+use super::{Gateway, failure::Failure, register::signing_input_digest};
 use crate::{
     domain::{
         agreement::{AgreementRecord, SignedAct},
         digest::Digest,
+        entry::Outcome,
         ids::AgreementId,
         party::PartyId,
     },
+    ledger::Entry,
     message::objects::{AgreementSignature, Signed},
-    store::{AgreementRow, KeyRow, PartyKeyUse, PartyRow},
+    store::{AgreementActRow, AgreementRow, KeyRow, PartyKeyUse, PartyRow},
 };
 
 /// What was read in the newest epoch.
@@ -87,12 +89,13 @@ impl Gateway {
 
 impl Gateway {
     /// That each act on a version was signed, by the party that it is stored of, with a key of its own, about these very bytes: who writes into the database
-    /// puts no agreement in force. That an act is gone, an inspection tells.
+    /// puts no agreement in force that was not so. That an act is gone, an inspection tells.
     async fn all_signed(&self, epoch: u64, row: &AgreementRow) -> Result<(), Failure> {
+        let document = Digest::of(&row.document) == row.sha256;
         for act in &row.acts {
-            let said = self.signed_act(epoch, &act.signature).await?;
+            let said = self.signed_act(epoch, act).await?;
             let named = (&said.agr.id, said.agr.ver, said.agr.sha256) == (&row.id, row.ver, row.sha256);
-            if !named || said.issued.iss != act.party || said.act != act.act || Digest::of(&row.document) != row.sha256 {
+            if !document || !named || said.issued.iss != act.party || said.act != act.act {
                 tracing::error!(agreement = %row.id, version = row.ver, "an act that is stored is not what its party signed: nothing rests on the agreement. Look with `tsunagi audit inspect`");
                 return Err(Failure::Corrupt("agreement_act"));
             }
@@ -100,12 +103,20 @@ impl Gateway {
         Ok(())
     }
 
-    /// What a party signed, checked once: a signature stays what it is, and the key that made it stays its party's.
-    async fn signed_act(&self, epoch: u64, compact: &str) -> Result<Arc<AgreementSignature>, Failure> {
-        let corrupt = || Failure::Corrupt("agreement_act");
-        let sha256 = Digest::of(compact.as_bytes());
-        if let Some(said) = self.rights.act(&sha256) {
+    /// What a party signed, entered where its row says, checked once: a signature and an entry stay what they are, and the key that made it stays its
+    /// party's. So an act that was taken back is not said again by a copy of it behind.
+    async fn signed_act(&self, epoch: u64, act: &AgreementActRow) -> Result<Arc<AgreementSignature>, Failure> {
+        let (corrupt, compact) = (|| Failure::Corrupt("agreement_act"), act.signature.as_str());
+        let place = (Digest::of(compact.as_bytes()), act.idx);
+        if let Some(said) = self.rights.act(&place) {
             return Ok(said);
+        }
+        let entry = self.store.entry(act.idx).await?.and_then(|row| serde_json::from_slice::<Entry>(&row.body).ok()).ok_or_else(corrupt)?;
+        if entry.request != Some(signing_input_digest(compact))
+            || entry.decision != Outcome::Permit
+            || !entry.operation.is_about_agreements()
+        {
+            return Err(corrupt());
         }
         let signed = Signed::<AgreementSignature>::read(compact.as_bytes()).map_err(|_| corrupt())?;
         let key = self.key_in(epoch, &signed.kid()).await?.ok_or_else(corrupt)?;
@@ -113,7 +124,7 @@ impl Gateway {
             return Err(corrupt());
         }
         let said = signed.verify(&*self.rights.public_key(&key)?).map_err(|_| corrupt())?;
-        Ok(self.rights.keep_act(sha256, &said))
+        Ok(self.rights.keep_act(place, &said))
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct RightsCache {
     keys: Shelf<Digest, PublicKey>,
     sealers: Shelf<Digest, Sealer>,
     consents: Shelf<Digest, OpenConsent>,
-    acts: Shelf<Digest, AgreementSignature>,
+    acts: Shelf<(Digest, u64), AgreementSignature>,
 }
 
 /// A consent whose signed form was opened and read.
@@ -110,15 +110,15 @@ impl RightsCache {
         open
     }
 
-    /// What a party said of an agreement, by the digest of its signed form, where that was checked.
-    pub(super) fn act(&self, sha256: &Digest) -> Option<Arc<AgreementSignature>> {
-        self.acts.get(sha256)
+    /// What a party said of an agreement, by the digest of its signed form and its entry, where that was checked.
+    pub(super) fn act(&self, place: &(Digest, u64)) -> Option<Arc<AgreementSignature>> {
+        self.acts.get(place)
     }
 
     /// Keeps what a party signed of an agreement.
-    pub(super) fn keep_act(&self, sha256: Digest, said: &Verified<AgreementSignature>) -> Arc<AgreementSignature> {
+    pub(super) fn keep_act(&self, place: (Digest, u64), said: &Verified<AgreementSignature>) -> Arc<AgreementSignature> {
         let said = Arc::new(AgreementSignature::clone(said));
-        self.acts.put(sha256, Arc::clone(&said));
+        self.acts.put(place, Arc::clone(&said));
         said
     }
 
@@ -161,9 +161,9 @@ impl Gateway {
             narrowings.push(end.narrow.clone());
         }
         // The signed end counts: a column that an administrator of the database sets back gives nothing back.
-        if !row.ended && narrowings.iter().any(Option::is_none) {
-            tracing::error!(consent = %jti, "a consent that its end lies beside is said to stand: nothing rests on it. Look with `tsunagi audit inspect`");
-            return Err(Failure::Corrupt("consent.ended"));
+        if !history.ended && narrowings.iter().any(Option::is_none) {
+            tracing::error!(consent = %jti, "a consent that its end lies beside is said to stand: it is taken as ended. Look with `tsunagi audit inspect`");
+            history.ended = true;
         }
         Ok(Some(StandingConsent { row, open, history, last_end, narrowings }))
     }

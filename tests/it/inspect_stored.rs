@@ -112,15 +112,16 @@ async fn what_is_forged_beside_what_was_signed_gives_nothing_back(sandbox: Sandb
     read(&standing).await.unwrap();
     let other = "(SELECT jti FROM consent WHERE ended = 0)";
     let copied = "INSERT INTO agreement_act (agreement, party, act, signature, idx) SELECT agreement, party";
-    let newest = "FROM agreement_act WHERE idx = (SELECT max(idx) FROM agreement_act)";
+    let last = "(SELECT max(idx) FROM agreement_act)";
+    let suspended = "FROM agreement_act WHERE act = 'suspend'";
     for (table, referral, refused, forged) in [
         (
             "consent",
             &ended,
             "consent_ended",
             vec![
-                (format!("UPDATE consent SET superseded_by = {other} WHERE ended = 1"), "consent.superseded_by"),
-                ("UPDATE consent SET ended = 0".to_owned(), "consent.ended"),
+                (format!("UPDATE consent SET superseded_by = {other} WHERE ended = 1"), "consent.superseded_by", "internal"),
+                ("UPDATE consent SET ended = 0".to_owned(), "consent.ended", "consent_ended"),
             ],
         ),
         (
@@ -128,24 +129,29 @@ async fn what_is_forged_beside_what_was_signed_gives_nothing_back(sandbox: Sandb
             &standing,
             "agreement_not_in_force",
             vec![
-                (format!("{copied}, 'resume', signature, idx {newest}"), "agreement_act.idx"),
-                (format!("{copied}, 'resume', signature, idx + 1 {newest}"), "agreement_act.idx"),
-                ("UPDATE agreement_act SET act = 'resume' WHERE act = 'suspend'".to_owned(), "agreement_act.act"),
-                (format!("UPDATE agreement_act SET party = '{AUDITOR}' WHERE act = 'suspend'"), "agreement_act.party"),
+                (format!("{copied}, 'resume', signature, idx {suspended}"), "agreement_act.idx", "internal"),
+                (format!("{copied}, 'resume', signature, idx + 1 {suspended}"), "agreement_act.idx", "internal"),
+                ("UPDATE agreement_act SET act = 'resume' WHERE act = 'suspend'".to_owned(), "agreement_act.act", "internal"),
+                (format!("UPDATE agreement_act SET party = '{AUDITOR}' WHERE act = 'suspend'"), "agreement_act.party", "internal"),
+                // What was said once before is not said again behind what took it back.
+                (format!("{copied}, act, signature, {last} + 1 FROM agreement_act WHERE act = 'resume'"), "agreement_act.idx", "internal"),
+                (format!("UPDATE agreement_act SET idx = {last} + 1 WHERE act = 'resume'"), "agreement_act.idx", "internal"),
             ],
         ),
     ] {
         if table == "agreement_act" {
+            // One of several that would have to resume it has said so.
             story.say(AgreementAct::Suspend).await.unwrap();
+            story.say(AgreementAct::Resume).await.unwrap();
         }
         assert_eq!(read(referral).await, Err(refused.to_owned()));
         server.stop().await;
         admin.keep(table).await;
-        for (sql, column) in forged {
+        for (sql, column, code) in forged {
             admin.run(sql.clone()).await;
             assert!(inspected(&sandbox).contains(&("stored_differs".to_owned(), column.to_owned())), "{sql}: {:?}", inspected(&sandbox));
             let server = sandbox.serve().await;
-            assert_eq!(read(referral).await, Err("internal".to_owned()), "{sql}");
+            assert_eq!(read(referral).await, Err(code.to_owned()), "{sql}");
             server.stop().await;
             if table == "consent" {
                 put_back(&mut *admin, table).await;

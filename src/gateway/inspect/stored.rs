@@ -177,8 +177,9 @@ impl Insight {
         for act in &row.acts {
             let entry = self.store.entry(act.idx).await.map_err(|error| unavailable(&error))?;
             let entry = entry.and_then(|entry| serde_json::from_slice::<Entry>(&entry.body).ok());
-            let acts = |entry: &Entry| matches!(entry.operation, Operation::AgreementPropose | Operation::AgreementSign);
-            let named = entry.filter(|entry| acts(entry) && entry.decision == Outcome::Permit).and_then(|entry| entry.agreement);
+            let named = entry
+                .filter(|entry| entry.operation.is_about_agreements() && entry.decision == Outcome::Permit)
+                .and_then(|entry| entry.agreement);
             let about = named.is_some_and(|named| (&named.id, named.ver) == (&row.id, row.ver));
             if !about || !seen.insert(act.idx) {
                 return Ok(false);
