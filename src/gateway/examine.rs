@@ -126,6 +126,11 @@ impl Gateway {
             }
             (Place::Within(_), None) => None,
         };
+        if strangers {
+            // Whether a consent or an agreement would cover somebody who has no part in the case, and what it was asked, is not told: it would say who
+            // else has one.
+            return Ok(Examined { recipient, rows, disclosed, agreement, reliance, step, permitted: None });
+        }
         if let (Some(schema), Place::Within(affair), Some(disclosed), true) = (schema, place, &disclosed, rows.is_some() && !known) {
             findings.check(self.stays_anonymous(message, disclosed, schema, affair).await)?;
         }
@@ -137,10 +142,6 @@ impl Gateway {
             (step, ..) => step,
         };
         let mut examined = Examined { recipient, rows, disclosed, agreement, reliance, step, permitted: None };
-        if strangers {
-            // Whether a consent or an agreement would cover somebody who has no part in the case is not told: it would say who else has one.
-            return Ok(examined);
-        }
         // Where the step cannot be taken, what else is wrong is told as for a recipient that is asked or serves: how it stands in truth is not the
         // sender's to learn from that.
         let reader = match (&examined.step, place) {
