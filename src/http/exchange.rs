@@ -63,6 +63,8 @@ impl Exchange {
         run: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Problem> {
         let outcome = match self.acceptable(produces) {
+            // A look without the content would be a release by its entry, and nothing was released.
+            Ok(()) if self.method == "HEAD" => Err(RefusalCode::MethodNotAllowed.into()),
             Ok(()) => run.await,
             Err(code) => Err(code.into()),
         };

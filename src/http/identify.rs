@@ -142,8 +142,6 @@ async fn find(public: &Arc<Public>, request: &Parts, id: Uuid, lang: Lang) -> Re
         (Some(refusal), _) => refusal,
         (None, Err(code)) => code.into(),
         (None, Ok(_)) if head_size(request) > MOST_HEAD => RefusalCode::HeadersTooLarge.into(),
-        // A look without the content would be a release by its entry, and nothing was released.
-        (None, Ok(_)) if request.method == http::Method::HEAD => RefusalCode::MethodNotAllowed.into(),
         (None, Ok(places)) => return Ok((exchange, places)),
     };
     Err(exchange.refuse(&exchange.call(Operation::Unknown), Operation::Unknown, refusal.into()).await)
