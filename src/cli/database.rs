@@ -201,7 +201,11 @@ pub(super) fn told(error: &StoreError) -> CliError {
             "サーバーが動き、データベースがあり、ロールがその中に表を作れることを確かめてください。",
         ),
     };
-    CliError::usage(format!("database: {error}{cause}. {en}"), format!("データベース: {}{cause}。{ja}", error.in_japanese()))
+    let (en, ja) = (format!("database: {error}{cause}. {en}"), format!("データベース: {}{cause}。{ja}", error.in_japanese()));
+    match error {
+        StoreError::Database(_) => CliError::Unreachable { en, ja },
+        _ => CliError::Usage { en, ja },
+    }
 }
 
 fn usage(error: &dyn Told) -> CliError {

@@ -36,7 +36,7 @@ pub(super) struct RestoreArgs {
 
 pub(super) async fn run(args: RestoreArgs, voice: Voice) -> Result<(), CliError> {
     let config = backup::read(&args.config)?;
-    if !args.from.is_file() {
+    if matches!(std::fs::metadata(&args.from), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
         let file = args.from.display();
         return Err(CliError::usage(
             format!("{file}: there is no such copy. Name a file that `tsunagi backup` made."),

@@ -111,8 +111,8 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "fsync、full_page_writes、synchronous_commit を on にし、database.url に書き込めるサーバーを書いてください。",
         ),
         StartupError::Store(_) | StartupError::NoOwnKey => (
-            "Check that database.url names the gateway's own database and that its file and folder can be read and written; if it is damaged, restore a backup.",
-            "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできることを確かめてください。壊れていれば、控えから戻してください。",
+            "Check that database.url names the gateway's own database, that its file and folder can be read and written or its server runs and lets the role in; if it is damaged, restore a backup.",
+            "database.url がこのゲートウェイのデータベースを指し、ファイルとフォルダーを読み書きできること（サーバーの場合は、動いていてロールが接続できること）を確かめてください。壊れていれば、控えから戻してください。",
         ),
         StartupError::Mark(error) => mark_remedy(error),
         StartupError::Behind { .. } | StartupError::Ledger(LedgerError::RolledBack | LedgerError::Forked) => (
