@@ -1,6 +1,6 @@
 //! Hashes of the stored tree: leaf hashes and full tiles are what is kept, everything else is folded from them.
 //!
-//! Promises: a proof reads at most two rows or ranges of 256 hashes for each level of tiles, and of the newest tree nothing but full tiles. Nothing read here is trusted: a proof from wrong hashes fails.
+//! Promises: a proof reads at most two rows or ranges of 256 hashes for each level of tiles, and of the newest tree nothing but full tiles, where this process made its last batch. Nothing read here is trusted: a proof from wrong hashes fails.
 
 use std::collections::{BTreeSet, HashMap};
 
