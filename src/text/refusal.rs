@@ -290,8 +290,8 @@ pub const fn refusal(code: RefusalCode) -> RefusalText {
         RefusalCode::LedgerUnavailable => text(
             ["The ledger cannot be written", "台帳に記録できません"],
             [
-                "Nothing happened. Send the same request again after Retry-After.",
-                "何も行われていません。Retry-After の後に同じ要求を送ってください。",
+                "Send the same request again after Retry-After. If it was recorded all the same, that tells; nothing is done twice.",
+                "Retry-After の後に同じ要求を送ってください。記録されていた場合はその結果が返り、二重に行われることはありません。",
             ],
         ),
         RefusalCode::PolicyMismatch => text(

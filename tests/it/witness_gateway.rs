@@ -84,8 +84,10 @@ async fn heads_are_cosigned_shown_exported_and_verified_and_a_dispute_stops_the_
     assert_eq!(check("witnesses: 1 of 1 must cosign; while they are away the gateway goes on"), 0);
 
     // The witness knows more than is stored here: whatever the reason, somebody must look at it.
-    witness.behave(Manner::Names(1_000_000));
+    // It is away while the request is answered, which a dispute that comes first would refuse.
+    witness.behave(Manner::Status(503));
     auditor.json("/v1/audit/events?limit=1", Purpose::AuditReview).await.unwrap();
+    witness.behave(Manner::Names(1_000_000));
     let body = says(&server, 503, "ledger_unavailable\nrolled_back 1000000 ").await;
     assert!(body.contains("witnesses_in_time: cosigned "), "{body}");
     let problem = auditor.json("/v1/audit/events?limit=1", Purpose::AuditReview).await.unwrap_err().problem();
