@@ -6,6 +6,7 @@
 pub mod keeping;
 pub mod look;
 
+mod activation;
 mod erase;
 mod keys;
 mod mark;
@@ -37,7 +38,6 @@ use crate::{
     http::{self, Admin, Limits, Public},
     ledger::{self, HighWaterError, LedgerError, Node},
     message::{
-        disclosed::Pseudonym,
         envelope::{EnvelopeError, Opener},
         keys::{KeyError, OpeningKey, SigningKey},
         objects::GatewayUrl,
@@ -53,6 +53,7 @@ use crate::{
 };
 
 pub use self::{
+    activation::{Activation, activate_policies},
     erase::erase,
     look::inspect,
     registrations::record_registrations,
@@ -210,34 +211,6 @@ pub async fn open(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>)
         return Err(StartupError::PolicyMismatch { loaded: policy.digest(), in_force });
     }
     open_by(config, store, clock, policy, false).await
-}
-
-/// The entry that put the configured policies in force, and its index; nothing where they were already.
-///
-/// # Errors
-/// As [`open`], except that the policies may be others than those in force; when the ledger cannot record it.
-pub async fn activate_policies(config: &Config, clock: Arc<dyn Clock>, by: Option<&Pseudonym>) -> Result<Activation, StartupError> {
-    let policy = policies(config)?;
-    let store = store::open(database(config)?).await?;
-    let (old, new) = (store.head().await?.policy, policy.digest());
-    let opened = open_by(config, store, clock, policy, true).await?;
-    let outcome = opened.gateway.activate_policies(by).await;
-    opened.gateway.close().await;
-    if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
-        tracing::warn!("the ledger did not end in time; what was acknowledged is durable");
-    }
-    Ok(Activation { old, new, index: outcome?.map(|committed| committed.idx()) })
-}
-
-/// What putting policies in force did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Activation {
-    /// Digest of the set that was in force.
-    pub old: Digest,
-    /// Digest of the set that is in force now.
-    pub new: Digest,
-    /// Index of the entry; nothing where the set was in force already.
-    pub index: Option<u64>,
 }
 
 /// `beside`: another process of this configuration may be serving.

@@ -1,6 +1,5 @@
 //! `tsunagi init DIR`: a complete sandbox in a new folder.
 
-mod files;
 mod local;
 mod parties;
 mod work;
@@ -10,7 +9,7 @@ use std::{net::TcpListener, path::PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{CliError, Voice};
+use super::{CliError, Voice, folder::Folder};
 
 /// Make a sandbox: authority with revocation list, gateway keys, configuration, database, parties with registered keys, agreements in force.
 #[derive(Debug, Args)]
@@ -32,7 +31,7 @@ pub(super) async fn run(args: InitArgs, voice: Voice) -> Result<(), CliError> {
     let port = args.port.map_or_else(free_port, Ok)?;
     let admin = free_port()?;
     let owner = args.database_owner_url_file.as_deref().map(super::database::owner).transpose()?;
-    let folder = files::Folder::create(&args.dir)?;
+    let folder = Folder::create(&args.dir)?;
     let made = local::make(&folder, (port, admin), local::Place { url: args.database, owner }).await?;
     let dir = args.dir.display();
     if voice.json {

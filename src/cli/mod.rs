@@ -12,6 +12,7 @@ mod database;
 mod demo;
 mod erase;
 mod failure;
+mod folder;
 mod init;
 mod ledger;
 mod message;

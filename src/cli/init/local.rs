@@ -1,16 +1,18 @@
 //! Making the sandbox: keys, certificates, configuration, and then the ordinary use cases, called at the machine itself, so that what a
 //! sandbox holds was checked and recorded like everything else.
 
-use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use std::sync::Arc;
 
-use super::{files::Folder, parties, parties::Unit, work};
+use super::{parties, parties::Unit, work};
 use crate::{
-    cli::{CliError, database::told},
+    cli::{
+        CliError,
+        database::told,
+        folder::{self, Folder},
+    },
     clock::{Clock, Ids, SystemClock},
     config::Config,
     domain::{
@@ -35,7 +37,6 @@ use crate::{
     policy::PolicySet,
     startup, store,
     tls::authority::{SandboxAuthority, Validity},
-    vault::Kek,
 };
 
 /// What was made.
@@ -113,19 +114,13 @@ fn gateway_files(
     let tls = folder.sub("tls")?;
     tls.public("server.pem", server.cert_pem.as_bytes())?;
     tls.private("server.key", server.key_pem.as_bytes())?;
-    let keys = folder.sub("keys")?;
-    keys.private("enc.jwk", &OpeningKey::generate().map_err(inside)?.to_jwk())?;
-    keys.private("kb.jwk", &SigningKey::generate().map_err(inside)?.to_jwk())?;
-    keys.private("receipt.jwk", &SigningKey::generate().map_err(inside)?.to_jwk())?;
-    let mut seed = Zeroizing::new([0; 32]);
-    rand::fill(seed.as_mut()).map_err(inside)?;
-    keys.private("ledger.seed", hex(seed.as_ref()).as_bytes())?;
-    keys.private("kek", Kek::generate().map_err(inside)?.to_hex().as_bytes())?;
+    folder::gateway_keys(folder).map_err(inside)?;
     if database.is_none() {
         folder.sub("data")?;
     }
     let private = database.is_some();
     let database = toml::Value::from(database.unwrap_or("sqlite:data/tsunagi.sqlite"));
+    let keys = folder::GATEWAY_KEYS;
     let toml = format!(
         r#"# A sandbox made by `tsunagi init`. Loopback only.
 gateway = "{url}"
@@ -140,12 +135,7 @@ key = "tls/server.key"
 client_ca = "ca/ca.pem"
 crls = ["ca/crl.pem"]
 
-[keys]
-enc = "keys/enc.jwk"
-kb = "keys/kb.jwk"
-receipt = "keys/receipt.jwk"
-ledger = "keys/ledger.seed"
-kek = "keys/kek"
+{keys}
 
 [database]
 url = {database}
@@ -185,11 +175,7 @@ fn member_files(folder: &Folder, authority: &SandboxAuthority, url: &str, now: T
             own.private("tls.key", issued.key_pem.as_bytes())?;
             own.private("signing.jwk", &sig.to_jwk())?;
             own.private("encryption.jwk", &enc.to_jwk())?;
-            let identity = format!(
-                "party = \"{party}\"\ngateway = \"{url}\"\nca = \"ca.pem\"\ntls_cert = \"tls.pem\"\ntls_key = \"tls.key\"\n\
-                 signing_key = \"signing.jwk\"\nencryption_key = \"encryption.jwk\"\ngateway_keys = \"gateway-keys.json\"\n"
-            );
-            own.public("identity.toml", identity.as_bytes())?;
+            own.public("identity.toml", folder::identity(party, url).as_bytes())?;
             Ok(Member { unit, refers, registration, sig, enc, certificate: issued.digest, folder: own })
         })
         .collect()
@@ -315,12 +301,6 @@ impl Desk<'_> {
 /// A sandbox is made from our own parts: what fails here is a fault of the installation, told as it is.
 fn inside(error: impl std::fmt::Debug) -> CliError {
     CliError::usage(format!("the sandbox could not be made: {error:?}"), format!("お試し用の環境を作れませんでした: {error:?}"))
-}
-
-/// Lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> Zeroizing<String> {
-    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
-    Zeroizing::new(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
 }
 
 /// How long the keys of a sandbox are good for: two years.
