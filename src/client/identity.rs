@@ -17,7 +17,7 @@ use crate::{
     message::{
         disclosed::Pseudonym,
         envelope::{EnvelopeError, Opener},
-        keys::{KeyError, OpeningKey, SigningKey},
+        keys::{KeyError, KeyUse, OpeningKey, PublicKey, SigningKey},
         objects::GatewayUrl,
     },
     tls::client::{self as transport, Connector},
@@ -26,6 +26,8 @@ use crate::{
 /// A party as its own program knows it.
 pub struct Identity {
     folder: PathBuf,
+    /// The files of its two private keys.
+    key_files: (PathBuf, PathBuf),
     pub(super) party: PartyId,
     pub(super) connector: Connector,
     pub(super) signing: SigningKey,
@@ -94,12 +96,12 @@ impl Identity {
         let at = |path: &Path| folder.join(path);
 
         let signing_key = at(&about.signing_key);
-        let signing =
-            SigningKey::from_jwk(&config::read_secret(&signing_key)?).map_err(|source| IdentityError::Key { file: signing_key, source })?;
+        let signing = SigningKey::from_jwk(&config::read_secret(&signing_key)?)
+            .map_err(|source| IdentityError::Key { file: signing_key.clone(), source })?;
         let opening_key = at(&about.encryption_key);
         let opening = OpeningKey::from_jwk(&config::read_secret(&opening_key)?)
             .map_err(|source| IdentityError::Key { file: opening_key.clone(), source })?;
-        let opener = Opener::new(&opening).map_err(|source| IdentityError::Opener { file: opening_key, source })?;
+        let opener = Opener::new(&opening).map_err(|source| IdentityError::Opener { file: opening_key.clone(), source })?;
 
         let (ca, cert) = (config::read_file(&at(&about.ca))?, config::read_file(&at(&about.tls_cert))?);
         let connector = Connector::new(&ca, &cert, &config::read_secret(&at(&about.tls_key))?)
@@ -111,13 +113,40 @@ impl Identity {
         if pinned.document().gateway != about.gateway {
             return Err(wrong(Doubt::Pinned("name")));
         }
-        Ok(Self { folder: folder.to_owned(), party: about.party, connector, signing, opener, pinned, staff: about.staff })
+        Ok(Self {
+            folder: folder.to_owned(),
+            key_files: (signing_key, opening_key),
+            party: about.party,
+            connector,
+            signing,
+            opener,
+            pinned,
+            staff: about.staff,
+        })
     }
 
     /// The party.
     #[must_use]
     pub const fn party(&self) -> &PartyId {
         &self.party
+    }
+
+    /// The file of the private key that is in use.
+    #[must_use]
+    pub fn key_file(&self, purpose: KeyUse) -> &Path {
+        match purpose {
+            KeyUse::Sig => &self.key_files.0,
+            KeyUse::Enc => &self.key_files.1,
+        }
+    }
+
+    /// The public half of the key that is in use.
+    #[must_use]
+    pub const fn public_key(&self, purpose: KeyUse) -> &PublicKey {
+        match purpose {
+            KeyUse::Sig => self.signing.public(),
+            KeyUse::Enc => self.opener.public(),
+        }
     }
 
     /// What is signed and not yet delivered.

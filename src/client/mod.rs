@@ -27,6 +27,7 @@ mod problem;
 mod proven;
 mod receipt;
 mod referral;
+mod registration;
 mod statistics;
 mod tree;
 
@@ -51,5 +52,6 @@ pub use self::{
     proven::{Place, Proven},
     receipt::SignedReceipt,
     referral::{Content, Outgoing},
+    registration::NewKey,
     tree::TreeView,
 };

@@ -18,6 +18,7 @@ pub mod judge;
 pub mod listener;
 pub mod outbound;
 pub mod peer;
+pub mod request;
 pub mod state;
 
 pub use self::{

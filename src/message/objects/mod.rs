@@ -24,7 +24,7 @@ pub use self::{
     consent_end::ConsentEnd,
     coordination::{Certificate, CertificateNumber, CertificateRef, Countersignature, Countersigned, ObjectRef, Revocation},
     key::{KeyAct, KeyStatement},
-    party::{FirstKey, PartyAct, PartyStatement},
+    party::{FirstKey, PartyAct, PartyRequest, PartyStatement},
     receipt::{LogPosition, Receipt, ReceiptStatus, ReceivedMessage},
 };
 use super::{

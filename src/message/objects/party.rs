@@ -1,6 +1,6 @@
 //! What the operator says about a party (protocol sections 1 and 2): registration with the first key, suspension, readmission, update.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Issued, SignedObject};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         time::Timestamp,
     },
     message::{
+        json,
         jws::TokenError,
         keys::{KeyUse, PublicKey},
         members::{Members, Object},
@@ -70,16 +71,7 @@ impl SignedObject for PartyStatement {
     }
 
     fn to_claims(&self) -> Result<Value, TokenError> {
-        let mut party = Object::default().with("party", &self.party).members()?;
-        if let Some(registration) = &self.registration
-            && let Some(Value::Object(members)) = Object::default().with("party", registration).members()?.remove("party")
-        {
-            party.extend(members);
-        }
-        if let Some(key) = &self.key {
-            let key = Object::default().with("jwk", &key.jwk.jwk()).date("nbf", key.nbf).date("naf", key.naf).build()?;
-            party.insert("key".to_owned(), key);
-        }
+        let party = party_members(&self.party, self.registration.as_ref(), self.key.as_ref())?;
         self.issued.write().with("act", &self.act).with("party", &party).build()
     }
 }
@@ -122,6 +114,49 @@ fn read_registration(members: &mut Members, party: PartyId) -> Result<Registrati
 /// A number that cannot be what it says to be (`domain.md` section 7).
 fn bad_identifier(claim: &'static str, rule: &'static str) -> Refusal {
     Refusal::claim(RefusalCode::BadIdentifier, claim, rule)
+}
+
+/// What a unit asks the operator to register: the member `party` of the statement `register`, as the unit itself wrote it. Signed by nobody: the operator
+/// compares the key's thumbprint with what the unit tells on another way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartyRequest {
+    /// The registration.
+    pub registration: Registration,
+    /// The first key.
+    pub key: FirstKey,
+}
+
+impl PartyRequest {
+    /// Reads the request strictly.
+    pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let wrong = || Refusal::claim(RefusalCode::BadToken, "party", "form");
+        let request = json::parse(bytes).map_err(|_| wrong())?;
+        let members = Members::of(request, "party", RefusalCode::BadToken)?;
+        match read_party(members, PartyAct::Register)? {
+            (_, Some(registration), Some(key)) => Ok(Self { registration, key }),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The request as JSON.
+    pub fn write(&self) -> Result<Value, TokenError> {
+        party_members(&self.registration.party, Some(&self.registration), Some(&self.key)).map(Value::Object)
+    }
+}
+
+/// The member `party` of a statement.
+fn party_members(party: &PartyId, registration: Option<&Registration>, key: Option<&FirstKey>) -> Result<Map<String, Value>, TokenError> {
+    let mut members = Object::default().with("party", party).members()?;
+    if let Some(registration) = registration
+        && let Some(Value::Object(described)) = Object::default().with("party", registration).members()?.remove("party")
+    {
+        members.extend(described);
+    }
+    if let Some(key) = key {
+        let key = Object::default().with("jwk", &key.jwk.jwk()).date("nbf", key.nbf).date("naf", key.naf).build()?;
+        members.insert("key".to_owned(), key);
+    }
+    Ok(members)
 }
 
 fn read_key(mut members: Members) -> Result<FirstKey, Refusal> {
@@ -172,6 +207,21 @@ mod tests {
             assert_eq!(PartyStatement::from_claims(&statement).unwrap().to_claims().unwrap(), statement);
             assert!(PartyStatement::from_claims(&claims(act, &full)).is_err());
         }
+    }
+
+    #[test]
+    fn a_request_is_the_member_of_the_statement_that_registers() {
+        let full = full();
+        let request = PartyRequest::read(full.to_string().as_bytes()).unwrap();
+        assert_eq!(request.write().unwrap(), full);
+        let mut keyless = full.clone();
+        keyless.as_object_mut().unwrap().remove("key");
+        let mut more = full;
+        more["state"] = "active".into();
+        for wrong in [keyless, more, json!([]), json!({"party": "municipality:131016-1"})] {
+            assert!(PartyRequest::read(wrong.to_string().as_bytes()).is_err(), "{wrong}");
+        }
+        assert!(PartyRequest::read(b"{").is_err());
     }
 
     #[test]
