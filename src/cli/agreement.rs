@@ -109,7 +109,7 @@ pub(super) async fn run(args: AgreementArgs, voice: Voice) -> Result<(), CliErro
     unless_closed(match args.command {
         AgreementCommand::Template(args) => template::run(&args),
         AgreementCommand::Draft(args) => file::run(&args, voice),
-        AgreementCommand::Lint(args) => lint::run(&args, voice).await,
+        AgreementCommand::Lint(args) => Box::pin(lint::run(&args, voice)).await,
         AgreementCommand::Diff(args) => changes::run(&args, voice).await,
         AgreementCommand::Sign(args) => say::sign(&args, voice).await,
         AgreementCommand::Reject(args) => say::act(&args, AgreementAct::Reject, voice).await,

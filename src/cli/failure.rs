@@ -227,6 +227,11 @@ impl From<ClientError> for CliError {
             ClientError::Outbox(error) => {
                 Self::usage(format!("the outbox cannot be used: {error}"), format!("送信箱を使えません: {}", error.ja()))
             }
+            // Made here, so the words of the command line are at fault and not an answer.
+            ClientError::Compose(error) => Self::usage(format!("nothing was sent: {error}"), format!("何も送っていません: {error}")),
+            error @ (ClientError::Seal(_) | ClientError::NoEntropy(_)) => {
+                Self::unverified(format!("nothing was sent: {error}"), format!("何も送っていません: {error}"))
+            }
             error => Self::unverified(format!("the answer must not be believed: {error}"), format!("応答を信用できません: {error}")),
         }
     }
