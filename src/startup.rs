@@ -8,6 +8,7 @@ pub mod look;
 
 mod activation;
 mod erase;
+mod founding;
 mod keys;
 mod mark;
 mod registrations;
@@ -55,6 +56,7 @@ use crate::{
 pub use self::{
     activation::{Activation, activate_policies},
     erase::erase,
+    founding::{Founded, found, public_document},
     look::inspect,
     registrations::record_registrations,
     retention::{retention_plan, retention_run},
@@ -150,6 +152,12 @@ pub enum StartupError {
     /// What an earlier version registered could not be recorded.
     #[error("registrations: {0}")]
     Recording(#[source] Failure),
+    /// The exchange has parties already, and another operator than the one that was named.
+    #[error("the exchange has parties already: its operator registers the others")]
+    Founded,
+    /// The first operator could not be registered.
+    #[error("first operator: {0}")]
+    Founding(#[source] Failure),
     /// A listener cannot be opened, or a signal not be waited for.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),

@@ -14,16 +14,19 @@ mod erase;
 mod failure;
 mod folder;
 mod init;
+mod key;
 mod ledger;
 mod message;
 mod migrate_store;
 mod names;
 mod new_file;
 mod outbox;
+mod party;
 mod policy;
 mod restore;
 mod retention;
 mod serve;
+mod setup;
 mod usage;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -54,6 +57,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Make a complete sandbox in a new folder: authority, keys, configuration, parties, agreements in force.
     Init(init::InitArgs),
+    /// Set up a gateway for real work: keys and configuration, the exchange and its first operator, what the parties pin.
+    Setup(setup::SetupArgs),
     /// Run the gateway.
     Serve(serve::ServeArgs),
     /// Check everything a gateway stands on, each finding with its remedy. Writes nothing.
@@ -70,6 +75,10 @@ enum Command {
     MigrateStore(migrate_store::MigrateStoreArgs),
     /// Who may see what: the matrix, checks, differences, explanations, and putting a policy set in force.
     Policy(policy::PolicyArgs),
+    /// Parties: make an identity folder, look into the directory; as the operator register, change, suspend and readmit.
+    Party(party::PartyArgs),
+    /// The keys of this party: list, add, renew, retire, declare compromised.
+    Key(key::KeyArgs),
     /// Draft, check, sign, suspend and end agreements.
     Agreement(agreement::AgreementArgs),
     /// Consents of persons: the paper form, the record made from it, its end.
@@ -118,6 +127,7 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::run(args, voice).await,
             Command::Init(args) => init::run(args, voice).await,
+            Command::Setup(args) => Box::pin(setup::run(args, voice)).await,
             Command::Serve(args) => serve::run(args, voice).await,
             Command::Check(args) => check::run(args, voice).await,
             Command::Backup(args) => backup::run(args, voice).await,
@@ -126,6 +136,8 @@ pub fn run() -> ExitCode {
             Command::Database(args) => database::run(args, voice).await,
             Command::MigrateStore(args) => migrate_store::run(args, voice).await,
             Command::Policy(args) => policy::run(args, voice).await,
+            Command::Party(args) => Box::pin(party::run(args, voice)).await,
+            Command::Key(args) => Box::pin(key::run(args, voice)).await,
             Command::Agreement(args) => Box::pin(agreement::run(args, voice)).await,
             Command::Consent(args) => consent::run(args, voice).await,
             Command::Certificate(args) => Box::pin(certificate::run(args, voice)).await,

@@ -59,6 +59,8 @@ pub(super) const fn signed_object(operation: Operation, lang: Lang) -> &'static 
         Operation::ConsentEnd => lang.of("end of a consent", "同意の終わり"),
         Operation::AgreementPropose => lang.of("proposal of an agreement", "協定の提案"),
         Operation::AgreementSign => lang.of("signature on an agreement", "協定への署名"),
+        Operation::PartyRegister => lang.of("statement about a party", "機関についての届出"),
+        Operation::KeyRegister => lang.of("statement about a key", "鍵についての届出"),
         _ => lang.of("signed object", "署名した文書"),
     }
 }

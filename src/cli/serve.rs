@@ -138,7 +138,11 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "Try again; what was recorded stays recorded, and the next run goes on.",
             "もう一度試してください。記録された分はそのまま残り、続きから進みます。",
         ),
-        StartupError::Activation(_) | StartupError::Erasure(_) => {
+        StartupError::Founded => (
+            "Register further operators with `tsunagi party register`. For a new exchange, let database.url name a new database.",
+            "運用者を増やすには `tsunagi party register` を使ってください。新しく始めるには、database.url に新しいデータベースを書いてください。",
+        ),
+        StartupError::Activation(_) | StartupError::Erasure(_) | StartupError::Founding(_) => {
             ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。")
         }
         StartupError::Ledger(LedgerError::Signer) => (

@@ -92,6 +92,8 @@ fn startup(error: &StartupError) -> String {
         StartupError::Witness(url, error) => format!("{url}: {}", witness(error)),
         StartupError::Erasure(why) => format!("消去できません（{why}）"),
         StartupError::Recording(why) => format!("登録を記録できません（{why}）"),
+        StartupError::Founded => "この交換基盤には、すでに機関が登録されています。ほかの機関は、その運用者が登録します".to_owned(),
+        StartupError::Founding(why) => format!("最初の運用者を登録できません（{why}）"),
         StartupError::Io(place, why) => format!("{place} を使えません（{why}）"),
     }
 }
@@ -132,7 +134,7 @@ fn store(error: &StoreError) -> String {
         StoreError::Outdated(step) => format!("表は以前の版のものです。手順 {step} が済んでいません"),
         StoreError::RowConflict => "行が、書き込みの前提と違います".to_owned(),
         StoreError::HeadMoved => "台帳の先頭が、ほかから進められました".to_owned(),
-        StoreError::Missing => "データベースがありません。`tsunagi init` が作ります".to_owned(),
+        StoreError::Missing => "データベースがありません。`tsunagi setup exchange`（お試し用は `tsunagi init`）が作ります".to_owned(),
         StoreError::Exists => "データベースがすでにあります".to_owned(),
         StoreError::File(why) => format!("データベースのファイルを作れません（{why}）"),
         StoreError::Damaged(why) => format!("控えが壊れています（{why}）"),

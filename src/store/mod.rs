@@ -75,7 +75,7 @@ pub async fn open(address: impl Into<Address>) -> Result<Arc<dyn Store>, StoreEr
 }
 
 /// Creates a database with an empty ledger of this origin: the file of SQLite, the tables in a database of PostgreSQL, whose role must own them.
-/// Refuses one that holds a ledger. Used by `tsunagi init`.
+/// Refuses one that holds a ledger. Used by `tsunagi setup exchange` and `tsunagi init`.
 pub async fn create(address: impl Into<Address>, origin: &str, policy: Digest) -> Result<Arc<dyn Store>, StoreError> {
     let address = address.into();
     match address.file() {
@@ -137,10 +137,10 @@ pub enum StoreError {
     /// Another writer moved the head.
     #[error("the ledger head moved")]
     HeadMoved,
-    /// The database does not exist; only `tsunagi init` creates one.
-    #[error("database does not exist; `tsunagi init` creates it")]
+    /// The database does not exist; only `tsunagi setup exchange` and, for a sandbox, `tsunagi init` create one.
+    #[error("database does not exist; `tsunagi setup exchange` creates it (a sandbox: `tsunagi init`)")]
     Missing,
-    /// `tsunagi init` was told to create a database that exists.
+    /// A database that exists was to be created.
     #[error("database exists already")]
     Exists,
     /// The database file cannot be created.

@@ -77,6 +77,11 @@ impl Sandbox {
         Self::on(settings, None)
     }
 
+    /// What was set up otherwise in `sandbox/` of the folder.
+    pub(crate) fn of(folder: tempfile::TempDir, postgres: Option<&Database>) -> Self {
+        Self { folder, settings: Settings::default(), postgres: postgres.cloned() }
+    }
+
     /// A sandbox on SQLite, or on an empty database of a PostgreSQL server.
     pub(crate) fn on(settings: Settings, postgres: Option<&Database>) -> Self {
         let sandbox = Self { folder: tempfile::tempdir().unwrap(), settings, postgres: postgres.cloned() };

@@ -107,6 +107,7 @@ mod schema_catalogue;
 mod schema_checks;
 mod schema_rows;
 mod schema_rules;
+mod set_up;
 mod several_gateways;
 mod sqlite_upgrade;
 mod standby;

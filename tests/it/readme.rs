@@ -39,10 +39,10 @@ fn table(text: &str, number: usize) -> Vec<Vec<&str>> {
 }
 
 const SANDBOX: usize = 5;
-const CONFIGURATION: usize = 7;
-const ENDPOINTS: usize = 8;
-const ERRORS: usize = 9;
-const LAYOUT: usize = 10;
+const CONFIGURATION: usize = 8;
+const ENDPOINTS: usize = 9;
+const ERRORS: usize = 10;
+const LAYOUT: usize = 11;
 
 #[test]
 fn both_languages_have_the_same_sections_commands_and_names() {

@@ -1,0 +1,129 @@
+//! What the operator says about a party: signed, kept in the outbox, sent.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::request;
+use crate::{
+    cli::{
+        CliError, Voice,
+        acting::{As, Family, deliver, outbox, say},
+    },
+    client::{Accepted, Client, ClientError, Parcel, Proven},
+    domain::{
+        digest::Digest,
+        entry::Operation,
+        party::{PartyId, PartyKind},
+    },
+    message::objects::PartyRequest,
+    text::Lang,
+};
+
+/// Who is registered.
+#[derive(Debug, Args)]
+pub(super) struct RegisterArgs {
+    /// What the party asks for: the file request.json that `tsunagi party new` made. Look into it: its purposes are what you grant.
+    request: PathBuf,
+    /// Thumbprint of the key as the party itself tells it, on another way than the file came.
+    #[arg(long, value_name = "KID", value_parser = request::kid)]
+    kid: Digest,
+    #[command(flatten)]
+    who: As,
+}
+
+/// What a party is from now on.
+#[derive(Debug, Args)]
+pub(super) struct UpdateArgs {
+    /// A file of the form of request.json. Its key is not looked at: a party changes its keys itself.
+    request: PathBuf,
+    #[command(flatten)]
+    who: As,
+}
+
+/// Who is suspended or readmitted.
+#[derive(Debug, Args)]
+pub(super) struct StandArgs {
+    /// The party, KIND:CODE.
+    party: PartyId,
+    #[command(flatten)]
+    who: As,
+}
+
+pub(super) async fn register(args: RegisterArgs, voice: Voice) -> Result<(), CliError> {
+    let PartyRequest { registration, key } = request::read(&args.request, Some(&args.kid))?;
+    let (client, party) = (operator(&args.who, voice)?, registration.party.clone());
+    let parcel = client.register_party(registration, key)?;
+    let done = post(&client, &parcel).await?;
+    told(&party, &done, ["registered", "登録しました"], voice)
+}
+
+pub(super) async fn update(args: UpdateArgs, voice: Voice) -> Result<(), CliError> {
+    let PartyRequest { registration, .. } = request::read(&args.request, None)?;
+    let (client, party) = (operator(&args.who, voice)?, registration.party.clone());
+    let parcel = client.update_party(registration)?;
+    let done = post(&client, &parcel).await?;
+    told(&party, &done, ["changed", "変更しました"], voice)
+}
+
+pub(super) async fn stand(args: StandArgs, active: bool, voice: Voice) -> Result<(), CliError> {
+    let client = operator(&args.who, voice)?;
+    let parcel = client.set_party(args.party.clone(), active)?;
+    let done = post(&client, &parcel).await?;
+    let words = if active { ["readmitted", "再開しました"] } else { ["suspended", "停止しました"] };
+    told(&args.party, &done, words, voice)
+}
+
+/// The client of an operator.
+fn operator(who: &As, voice: Voice) -> Result<Client, CliError> {
+    let client = who.client(voice)?;
+    if client.party().kind() == PartyKind::Operator {
+        return Ok(client);
+    }
+    let party = client.party();
+    Err(CliError::usage(
+        format!("{party} is no operator, who alone says who is registered: name the operator's folder with --as"),
+        format!("{party} は運用者ではありません。登録を行えるのは運用者だけです。--as で運用者のフォルダーを指定してください"),
+    ))
+}
+
+fn told(party: &PartyId, done: &Proven<Accepted>, [en, ja]: [&str; 2], voice: Voice) -> Result<(), CliError> {
+    let index = done.place().index();
+    if voice.json {
+        return say(json!({"party": party, "act": done.entry.act, "index": index, "warnings": done.warnings}));
+    }
+    say(match voice.lang {
+        Lang::En => format!("{party}: {en}. Ledger entry {index}, proven."),
+        Lang::Ja => format!("{party}: {ja}。台帳 {index} 番（確認済み）。"),
+    })?;
+    if done.warnings.iter().any(|row| row.rule == "check_digit") {
+        say(voice.lang.of(
+            "  Its number has an unusual check digit: compare it with the designation notice.",
+            "  番号の検査数字が通常と異なります。指定通知書と照らし合わせてください。",
+        ))?;
+    }
+    Ok(())
+}
+
+/// Keeps what was signed and sends it. Where it does not arrive, the error says how it goes on.
+pub(in crate::cli) async fn post(client: &Client, parcel: &Parcel) -> Result<Proven<Accepted>, CliError> {
+    let outbox = outbox(client)?;
+    outbox.put(parcel).map_err(ClientError::from)?;
+    let id = parcel.jti();
+    deliver(client, &outbox, &id).await.map_err(|cause| STATEMENTS.undelivered(&outbox, &id, cause))
+}
+
+/// Statements about parties and keys in the outbox.
+pub(in crate::cli) const STATEMENTS: Family = Family {
+    holds: |parcel| matches!(parcel.operation(), Operation::PartyRegister | Operation::KeyRegister),
+    name: |parcel| {
+        let id = parcel.jti();
+        match parcel.operation() {
+            Operation::KeyRegister => [format!("statement about a key {id}"), format!("鍵についての届出 {id}")],
+            _ => [format!("statement about a party {id}"), format!("機関についての届出 {id}")],
+        }
+    },
+    all: ["the statements about parties and keys", "機関や鍵についての届出"],
+    command: "tsunagi outbox retry",
+};
