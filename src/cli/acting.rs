@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    fs::{File, TryLockError},
     io::{self, Write as _},
     path::PathBuf,
     time::Duration,
@@ -31,6 +32,19 @@ impl As {
     /// An identity folder that was named otherwise.
     pub(super) fn of(folder: &std::path::Path) -> Self {
         Self { identity: folder.to_owned(), acting_staff: None }
+    }
+
+    /// Keeps other commands that change the identity folder out as long as the handle lives.
+    pub(super) fn alone(&self) -> Result<File, CliError> {
+        let folder = File::open(&self.identity).map_err(|error| CliError::Io(self.identity.display().to_string(), error))?;
+        match folder.try_lock() {
+            Ok(()) => Ok(folder),
+            Err(TryLockError::WouldBlock) => Err(CliError::usage(
+                "another command is changing the keys of this folder: try again when it has ended",
+                "別のコマンドがこのフォルダーの鍵を変えています。終わってからもう一度実行してください",
+            )),
+            Err(TryLockError::Error(error)) => Err(CliError::Io(self.identity.display().to_string(), error)),
+        }
     }
 
     /// A client for the identity. Does not connect yet.

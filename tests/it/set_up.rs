@@ -10,6 +10,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use tsunagi::{config::Config, startup, store};
+
 use crate::{
     exchange_stage::{BINARY, Sandbox, Settings, free_port, party::now},
     postgres_stage::{self, Database},
@@ -186,6 +188,10 @@ async fn a_gateway_is_set_up_for_real_work_from_empty_folders_to_the_first_messa
     let [en, ja] = office.refused(OPERATOR, 2, &["setup", "exchange", "-c", &config, "--operator", &request, "--kid", NOBODYS]);
     assert!(en.contains("not the one that was told") && ja.contains("すり替え"), "{en}{ja}");
     assert!(!office.sandbox.database().exists());
+    // A first try that was struck down behind the making of the database stands in nobody's way.
+    let made = Config::load(&office.sandbox.config()).unwrap();
+    let (address, policy) = (startup::database(&made).unwrap(), startup::policies(&made).unwrap().digest());
+    store::create(address, &made.origin, policy).await.unwrap().close().await;
     let begun = office.begin(&[]);
     assert_eq!((&begun["operator"], &begun["already"]), (&json!(OPERATOR), &json!(false)));
     let pinned: Value = serde_json::from_slice(&fs::read(folder.join("gateway-keys.json")).unwrap()).unwrap();
@@ -199,6 +205,10 @@ async fn a_gateway_is_set_up_for_real_work_from_empty_folders_to_the_first_messa
     let request = office.request(OPERATOR);
     let again = office.done(OPERATOR, &["setup", "exchange", "-c", &config, "--operator", &request, "--kid", &kid]);
     assert_eq!(again[0]["already"], true);
+    fs::write(office.path("other.json"), "{}").unwrap();
+    let words = ["setup", "exchange", "-c", &config, "--operator", &request, "--kid", &kid, "--document", "other.json"];
+    assert!(office.refused(OPERATOR, 2, &words)[0].contains("tsunagi setup document"));
+    assert_eq!(fs::read(office.path("other.json")).unwrap(), b"{}");
     let other = office.party("operator:other", &[]);
     let request = office.request("operator:other");
     let [en, ja] = office.refused(OPERATOR, 2, &["setup", "exchange", "-c", &config, "--operator", &request, "--kid", &other]);
@@ -329,6 +339,10 @@ async fn a_party_renews_retires_and_gives_up_its_keys_and_a_crash_in_between_los
     for (usage, file) in [("sig", "signing"), ("enc", "encryption")] {
         let old = used(usage);
         assert!(refused(&["key", "retire", &old], 2).contains("使用中です"), "what is in use is not retired by mistake");
+        let busy = fs::File::open(&folder).unwrap();
+        busy.lock().unwrap();
+        assert!(refused(&["key", "renew", "--use", usage], 2).contains("別のコマンド"));
+        drop(busy);
         let new = lines(&["key", "renew", "--use", usage])[0]["kid"].as_str().unwrap().to_owned();
         assert_eq!(used(usage), new);
         // Struck down behind the registration: the new key lies beside the old one. The same command goes on with it.

@@ -1,7 +1,7 @@
 //! `tsunagi key add` and `renew`: new keys, registered first and used then.
 //!
 //! If we crash anywhere here, the same command goes on: a new key lies beside the old one under the ending `.next.jwk` until it is registered, takes its
-//! place in one step, and the old one is kept under its own name.
+//! place in one step, and the old one is kept under its own name. One command at a time changes a folder.
 
 use std::{
     fs::{self, File},
@@ -49,6 +49,7 @@ pub(super) struct RenewArgs {
 }
 
 pub(super) async fn add(args: &AddArgs, voice: Voice) -> Result<(), CliError> {
+    let _alone = args.who.alone()?;
     let client = args.who.client(voice)?;
     deliver_waiting(&client).await?;
     let key = client.identity().public_key(KeyUse::Enc);
@@ -61,6 +62,7 @@ pub(super) async fn add(args: &AddArgs, voice: Voice) -> Result<(), CliError> {
 }
 
 pub(super) async fn renew(args: &RenewArgs, voice: Voice) -> Result<(), CliError> {
+    let _alone = args.who.alone()?;
     let client = args.who.client(voice)?;
     deliver_waiting(&client).await?;
     let purpose = args.usage;

@@ -13,6 +13,7 @@ use crate::{
     },
     client::{Accepted, Client, ClientError, Parcel, Proven},
     domain::{
+        codes::Purpose,
         digest::Digest,
         entry::Operation,
         party::{PartyId, PartyKind},
@@ -54,17 +55,21 @@ pub(super) struct StandArgs {
 pub(super) async fn register(args: RegisterArgs, voice: Voice) -> Result<(), CliError> {
     let PartyRequest { registration, key } = request::read(&args.request, Some(&args.kid))?;
     let (client, party) = (operator(&args.who, voice)?, registration.party.clone());
+    let purposes = registration.purposes.clone();
     let parcel = client.register_party(registration, key)?;
     let done = post(&client, &parcel).await?;
-    told(&party, &done, ["registered", "登録しました"], voice)
+    told(&party, &done, ["registered", "登録しました"], voice)?;
+    granted(&purposes, voice)
 }
 
 pub(super) async fn update(args: UpdateArgs, voice: Voice) -> Result<(), CliError> {
     let PartyRequest { registration, .. } = request::read(&args.request, None)?;
     let (client, party) = (operator(&args.who, voice)?, registration.party.clone());
+    let purposes = registration.purposes.clone();
     let parcel = client.update_party(registration)?;
     let done = post(&client, &parcel).await?;
-    told(&party, &done, ["changed", "変更しました"], voice)
+    told(&party, &done, ["changed", "変更しました"], voice)?;
+    granted(&purposes, voice)
 }
 
 pub(super) async fn stand(args: StandArgs, active: bool, voice: Voice) -> Result<(), CliError> {
@@ -104,6 +109,16 @@ fn told(party: &PartyId, done: &Proven<Accepted>, [en, ja]: [&str; 2], voice: Vo
         ))?;
     }
     Ok(())
+}
+
+/// What the operator has granted, to be looked at once more.
+fn granted(purposes: &[Purpose], voice: Voice) -> Result<(), CliError> {
+    if voice.json {
+        return Ok(());
+    }
+    let codes: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
+    let codes = if codes.is_empty() { voice.lang.of("none", "なし").to_owned() } else { codes.join(", ") };
+    say(voice.lang.of(&format!("  It works for: {codes}"), &format!("  利用目的: {codes}")))
 }
 
 /// Keeps what was signed and sends it. Where it does not arrive, the error says how it goes on.

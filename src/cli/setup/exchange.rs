@@ -1,6 +1,7 @@
 //! `tsunagi setup exchange` and `document`: the first entry of an exchange, and what its parties pin.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -64,9 +65,11 @@ pub(super) async fn run(args: ExchangeArgs, voice: Voice) -> Result<(), CliError
         founded.map_err(|error| serve::told(&error, "the exchange was not begun", "交換基盤を始められません"))?;
     let beside = || args.config.with_file_name("gateway-keys.json");
     let out = args.document.unwrap_or_else(beside);
-    // The second time it may be there.
-    if !(already && out.exists()) {
-        write(&out, &document)?;
+    let bytes = pretty(&out, &document)?;
+    match fs::read(&out) {
+        Ok(there) if there == bytes => {}
+        Ok(_) => return Err(taken(&args.config, &out)),
+        Err(_) => new_file::write(&out, &bytes, new_file::PUBLIC)?,
     }
     let (config, vkey) = (args.config.display(), document.pointer("/ledger/vkey").and_then(Value::as_str).unwrap_or_default());
     if voice.json {
@@ -99,7 +102,7 @@ pub(super) async fn document(args: &DocumentArgs, voice: Voice) -> Result<(), Cl
     let config = backup::read(&args.config)?;
     let document = startup::public_document(&config, Arc::new(SystemClock)).await;
     let document = document.map_err(|error| serve::told(&error, "the document could not be made", "文書を作れません"))?;
-    write(&args.out, &document)?;
+    new_file::write(&args.out, &pretty(&args.out, &document)?, new_file::PUBLIC)?;
     let out = args.out.display();
     if voice.json {
         return say(json!({"document": args.out}));
@@ -110,7 +113,18 @@ pub(super) async fn document(args: &DocumentArgs, voice: Voice) -> Result<(), Cl
     ))
 }
 
-fn write(out: &Path, document: &Value) -> Result<(), CliError> {
-    let bytes = serde_json::to_vec_pretty(document).map_err(|error| CliError::Io(out.display().to_string(), error.into()))?;
-    new_file::write(out, &bytes, new_file::PUBLIC)
+fn pretty(out: &Path, document: &Value) -> Result<Vec<u8>, CliError> {
+    serde_json::to_vec_pretty(document).map_err(|error| CliError::Io(out.display().to_string(), error.into()))
+}
+
+fn taken(config: &Path, out: &Path) -> CliError {
+    let (config, out) = (config.display(), out.display());
+    CliError::usage(
+        format!(
+            "the exchange has begun, but {out} is there with other content and stays as it is. Next: tsunagi setup document -c {config} NEW-FILE"
+        ),
+        format!(
+            "交換基盤はできましたが、{out} には別の内容があり、そのままにしました。次に: tsunagi setup document -c {config} 新しいファイル"
+        ),
+    )
 }
