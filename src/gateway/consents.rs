@@ -9,7 +9,7 @@ use super::{
     call::{Call, Caller},
     failure::Failure,
     record::{With, recorded},
-    rights::{StandingConsent, consent_context},
+    rights::{StandingConsent, consent_context, person},
     titles::Title,
 };
 use crate::{
@@ -49,8 +49,7 @@ impl Gateway {
                 // An id of another collector; the same object of the same collector was answered before this.
                 return Err(RefusalCode::ReplayConflict.into());
             }
-            // A pseudonym is its collector's own: who made up the same one elsewhere means somebody else. Neither of the two holds a space.
-            let subject = self.vault.tag("subject", &format!("{} {}", caller.party(), claims.sub.as_str()));
+            let subject = self.vault.tag("subject", &person(caller.party(), &claims.sub));
             // Each consent has a data key of its own, listed under the person: erasing the person destroys them all.
             let (key_id, key, wrapped) = self.vault.new_data_key()?;
             let sealed = vault::seal(&key, key_id, &consent_context(&object.jti), object.compact.as_bytes())?;
@@ -220,6 +219,7 @@ impl Gateway {
             // What was withdrawn is not brought back by replacing it: that takes a consent of its own.
             return Err(Refusal::claim(RefusalCode::StateConflict, "sup", rule).into());
         }
+        self.stands_last(&before).await?;
         let (taken, last_end) = self.taken_since_the_person_spoke(&before).await?;
         // The day on the paper counts too: a record signed today of an old paper does not bring back what was taken out since.
         let older = |end: Timestamp| end > claims.issued.iat || Day::in_japan(claims.nbf) < Day::in_japan(end);

@@ -279,6 +279,7 @@ impl Gateway {
         let mut consents = Vec::with_capacity(named.len());
         for jti in named {
             let consent = self.consent(&jti).await?.ok_or(RefusalCode::Erased)?;
+            self.stands_last(&consent).await?;
             consents.push(ConsentSummary {
                 consent: jti,
                 collector: self.unit(epoch, &consent.row.collector).await?,

@@ -50,6 +50,7 @@ mod rights;
 mod standing;
 mod statistics;
 mod submit;
+mod successors;
 mod tags;
 mod terms;
 mod titles;

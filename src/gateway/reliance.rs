@@ -52,6 +52,7 @@ impl Gateway {
         if consent.row.superseded_by.is_some() {
             return Err(Refusal::claim(RefusalCode::ConsentEnded, "con", "superseded").into());
         }
+        self.stands_last(&consent).await?;
         // An ended consent is told as ended, whatever it was bound to: the decision finds it so.
         let stands = consent.open.scope.standing(&consent.history, self.clock.now()) == ConsentState::Covers;
         if stands && !known && bound.is_some() && !of_this_case {

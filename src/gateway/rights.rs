@@ -40,6 +40,8 @@ pub(super) struct RightsCache {
     sealers: Shelf<Digest, Sealer>,
     consents: Shelf<Digest, OpenConsent>,
     acts: Shelf<(Digest, u64), AgreementSignature>,
+    /// Consents in whose place none had come, in a rights epoch.
+    last: Shelf<(u64, Jti), ()>,
 }
 
 /// A consent whose signed form was opened and read.
@@ -65,6 +67,11 @@ pub(super) struct StandingConsent {
 }
 
 impl StandingConsent {
+    /// Whether it neither ended nor names a successor, as far as its rows say.
+    pub(super) const fn is_said_to_stand(&self) -> bool {
+        !self.history.ended && self.row.superseded_by.is_none()
+    }
+
     /// What it covers for a party, whatever its time and its end.
     pub(super) fn covered(&self, party: &PartyId) -> BTreeSet<(Purpose, FieldClass)> {
         self.open.scope.covered(&self.history, party)
@@ -86,6 +93,11 @@ impl StandingConsent {
 }
 
 impl OpenConsent {
+    /// The person as its collector knows it. Neither of the two holds a space.
+    pub(super) fn person(&self) -> String {
+        person(&self.given.issued.iss, &self.subject)
+    }
+
     /// The consent whose place it took.
     pub(super) const fn before(&self) -> Option<Jti> {
         self.given.sup
@@ -122,9 +134,20 @@ impl RightsCache {
         said
     }
 
+    /// Whether a consent was found to be the last of its chain in a rights epoch.
+    pub(super) fn was_last(&self, place: &(u64, Jti)) -> bool {
+        self.last.get(place).is_some()
+    }
+
+    /// Keeps that a consent was the last of its chain in a rights epoch.
+    pub(super) fn keep_last(&self, place: (u64, Jti)) {
+        self.last.put(place, Arc::new(()));
+    }
+
     /// Forgets opened consents: some of them may have been erased by another process.
     pub(super) fn forget_consents(&self) {
         self.consents.clear();
+        self.last.clear();
     }
 
     /// What seals to the key of a row.
@@ -191,6 +214,9 @@ impl Gateway {
             }
             consent = Some(later);
         }
+        if let Some(last) = &consent {
+            self.stands_last(last).await?;
+        }
         Ok(consent)
     }
 
@@ -210,6 +236,11 @@ impl Gateway {
         let key = self.store.case_key(&case).await?.ok_or(Failure::Corrupt("case_"))?;
         Ok(self.store.data_key(&key).await?.map(|_| case))
     }
+}
+
+/// What the tag of a person is made of. A pseudonym is its collector's own: who made up the same one elsewhere means somebody else.
+pub(super) fn person(collector: &PartyId, subject: &Pseudonym) -> String {
+    format!("{collector} {}", subject.as_str())
 }
 
 /// What the ciphertexts of a consent and its ends are bound to.

@@ -50,6 +50,7 @@ impl Gateway {
             return Err(if own { RefusalCode::Erased } else { RefusalCode::NotFound }.into());
         };
         if consent.row.collector == *caller.party() {
+            self.stands_last(&consent).await?;
             return Ok((consent, Title::Collector));
         }
         let case = self.unless_erased(self.case_of(&consent).await?).await?.ok_or(RefusalCode::NotFound)?;

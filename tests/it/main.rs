@@ -13,6 +13,7 @@ mod command_line;
 mod consent_command;
 mod consent_form;
 mod consent_rules;
+mod consent_set_back;
 mod consent_superseding;
 mod consent_titles;
 mod corrections;

@@ -13,7 +13,11 @@ use crate::{
         ids::Jti,
         party::PartyId,
     },
-    gateway::{read_case::open_message, register::signing_input_digest, rights::consent_context},
+    gateway::{
+        read_case::open_message,
+        register::signing_input_digest,
+        rights::{consent_context, person},
+    },
     ledger::{AgreementRef, Entry, LedgerError, MessageRef, Opening},
     message::{
         objects::{ConsentGiven, Signed},
@@ -107,8 +111,16 @@ impl Insight {
             ],
             wrong,
         );
-        let replaced = Signed::<ConsentGiven>::read(token.as_bytes()).ok().and_then(|given| given.unproven().sup);
-        if let Some(before) = replaced
+        let given = Signed::<ConsentGiven>::read(token.as_bytes()).ok();
+        let given = given.as_ref().map(Signed::unproven);
+        if let Some(given) = given {
+            // The gateway tells by the keys of a person which of its consents is the last.
+            let subject = self.vault.tag("subject", &person(&given.issued.iss, &given.sub));
+            differs(&[(row.subject == subject, "consent.subject")], wrong);
+            let listed = self.store.person_keys(&subject).await.map(|keys| keys.into_iter().find(|key| *key == row.sealed.key));
+            legible(listed, "person_key", wrong)?;
+        }
+        if let Some(before) = given.and_then(|given| given.sup)
             && let Some(before) = legible(self.store.consent(&before).await, "consent", wrong)?
         {
             differs(&[(before.ended && before.superseded_by == Some(row.jti), "consent.superseded_by")], wrong);
