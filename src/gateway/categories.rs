@@ -37,7 +37,8 @@ impl Gateway {
         let mut corrected = vec![brought.jti];
         for head in heads.iter().filter(|head| head.kind == MessageKind::Correction && head.idx > brought.idx) {
             // A correction may be corrected in its turn.
-            if !self.store.term(&head.case, &head.jti).await?.corrects.is_some_and(|jti| corrected.contains(&jti)) {
+            let term = self.store.term(&head.case, &head.jti).await?;
+            if !term.and_then(|term| term.corrects).is_some_and(|jti| corrected.contains(&jti)) {
                 continue;
             }
             match self.word(epoch, head).await? {

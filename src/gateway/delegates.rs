@@ -58,7 +58,7 @@ impl Gateway {
         {
             let (sent, got) = (message.iss == *caller.party(), message.aud == *caller.party());
             // What a delegate sent or got in its place is its own, whatever became of the delegation.
-            let term = if sent || got { Term::default() } else { self.store.term(&case.case, jti).await? };
+            let term = if sent || got { Term::default() } else { self.store.term(&case.case, jti).await?.unwrap_or_default() };
             let is_it = |party: Option<PartyId>| party.as_ref() == Some(caller.party());
             let (sent_for, sent_to) = (is_it(term.sent_for), is_it(term.sent_to));
             if sent || got || sent_for || sent_to {

@@ -256,8 +256,8 @@ pub trait Cases: Send + Sync {
     -> Result<Vec<CaseKey>, StoreError>;
     /// All messages of a case without content, whoever sent them: what its life rests on.
     async fn case_heads(&self, case: &CaseKey) -> Result<Vec<MessageHead>, StoreError>;
-    /// What is known of a message without opening it; nothing of one that an earlier version stored.
-    async fn term(&self, case: &CaseKey, jti: &Jti) -> Result<Term, StoreError>;
+    /// What is known of a message without opening it; none where an earlier version stored it.
+    async fn term(&self, case: &CaseKey, jti: &Jti) -> Result<Option<Term>, StoreError>;
     /// The messages of these cases and what became of them, case by case, ascending by index.
     async fn passages(&self, cases: &[CaseKey]) -> Result<Vec<Passage>, StoreError>;
     /// Who stands in each of these cases, and how.

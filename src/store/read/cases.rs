@@ -121,9 +121,9 @@ impl<D: Database> Cases for SqlStore<D> {
         rows.into_iter().map(message_head).collect()
     }
 
-    async fn term(&self, case: &CaseKey, jti: &Jti) -> Result<Term, StoreError> {
+    async fn term(&self, case: &CaseKey, jti: &Jti) -> Result<Option<Term>, StoreError> {
         let query = Statement::new(sql::TERM).blob(case.uuid().as_bytes()).blob(jti.uuid().as_bytes());
-        self.one(query).await?.map_or_else(|| Ok(Term::default()), term)
+        self.one(query).await?.map(term).transpose()
     }
 
     async fn passages(&self, cases: &[CaseKey]) -> Result<Vec<Passage>, StoreError> {
