@@ -3,6 +3,7 @@
 mod life;
 mod registry;
 mod stored;
+mod terms;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,6 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 
+use self::terms::Keeping;
 use super::{record::opening_context, registry::Registry, tags::tags};
 use crate::{
     domain::{field::FieldClass, ids::CaseKey},
@@ -40,6 +42,8 @@ pub struct Insight {
     agreement: Mutex<Option<Arc<AgreementRow>>>,
     /// What entries said of parties and keys.
     registry: Mutex<Registry>,
+    /// Which gateways keep something beside messages.
+    keeping: Keeping,
     /// Cases whose state and relations cannot be worked out.
     untold: AtomicU64,
 }
@@ -72,6 +76,7 @@ impl Insight {
             cases: Mutex::default(),
             agreement: Mutex::default(),
             registry: Mutex::default(),
+            keeping: Keeping::default(),
             untold: AtomicU64::default(),
         }
     }
@@ -144,6 +149,7 @@ impl Openings for Insight {
 
     async fn rest(&self, size: u64) -> Result<Rest, LedgerError> {
         let untold_cases = self.untold.swap(0, Ordering::Relaxed);
+        self.keeping.forget();
         Ok(Rest { problems: self.compare_registrations(size).await?, untold_cases })
     }
 

@@ -7,15 +7,15 @@
 //!
 //! Checked: each leaf hash, tile, frontier and root, recomputed from the bodies; each searchable column against its leaf; canonical form and order of
 //! time; each opening, opened with the vault, against its commitment; the search index, recomputed from leaves and openings; rights epoch, policy, last
-//! time and origin of the head; stored checkpoints; what entries put into other tables (messages, consents, their ends and successors, what parties
-//! signed about agreements), opened and compared; states and relations of cases, worked out from their messages; registered parties and keys, both
+//! time and origin of the head; stored checkpoints; what entries put into other tables (messages with what is kept beside them,
+//! consents, their ends and successors, what parties signed about agreements), opened and compared; states and relations of cases, worked out from their messages; registered parties and keys, both
 //! ways, with the newest entry about each; the order of rights as far as entries and openings tell; with a checkpoint that a stranger kept, that this
 //! ledger continues it; records of entries that were lost, against the entries before them, the names and the kept checkpoint.
 //!
 //! Not checked: whether a whole history was rewritten, openings, index and head with it, by somebody who has the gateway's keys or before any checkpoint
-//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: to which case and
-//! person a consent belongs, under which id a party knows a case, what is kept beside a message, used ids, receipts, deadlines. An opening that is gone
-//! counts as erased when an erasure behind its entry names it.
+//! was kept elsewhere; whether the ids of entries are unique (an export's verification does); rows that no leaf commits to: to which case a
+//! consent belongs, under which id a party knows a case, used ids, receipts, deadlines; the schema of the database, which the store compares. An opening
+//! that is gone counts as erased when an erasure behind its entry names it.
 
 mod checkpoints;
 mod columns;

@@ -8,7 +8,7 @@ use crate::{
     exchange_stage::{CENTRE, MUNICIPALITY as CITY, Sandbox, agreement::CORE},
     inspect_stored::{inspection, superuser, told},
     life_stage::{DAY, HOME, Life, OFFICE, letter},
-    tamper_stage::superuser::Superuser,
+    tamper_stage::superuser::{Superuser, Value as Cell},
 };
 
 in_both!("warn"; the_states_and_relations_of_cases_are_worked_out_from_their_messages);
@@ -87,12 +87,48 @@ async fn the_states_and_relations_of_cases_are_worked_out_from_their_messages(sa
         assert_eq!(inspected(&sandbox), (vec![(finding.to_owned(), path.to_owned())], Vec::new()), "{change}");
         put_back(&mut *admin, table).await;
     }
-    // In whose place a newcomer got something cannot be told without what is kept beside the message: such a case is counted.
-    admin
-        .run(format!("DELETE FROM message_term WHERE jti IN (SELECT jti FROM message WHERE kind = 'plan_request' AND case_ = {whole})"))
-        .await;
-    assert_eq!(inspected(&sandbox), (Vec::new(), vec![("case_untold".to_owned(), "1".to_owned())]));
+    // In whose place a newcomer got something cannot be told without what is kept beside the message: such a case is counted, and what hides it is named.
+    let of = |kind: &str| format!("jti IN (SELECT jti FROM message WHERE kind = '{kind}' AND case_ = {whole})");
+    admin.run(format!("DELETE FROM message_term WHERE {}", of("plan_request"))).await;
+    admin.run(format!("UPDATE case_party SET relation = 'accepted' WHERE party = '{DAY}' AND case_ = {whole}")).await;
+    let missing = ("stored_missing".to_owned(), "message_term".to_owned());
+    let untold = ("case_untold".to_owned(), "1".to_owned());
+    assert_eq!(inspected(&sandbox), (vec![missing.clone()], vec![untold]));
+    let said = inspection(&sandbox);
+    let named = said["problems"].as_array().unwrap().iter().find(|problem| problem["path"] == "message_term").unwrap();
+    let Cell::Int(entry) =
+        admin.rows("message").await.iter().find(|row| row["kind"] == Cell::Text("plan_request".to_owned())).unwrap()["idx"]
+    else {
+        panic!("idx");
+    };
+    assert_eq!(named["index"], entry, "the entry that took the message in");
+    for table in ["case_party", "message_term"] {
+        put_back(&mut *admin, table).await;
+    }
+    // That nobody is a newcomer does not make up for it: every row of this ledger is there.
+    admin.run("DELETE FROM message_term".to_owned()).await;
+    let (found, _) = inspected(&sandbox);
+    assert!(found.len() > 10 && found.iter().all(|one| *one == missing), "{found:?}");
     put_back(&mut *admin, "message_term").await;
+
+    // What is kept beside a message says what the message says, and in whose place only who acts for somebody by agreement got it.
+    let decision = of("placement_decision");
+    for (change, column) in [
+        (format!("sent_to = '{DAY}' WHERE {}", of("plan_request")), "sent_to"),
+        (format!("sent_to = '{DAY}' WHERE {decision}"), "sent_to"),
+        (format!("sent_for = NULL WHERE {}", of("referral_decision")), "sent_for"),
+        (format!("sent_for = '{CENTRE}' WHERE {decision}"), "sent_for"),
+        (format!("consent = NULL WHERE {}", of("referral")), "consent"),
+        (format!("reply_by = '2031-01-01' WHERE {decision}"), "reply_by"),
+        (format!("corrects = jti WHERE {decision}"), "corrects"),
+        (format!("source = jti WHERE {decision}"), "source"),
+    ] {
+        admin.run(format!("UPDATE message_term SET {change}")).await;
+        let differs = ("stored_differs".to_owned(), format!("message_term.{column}"));
+        let (found, _) = inspected(&sandbox);
+        assert!(found.contains(&differs), "{change}: {found:?}");
+        put_back(&mut *admin, "message_term").await;
+    }
     assert_eq!(inspected(&sandbox), (Vec::new(), Vec::new()), "as it was");
 }
 

@@ -58,7 +58,10 @@ impl Insight {
                 }
             }
             Operation::AgreementPropose | Operation::AgreementSign => self.signed(idx, entry, &mut wrong).await?,
-            Operation::PartyRegister | Operation::KeyRegister => wrong = self.registers(idx, entry, opening),
+            Operation::PartyRegister | Operation::KeyRegister => {
+                self.keeping.registered(entry, opening);
+                wrong = self.registers(idx, entry, opening);
+            }
             _ => {}
         }
         Ok(wrong)
@@ -84,18 +87,19 @@ impl Insight {
         );
         let Found::Key(key) = self.key(row.sealed.key).await? else {
             wrong.push((Finding::StoredClosed, "message.key"));
-            return Ok(());
+            return self.kept_beside(entry, row, None, wrong).await;
         };
         // It is opened as what the entry says it is: a column that was changed is named, and not what is sealed.
         let mut row = row.clone();
         row.iss = named.iss.clone();
         row.aud = entry.recipient.clone().unwrap_or(row.aud);
         row.kind = entry.kind.unwrap_or(row.kind);
-        match open_message(&key, &row) {
-            Ok((message, _)) => differs(&[(Some(message.digest()) == entry.request, "message.sealed")], wrong),
-            Err(_) => wrong.push((Finding::StoredClosed, "message.sealed")),
+        let opened = open_message(&key, &row).ok();
+        match &opened {
+            Some((message, _)) => differs(&[(Some(message.digest()) == entry.request, "message.sealed")], wrong),
+            None => wrong.push((Finding::StoredClosed, "message.sealed")),
         }
-        Ok(())
+        self.kept_beside(entry, &row, opened.as_ref().map(|(_, disclosed)| disclosed), wrong).await
     }
 
     async fn consent(&self, idx: u64, entry: &Entry, row: &ConsentRow, wrong: &mut Wrong) -> Result<(), LedgerError> {
