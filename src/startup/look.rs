@@ -11,14 +11,15 @@ use crate::{
     config::{self, Config},
     domain::codes::{BasisGroup, LegalBasis},
     gateway::Insight,
-    ledger::{self, LedgerError, fits},
+    ledger::{self, LedgerError, fits, verify::Problem},
     message::{
         envelope::Opener,
         keys::{OpeningKey, SigningKey},
         schema::SchemaSet,
     },
     startup::keeping::{MarkState, mark_state},
-    store::{self, HeadRow, Store},
+    store::{self, Difference, HeadRow, SchemaFault, Store},
+    text::audit::{Finding, Remark},
     tlog::CosignerKey,
     vault::{Kek, Vault},
 };
@@ -96,6 +97,23 @@ pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::veri
     };
     let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
     let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
+    let faults = store.schema_faults().await;
     store.close().await;
-    Ok(report?)
+    let mut report = report?;
+    match faults? {
+        Some(faults) => report.problems.extend(faults.into_iter().map(of_schema)),
+        None => report.remarks.push((Remark::SchemaUntold, None)),
+    }
+    Ok(report)
+}
+
+/// Something of the schema, as an inspection names it.
+fn of_schema(SchemaFault { object, difference }: SchemaFault) -> Problem {
+    let finding = match difference {
+        Difference::Missing => Finding::SchemaMissing,
+        Difference::Surplus => Finding::SchemaSurplus,
+        Difference::Differs => Finding::SchemaDiffers,
+        Difference::Damaged => Finding::DatabaseDamaged,
+    };
+    Problem { finding, index: None, path: Some(object) }
 }

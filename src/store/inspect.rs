@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 
 use super::{
-    DataKeyId, KeyRow, PartyRow, Sealed, StoreError, decode,
+    DataKeyId, KeyRow, PartyRow, SchemaFault, Sealed, StoreError, decode,
     read::directory::{self, KeyColumns},
     reads::{Columns, Database, SqlStore},
     rows::LedgerTable,
@@ -106,6 +106,9 @@ pub trait Inspect: Send + Sync {
     async fn key_rows(&self, after: &[u8], limit: u32) -> Result<Vec<(Vec<u8>, Result<KeyRow, StoreError>)>, StoreError>;
     /// The lowest `idx` of a table that the head does not cover, as one moment sees both: entries may be appended meanwhile.
     async fn row_beyond(&self, table: LedgerTable) -> Result<Option<i64>, StoreError>;
+    /// What of the schema is not as the migrations of this build make it, and, on SQLite, what the database's own check finds damaged. None: the catalogs
+    /// of the database cannot be looked at.
+    async fn schema_faults(&self) -> Result<Option<Vec<SchemaFault>>, StoreError>;
 }
 
 type EntryTuple = (
@@ -203,6 +206,10 @@ impl<D: Database> Inspect for SqlStore<D> {
             LedgerTable::Index => sql::INDEX_BEYOND,
         };
         self.lowest(table.as_str(), Statement::new(statement)).await
+    }
+
+    async fn schema_faults(&self) -> Result<Option<Vec<SchemaFault>>, StoreError> {
+        self.database.schema_faults().await
     }
 }
 

@@ -25,6 +25,7 @@ mod postgres;
 mod read;
 mod reads;
 mod rows;
+mod shape;
 mod sql;
 mod sqlite;
 mod sqlite_append;
@@ -32,6 +33,7 @@ mod sqlite_file;
 mod sqlite_migrate;
 mod sqlite_readers;
 mod sqlite_script;
+mod sqlite_shape;
 mod statement;
 mod write;
 
@@ -51,6 +53,7 @@ pub use self::{
         Found, HeadRow, KeyRow, KeyState, LedgerFilter, LedgerRow, LedgerTable, Leftover, MessageHead, MessageRow, OnceKind, OnceRow,
         PartyKeyUse, PartyRow, Passage, Sealed, Tag, Term,
     },
+    shape::{Difference, SchemaFault},
     sqlite_file::{Staged, back_up, finished, sqlite_path, sqlite_url, stage},
     sqlite_migrate::{Upgraded, upgrade, upgrade_copy},
     write::Write,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
-use super::{Appender, Leftover, Store, StoreError, statement::Statement};
+use super::{Appender, Leftover, SchemaFault, Store, StoreError, statement::Statement};
 
 /// Columns that both drivers can give, by position.
 pub(super) trait Columns: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin + 'static {}
@@ -23,6 +23,8 @@ pub(super) trait Database: Send + Sync + 'static {
     }
     /// Changes rows by a statement of its own, durably; gives what it returns.
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError>;
+    /// What of the schema is not as the migrations make it, and what the database finds damaged. None: it may not be looked at.
+    async fn schema_faults(&self) -> Result<Option<Vec<SchemaFault>>, StoreError>;
     /// Opens appends.
     fn appender(&self) -> Arc<dyn Appender>;
     /// Removes what was deleted from the files beside the database, as far as a gateway can.

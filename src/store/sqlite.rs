@@ -12,13 +12,14 @@ use sqlx::{
 };
 
 use super::{
-    Append, Appender, Leftover, StoreError,
+    Append, Appender, Leftover, SchemaFault, StoreError,
     migrations::{APPLIED, SQLITE, applied_are_known},
     read,
     reads::{Columns, Database, SqlStore},
     sql,
     sqlite_append::SqliteAppend,
     sqlite_readers::{Readers, rows},
+    sqlite_shape,
     statement::{Statement, bind},
 };
 use crate::domain::digest::Digest;
@@ -181,6 +182,10 @@ impl Database for SqliteFile {
     async fn change<T: Columns>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
         let (sql, arguments) = bound(statement)?;
         rows(&self.writer, sql, arguments).await.map_err(StoreError::Database)
+    }
+
+    async fn schema_faults(&self) -> Result<Option<Vec<SchemaFault>>, StoreError> {
+        sqlite_shape::faults(self).await.map(Some)
     }
 
     fn appender(&self) -> Arc<dyn Appender> {

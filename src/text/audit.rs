@@ -65,6 +65,10 @@ closed_list! {
         RegistrationDiffers = "registration_differs",
         RegistrationMissing = "registration_missing",
         RegistrationUnrecorded = "registration_unrecorded",
+        SchemaMissing = "schema_missing",
+        SchemaSurplus = "schema_surplus",
+        SchemaDiffers = "schema_differs",
+        DatabaseDamaged = "database_damaged",
     }
 }
 
@@ -78,6 +82,7 @@ closed_list! {
         EntriesLost = "entries_lost",
         IndexUntold = "index_untold",
         CaseUntold = "case_untold",
+        SchemaUntold = "schema_untold",
     }
 }
 
@@ -193,6 +198,30 @@ pub const fn finding(finding: Finding, lang: Lang) -> &'static str {
             "この機関または鍵の内容を示す記録がありません。以前の版で登録されたか、誰も登録していないものです。機関に確かめて正しければ `tsunagi ledger record` で\
              記録し、誰も登録していなければ行を削除してください",
         ],
+        Finding::SchemaMissing => [
+            "the database lacks this, which every database of this version has: queries may leave rows out, and what should be refused may pass. Find out who \
+             removed it, and have the owner of the tables make it again as the migrations of this version do",
+            "この版のデータベースに必ずあるものが欠けています。検索で行が漏れたり、拒まれるはずの変更が通ったりするおそれがあります。誰が消したかを確かめ、\
+             表の所有者がこの版の移行手順（migrations）のとおりに作り直してください",
+        ],
+        Finding::SchemaSurplus => [
+            "the database has this, which no version of this program makes: it may make rows appear, change or vanish. Find out who put it there, and have the \
+             owner of the tables drop it",
+            "この版が作らないものがデータベースにあります。行が現れたり、変わったり、消えたりするおそれがあります。誰が加えたかを確かめ、表の所有者が\
+             削除してください",
+        ],
+        Finding::SchemaDiffers => [
+            "this is not as this version makes it: it may make rows appear, change or vanish. Find out who changed it, and have the owner of the tables make it \
+             again as the migrations of this version do",
+            "この版が作るものと内容が違います。行が現れたり、変わったり、消えたりするおそれがあります。誰が変えたかを確かめ、表の所有者がこの版の\
+             移行手順（migrations）のとおりに作り直してください",
+        ],
+        Finding::DatabaseDamaged => [
+            "the check of the database itself (PRAGMA integrity_check) finds this damaged. Stop the gateway and keep the file; an index alone is made again with \
+             REINDEX, otherwise restore a backup",
+            "データベース自身の検査（PRAGMA integrity_check）で破損が見つかりました。ゲートウェイを止めてファイルを保全してください。索引だけなら REINDEX で\
+             作り直し、それ以外は控えから復元してください",
+        ],
     };
     lang.of(en, ja)
 }
@@ -215,6 +244,10 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
         Remark::CaseUntold => [
             "cases whose state and relations cannot be worked out from their messages here (begun by an earlier version, or a problem named above)",
             "文書から状態と関わりを導けない事案の数（以前の版で始まったか、上に示した問題があるため）",
+        ],
+        Remark::SchemaUntold => [
+            "the schema of the database was not compared: its catalogs are closed to the role of the gateway",
+            "データベースの定義を確かめていません（ゲートウェイの役割では定義の一覧を読めません）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
         Remark::LedgerReopened => [

@@ -106,6 +106,7 @@ mod retention;
 mod rolled_back;
 mod schema_catalogue;
 mod schema_checks;
+mod schema_planted;
 mod schema_rows;
 mod schema_rules;
 mod set_up;

@@ -11,6 +11,7 @@ mod grants;
 mod notices;
 mod schema;
 mod script;
+mod shape;
 
 use std::{str::FromStr as _, sync::Arc};
 
@@ -28,7 +29,7 @@ pub(super) use self::{
     schema::{check, create, migrate, refusal},
 };
 use super::{
-    Address, Append, Appender, Leftover, StoreError,
+    Address, Append, Appender, Leftover, SchemaFault, StoreError,
     reads::{Columns, Database, SqlStore},
     statement::Statement,
 };
@@ -99,6 +100,10 @@ impl Database for PostgresDatabase {
         let rows = changed.await.map_err(|error| StoreError::Database(error).without_values())?;
         lease.give_back();
         Ok(rows)
+    }
+
+    async fn schema_faults(&self) -> Result<Option<Vec<SchemaFault>>, StoreError> {
+        shape::faults(self).await
     }
 
     fn appender(&self) -> Arc<dyn Appender> {
