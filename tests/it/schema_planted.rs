@@ -218,6 +218,9 @@ async fn what_is_planted_in_postgresql_is_named() {
         }
         assert_eq!(faults(&*store).await, [], "taken back: {back:?}");
     }
+    // A role from which the catalogs were taken away is told so, and nobody is accused.
+    database.sql("REVOKE SELECT ON pg_policy FROM PUBLIC");
+    assert_eq!(store.schema_faults().await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

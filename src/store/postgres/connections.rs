@@ -324,10 +324,18 @@ struct Said {
     message: String,
 }
 
+/// Whether the role may not do what was asked of the server.
+pub(super) fn is_forbidden(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::AnyDriverError(error)) = error else { return false };
+    error.downcast_ref::<Said>().is_some_and(|said| said.code == FORBIDDEN)
+}
+
 const fn timed_out() -> StoreError {
     StoreError::Database(sqlx::Error::PoolTimedOut)
 }
 
+/// `insufficient_privilege`.
+const FORBIDDEN: &str = "42501";
 /// The class of warnings (PostgreSQL 15, appendix A).
 const WARNING: &str = "01000";
 const FACTS: &str = "SELECT pg_is_in_recovery()::text AS recovery, current_setting('server_encoding') AS encoding, \

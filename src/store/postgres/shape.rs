@@ -1,9 +1,7 @@
 //! The schema in PostgreSQL, compared with what the migrations make, which is written down in `schema.txt`; a test compares that with a database that was
 //! made just now. Everybody may look at the catalogs, unless the administrator forbade it.
 
-use sqlx::error::DatabaseError;
-
-use super::PostgresDatabase;
+use super::{PostgresDatabase, connections::is_forbidden};
 use crate::store::{
     StoreError,
     reads::Database as _,
@@ -14,9 +12,7 @@ use crate::store::{
 /// What is not as the migrations make it. None: the catalogs cannot be looked at.
 pub(super) async fn faults(database: &PostgresDatabase) -> Result<Option<Vec<SchemaFault>>, StoreError> {
     let rows: Vec<Columns> = match database.all(Statement::new(OBJECTS)).await {
-        Err(StoreError::Database(error)) if error.as_database_error().and_then(DatabaseError::code).as_deref() == Some(FORBIDDEN) => {
-            return Ok(None);
-        }
+        Err(error) if is_forbidden(&error) => return Ok(None),
         rows => rows?,
     };
     let expected = expected();
@@ -46,8 +42,6 @@ fn object((kind, table, name, definition): Columns) -> Object {
 }
 
 const EXPECTED: &str = include_str!("schema.txt");
-/// `insufficient_privilege`.
-const FORBIDDEN: &str = "42501";
 /// What the schema of the tables holds, without what belongs to an extension. A view bears on no table but is named all the same; so is what another schema
 /// of the search path puts in front of a table or a function, and a table that feeds its rows into one of these. What the server keeps about a `NOT NULL`
 /// differs between its versions and is told with the column.
