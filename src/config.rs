@@ -409,7 +409,9 @@ fn syntax(error: &toml::de::Error, text: &str, file: &Path) -> ConfigError {
     ConfigError::Syntax { file: file.to_owned(), line: line + 1, key, message: error.message().to_owned() }
 }
 
-fn is_gateway_url(text: &str) -> bool {
+/// Whether a text names a gateway as its clients do, `https://host:port`.
+#[must_use]
+pub fn is_gateway_url(text: &str) -> bool {
     let Some(authority) = text.strip_prefix("https://").and_then(|rest| rest.parse::<http::uri::Authority>().ok()) else {
         return false;
     };

@@ -8,7 +8,7 @@ use super::Voice;
 use crate::{
     client::{ClientError, Problem, ProblemRow},
     domain::ids::Jti,
-    text::{Lang, addon, consent},
+    text::{Lang, addon, consent, registration},
 };
 
 /// Why a command did not do what it was asked to.
@@ -188,7 +188,9 @@ impl CliError {
 /// One thing that was wrong: where, which rule, and what the rule says if that is written down.
 fn told(row: &ProblemRow, lang: Lang) -> String {
     let place = format!("  {}: {}", row.field, row.rule);
-    match consent::sentence(&row.field, &row.rule).or_else(|| addon::sentence(&row.field, &row.rule)) {
+    let (field, rule) = (row.field.as_str(), row.rule.as_str());
+    let sentence = consent::sentence(field, rule).or_else(|| addon::sentence(field, rule)).or_else(|| registration::sentence(field, rule));
+    match sentence {
         Some([en, ja]) => format!("{place} ({})", lang.of(en, ja)),
         None => place,
     }

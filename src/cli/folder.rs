@@ -1,7 +1,7 @@
 //! Writing the files of a new folder: never over existing ones, private ones readable by their owner only.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -64,7 +64,7 @@ impl Folder {
         let path = self.0.join(name);
         let failed = |error| CliError::Io(path.display().to_string(), error);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(failed)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| File::open(&self.0)?.sync_all()).map_err(failed)?;
         Ok(path)
     }
 }

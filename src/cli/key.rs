@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::{
     CliError, Voice,
-    acting::{As, say, unless_closed},
+    acting::{As, outbox, say, unless_closed},
     party::{key_json, key_line, post, request},
 };
 use crate::{
-    client::{Accepted, Client, DirectoryKey, Proven},
+    client::{Accepted, Client, ClientError, DirectoryKey, Fate, Proven},
     domain::{digest::Digest, time::Timestamp},
     message::keys::KeyUse,
     text::Lang,
@@ -98,6 +98,16 @@ async fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
         }
     }
     let encryption = client.identity().public_key(KeyUse::Enc).thumbprint();
+    for purpose in [KeyUse::Sig, KeyUse::Enc] {
+        let next = renew::next_to(client.identity().key_file(purpose));
+        if !voice.json && next.exists() {
+            let next = next.display();
+            say(voice.lang.of(
+                &format!("A new key waits in {next}: tsunagi key renew --use {purpose} goes on with it"),
+                &format!("新しい鍵が {next} で待っています: tsunagi key renew --use {purpose} で続けます"),
+            ))?;
+        }
+    }
     if !voice.json && !keys.iter().any(|key| key.kid == encryption) {
         say(voice.lang.of(
             "The encryption key of this folder is not registered: tsunagi key add",
@@ -108,23 +118,49 @@ async fn list(args: &ListArgs, voice: Voice) -> Result<(), CliError> {
 }
 
 async fn retire(args: &RetireArgs, voice: Voice) -> Result<(), CliError> {
+    let _alone = args.who.alone()?;
     let client = args.who.client(voice)?;
     if uses(&client, &args.kid) {
         return Err(in_use(&args.kid));
     }
     let key = registered(&client, &args.kid).await?;
+    if key.usage == KeyUse::Sig.as_str() {
+        nothing_waits(&client)?;
+    }
     let done = post(&client, &client.retire_key(&key)?).await?;
     told(&args.kid, &done, ["is out of use", "の使用を終えました"], voice)
 }
 
 async fn compromised(args: &CompromisedArgs, voice: Voice) -> Result<(), CliError> {
+    let _alone = args.who.alone()?;
     let client = args.who.client(voice)?;
     if uses(&client, &args.kid) && !args.even_in_use {
         return Err(in_use(&args.kid));
     }
+    if args.since > client.now() {
+        return Err(CliError::usage(
+            "--since lies ahead: what a thief signs until then would count",
+            "--since が先の時刻です。それまでに署名されたものが有効になってしまいます",
+        ));
+    }
     let key = registered(&client, &args.kid).await?;
     let done = post(&client, &client.give_key_up(&key, args.since)?).await?;
     told(&args.kid, &done, ["counts for nothing from then on", "は、その時刻以後は無効です"], voice)
+}
+
+/// What waits may be signed with the key: it would be refused for good.
+fn nothing_waits(client: &Client) -> Result<(), CliError> {
+    let items = outbox(client)?.list().map_err(ClientError::from)?.items;
+    match items.iter().find(|item| item.fate == Fate::Waiting) {
+        None => Ok(()),
+        Some(item) => {
+            let id = item.parcel.jti();
+            Err(CliError::usage(
+                format!("{id} waits in the outbox and may be signed with this key: send it first (tsunagi outbox retry {id})"),
+                format!("送信箱の {id} は、この鍵で署名されたものかもしれません。先に送ってください（tsunagi outbox retry {id}）"),
+            ))
+        }
+    }
 }
 
 fn uses(client: &Client, kid: &Digest) -> bool {

@@ -29,7 +29,7 @@ enum OutboxCommand {
     /// Send one again, the same signed bytes: it was refused, it waits, or it was put away.
     Retry(OneArgs),
     /// Put away what was refused: it is not listed any more and stays in the folder. `retry` takes it back.
-    Drop(OneArgs),
+    Drop(DropArgs),
 }
 
 /// Whose outbox.
@@ -49,6 +49,16 @@ struct OneArgs {
     who: As,
     /// Its id, as `list` shows it.
     id: Jti,
+}
+
+/// Which one is put away.
+#[derive(Debug, Args)]
+struct DropArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Also one that was not refused: it may have arrived, and is not sent again.
+    #[arg(long)]
+    even_waiting: bool,
 }
 
 pub(super) async fn run(args: OutboxArgs, voice: Voice) -> Result<(), CliError> {
@@ -106,10 +116,10 @@ async fn retry(args: &OneArgs, voice: Voice) -> Result<(), CliError> {
     ))
 }
 
-fn drop_one(args: &OneArgs, voice: Voice) -> Result<(), CliError> {
+fn drop_one(DropArgs { one: args, even_waiting }: &DropArgs, voice: Voice) -> Result<(), CliError> {
     let client = args.who.client(voice)?;
     let id = &args.id;
-    outbox(&client)?.drop_refused(id).map_err(ClientError::from)?;
+    outbox(&client)?.drop_refused(id, *even_waiting).map_err(ClientError::from)?;
     if voice.json {
         return say(json!({"id": id, "state": "dropped"}));
     }

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 pub(super) use self::{
     directory::{key_json, key_line},
-    register::{STATEMENTS, post},
+    register::post,
 };
 use super::{CliError, Voice, acting::unless_closed};
 

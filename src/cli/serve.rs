@@ -8,6 +8,7 @@ use super::{CliError, Voice};
 use crate::{
     clock::SystemClock,
     config::Config,
+    gateway::Failure,
     ledger::{HighWaterError, LedgerError},
     startup::{self, StartupError, Told},
     store::StoreError,
@@ -41,6 +42,14 @@ pub(super) fn cause(error: &StoreError) -> String {
 
 /// The error with what to do about it: what is written in files is usage, what is stored does not verify, a database that does not answer is not reached.
 pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
+    if let StartupError::Founding(Failure::Ledger(LedgerError::OutcomeUnknown) | Failure::Store(StoreError::CommitUnknown(_))) = error {
+        return CliError::unverified(
+            "whether the operator was registered is not known: the connection to the database was lost while it was written. Give the same command again: it \
+             says that the operator is registered, or registers it.",
+            "運用者が登録されたかどうか分かりません。書き込み中にデータベースとの接続が切れました。同じコマンドをもう一度実行してください。登録済みならそう表示し、\
+             そうでなければ登録します。",
+        );
+    }
     if let StartupError::Store(StoreError::CommitUnknown(_)) | StartupError::Ledger(LedgerError::OutcomeUnknown) = error {
         return CliError::unverified(
             "whether it was done is not known: the connection to the database was lost while it was written. Look with `tsunagi check -c FILE` what stands \
@@ -61,7 +70,9 @@ pub(super) fn told(error: &StartupError, en: &str, ja: &str) -> CliError {
         | StartupError::Store(StoreError::Corrupt(_) | StoreError::Damaged(_) | StoreError::Broken(_) | StoreError::Miscopied(_)) => {
             CliError::Unverified { en, ja }
         }
-        StartupError::Store(StoreError::Database(_)) => CliError::Unreachable { en, ja },
+        StartupError::Store(StoreError::Database(_)) | StartupError::Founding(Failure::Store(StoreError::Database(_))) => {
+            CliError::Unreachable { en, ja }
+        }
         _ => CliError::Usage { en, ja },
     }
 }
@@ -142,7 +153,10 @@ pub(super) const fn remedy(error: &StartupError) -> (&'static str, &'static str)
             "Register further operators with `tsunagi party register`. For a new exchange, let database.url name a new database.",
             "運用者を増やすには `tsunagi party register` を使ってください。新しく始めるには、database.url に新しいデータベースを書いてください。",
         ),
-        StartupError::Activation(_) | StartupError::Erasure(_) | StartupError::Founding(_) => {
+        StartupError::Founding(_) => {
+            ("Give the same command again; it goes on where it stopped.", "同じコマンドをもう一度実行してください。続きから進みます。")
+        }
+        StartupError::Activation(_) | StartupError::Erasure(_) => {
             ("Try again; nothing was changed.", "もう一度試してください。何も変わっていません。")
         }
         StartupError::Ledger(LedgerError::Signer) => (

@@ -56,6 +56,9 @@ pub struct DirectoryKey {
     pub nbf: Timestamp,
     /// Not after.
     pub naf: Timestamp,
+    /// Since when others may have it; with `compromised`.
+    #[serde(default)]
+    pub compromised_at: Option<Timestamp>,
 }
 
 impl Party {
@@ -72,11 +75,12 @@ impl DirectoryKey {
         if key.thumbprint() == self.kid { Ok(key) } else { Err(Doubt::SenderKey) }
     }
 
-    /// Whether it vouches for something signed at `iat`. A compromised key vouches for nothing here, because the directory does not say
-    /// since when.
+    /// Whether it vouches for something signed at `iat`: a compromised key for what was signed before. A thief writes any time, so that this was entered
+    /// before is the gateway's word, who releases nothing else.
     pub fn vouches_at(&self, iat: Timestamp) -> Result<(), Doubt> {
+        let untouched = self.state != "compromised" || self.compromised_at.is_some_and(|since| iat < since);
         // `iat` may be truncated to the hour, so a key may look an hour too young.
-        let stands = self.state != "compromised" && iat.plus_secs(3600) >= self.nbf && iat < self.naf;
+        let stands = untouched && iat.plus_secs(3600) >= self.nbf && iat < self.naf;
         if stands { Ok(()) } else { Err(Doubt::SenderKey) }
     }
 }
@@ -245,6 +249,10 @@ mod tests {
         assert!(party(&key, |shown| shown["use"] = json!("enc")).signature_key(&kid).is_err());
         assert!(party(&key, |shown| shown["jwk"] = other.public().jwk()).signature_key(&kid).unwrap().public().is_err());
         assert!(party(&key, |shown| shown["state"] = json!("compromised")).signature_key(&kid).unwrap().vouches_at(iat).is_err());
+        let since =
+            |time: &'static str| party(&key, |shown| (shown["state"], shown["compromised_at"]) = (json!("compromised"), json!(time)));
+        assert!(since("2026-11-22T00:00:01Z").signature_key(&kid).unwrap().vouches_at(iat).is_ok());
+        assert!(since("2026-11-22T00:00:00Z").signature_key(&kid).unwrap().vouches_at(iat).is_err());
         assert!(party(&key, |shown| shown["state"] = json!("retired")).signature_key(&kid).unwrap().vouches_at(iat).is_ok());
     }
 }

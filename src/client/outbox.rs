@@ -134,7 +134,7 @@ pub enum OutboxError {
     #[error("{0} is of another party or for another gateway than this identity")]
     Foreign(Jti),
     /// Only what was refused is put away: anything else may have arrived.
-    #[error("{0} was not refused: it may have arrived, and only its receipt tells")]
+    #[error("{0} was not refused: it may have arrived, and only its receipt tells (`--even-waiting` puts it away all the same)")]
     NotRefused(Jti),
 }
 
@@ -149,7 +149,9 @@ impl OutboxError {
             Self::Taken(jti) => format!("{jti} は、別の内容で送信箱にあります"),
             Self::Unknown(jti) => format!("{jti} は送信箱にありません"),
             Self::Foreign(jti) => format!("{jti} は、この身元とは別の機関か別のゲートウェイのものです"),
-            Self::NotRefused(jti) => format!("{jti} は断られていません。届いているかもしれず、受領証を得るまで分かりません"),
+            Self::NotRefused(jti) => format!(
+                "{jti} は断られていません。届いているかもしれず、受領証を得るまで分かりません（それでも片付けるなら `--even-waiting`）"
+            ),
         }
     }
 }
@@ -298,11 +300,12 @@ impl Outbox {
         self.ids(DROPPED)
     }
 
-    /// Puts a refused parcel away: it stays in the folder, and is neither listed nor sent.
-    pub fn drop_refused(&self, jti: &Jti) -> Result<(), OutboxError> {
+    /// Puts a refused parcel away: it stays in the folder, and is neither listed nor sent. With `even_waiting` also one that may have arrived.
+    pub fn drop_refused(&self, jti: &Jti, even_waiting: bool) -> Result<(), OutboxError> {
         let _alone = self.lock()?;
         match self.get(jti)?.fate {
             Fate::Refused(_) => self.rename(jti, PARCEL, DROPPED),
+            Fate::Waiting if even_waiting => self.rename(jti, PARCEL, DROPPED),
             Fate::Waiting | Fate::Delivered => Err(OutboxError::NotRefused(*jti)),
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         codes::Purpose,
         entry::Act,
-        party::{PartyId, PartyState, Registration},
+        party::{PartyId, PartyKind, PartyState, Registration},
         refusal::{Refusal, RefusalCode, Violation},
     },
     ledger::{Ground, LedgerError, Registered},
@@ -64,7 +64,7 @@ impl Gateway {
             .iter()
             .map(|key| {
                 let jwk: Value = serde_json::from_str(&key.jwk).map_err(|_| Failure::Corrupt("key"))?;
-                Ok(json!({
+                let mut shown = json!({
                     "use": key.usage,
                     "kid": key.kid,
                     "jwk": jwk,
@@ -72,7 +72,11 @@ impl Gateway {
                     "nbf": key.nbf,
                     "naf": key.naf,
                     "log": {"idx": key.idx, "leaf": key.leaf},
-                }))
+                });
+                if let (Value::Object(members), Some(since)) = (&mut shown, key.compromised_at) {
+                    members.insert("compromised_at".to_owned(), json!(since));
+                }
+                Ok(shown)
             })
             .collect();
         Ok(json!({
@@ -129,6 +133,7 @@ impl Gateway {
                     (vec![Write::Party(registration)], true)
                 }
                 (PartyAct::Suspend, Some(row)) => {
+                    self.keeps_an_operator(epoch, &claims.party).await?;
                     stands(&row.registration, PartyState::Suspended)?;
                     (vec![Write::PartyState(claims.party.clone(), PartyState::Suspended)], true)
                 }
@@ -143,6 +148,33 @@ impl Gateway {
         let doubtful = claims.registration.is_some() && claims.party.has_doubtful_check_digit();
         let warnings = doubtful.then(|| Violation::of_claim("party", "check_digit")).into_iter().collect();
         Ok(Accepted { warnings, ..accepted.await? })
+    }
+
+    /// Nobody could register anybody, nor readmit an operator, once the last of them were suspended.
+    async fn keeps_an_operator(&self, epoch: u64, leaving: &PartyId) -> Result<(), Failure> {
+        if leaving.kind() != PartyKind::Operator {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let page = self.store.parties(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else {
+                return Err(Refusal::claim(RefusalCode::StateConflict, "party", "last_operator").into());
+            };
+            let stays = |row: &PartyRow| {
+                let party = &row.registration.party;
+                party.kind() == PartyKind::Operator && party != leaving && row.state == PartyState::Active
+            };
+            for row in page.iter().filter(|row| stays(row)) {
+                let party = &row.registration.party;
+                // As its entry has it, and with a key that it can say so with.
+                let stands = self.registered_party(epoch, party).await?.is_some_and(|row| row.state == PartyState::Active);
+                if stands && self.has_a_signature_key(epoch, party, None).await? {
+                    return Ok(());
+                }
+            }
+            after = Some(last.registration.party.clone());
+        }
     }
 }
 
@@ -164,3 +196,6 @@ pub(super) fn first_rows(registration: Registration, key: &FirstKey) -> Result<(
     let registered = vec![of_party(&registration, PartyState::Active)?, of_key(&row)?];
     Ok((vec![Write::Party(registration), Write::Key(row)], registered))
 }
+
+/// Parties read at once.
+const PAGE: u32 = 256;

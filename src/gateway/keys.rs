@@ -14,13 +14,16 @@ use super::{
 use crate::{
     domain::{
         codes::Purpose,
+        digest::Digest,
         entry::Act,
+        party::PartyId,
         refusal::{Refusal, RefusalCode},
     },
     ledger::Ground,
     message::{
         keys::KeyUse,
         objects::{KeyAct, KeyStatement},
+        profile::MAX_AHEAD_SECS,
     },
     store::{KeyRow, KeyState, PartyKeyUse, Write},
 };
@@ -76,6 +79,10 @@ impl Gateway {
                 KeyAct::Compromised => {
                     let row = own(known)?;
                     let since = claims.compromised_at.ok_or_else(incomplete)?;
+                    // A time that is to come would leave valid what a thief signs until then.
+                    if since > self.clock.now().plus_secs(MAX_AHEAD_SECS) {
+                        return Err(Refusal::claim(RefusalCode::BadToken, "compromised_at", "future").into());
+                    }
                     // Told twice, the earlier time counts: nothing becomes valid again.
                     let since = row.compromised_at.map_or(since, |told| told.min(since));
                     let stands = of_key(&KeyRow { state: KeyState::Compromised, compromised_at: Some(since), ..row })?;
@@ -91,15 +98,18 @@ impl Gateway {
 
     /// Retiring the last active signature key would lock the party out. A compromised one may always be declared.
     async fn keeps_a_signature_key(&self, caller: &Caller, epoch: u64, leaving: &KeyRow) -> Result<(), Failure> {
-        let now = self.clock.now();
-        let others = self.registered_keys(epoch, caller.party()).await?;
-        let stays = others
-            .iter()
-            .any(|k| k.kid != leaving.kid && k.usage == PartyKeyUse::Sig && k.state == KeyState::Active && now >= k.nbf && now < k.naf);
-        if stays || leaving.usage == PartyKeyUse::Enc {
+        if leaving.usage == PartyKeyUse::Enc || self.has_a_signature_key(epoch, caller.party(), Some(&leaving.kid)).await? {
             Ok(())
         } else {
             Err(Refusal::claim(RefusalCode::StateConflict, "jwk", "last_signature_key").into())
         }
+    }
+
+    /// Whether a party has a signature key that is good now, besides one.
+    pub(super) async fn has_a_signature_key(&self, epoch: u64, party: &PartyId, besides: Option<&Digest>) -> Result<bool, Failure> {
+        let now = self.clock.now();
+        let keys = self.registered_keys(epoch, party).await?;
+        let good = |k: &KeyRow| k.usage == PartyKeyUse::Sig && k.state == KeyState::Active && now >= k.nbf && now < k.naf;
+        Ok(keys.iter().any(|k| besides != Some(&k.kid) && good(k)))
     }
 }

@@ -4,8 +4,8 @@
 //! form the one whose place it took. So the chain back from the last one holds exactly the keys that are listed: a key beyond them belongs to a consent
 //! that was registered behind it.
 //!
-//! Promises: a row that was set back (`ended`, `superseded_by`) gives nothing back while the key of the successor is listed; one look-up for a consent and
-//! rights epoch. Not here: which consent took its place, and rows that are gone; an inspection names both.
+//! Promises: a row that was set back (`ended`, `superseded_by`) gives nothing back while the key of the successor is listed; in each rights
+//! epoch one look-up for a consent and one for each before it. Not here: which consent took its place, and rows that are gone; an inspection names both.
 
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 

@@ -10,9 +10,9 @@ use super::{LAST_COMMIT, StartupError, database, erase::at_the_machine, open, po
 use crate::{
     clock::Clock,
     config::Config,
-    domain::party::Registration,
+    domain::{digest::Digest, party::Registration},
     message::objects::FirstKey,
-    store::{self, Address, StoreError},
+    store::{self, Address, Store, StoreError},
 };
 
 /// How an exchange began.
@@ -36,21 +36,25 @@ pub async fn found(
     clock: Arc<dyn Clock>,
 ) -> Result<Founded, StartupError> {
     let (address, policy) = (database(config)?, policies(config)?.digest());
-    let created = match owner {
-        Some(owner) => store::create_by_owner(&address, owner, &config.origin, policy).await,
-        None => store::create(address.clone(), &config.origin, policy).await,
+    let store = match store::open(address.clone()).await {
+        Ok(store) => store,
+        // Tables that are there are upgraded on purpose, and not because somebody begins an exchange.
+        Err(error @ StoreError::Outdated(_)) => return Err(error.into()),
+        Err(error) => match made(&address, owner, &config.origin, policy).await {
+            Err(StoreError::Exists) => return Err(error.into()),
+            made => made?,
+        },
     };
-    let store = match created {
-        Err(StoreError::Exists) => store::open(address).await?,
-        created => created?,
-    };
-    let already = match store.parties(None, 1).await?.is_empty() {
-        true => false,
-        false if store.party(&registration.party).await?.is_some() && store.key(&key.jwk.thumbprint()).await?.is_some() => true,
-        false => return Err(StartupError::Founded),
-    };
+    if !store.parties(None, 1).await?.is_empty() {
+        let key = store.key(&key.jwk.thumbprint()).await?;
+        let already = key.is_some_and(|key| key.party == registration.party);
+        // Its gateway may be serving.
+        store.close().await;
+        let document = if already { public_document(config, clock).await? } else { return Err(StartupError::Founded) };
+        return Ok(Founded { document, already });
+    }
     let opened = open(config, Arc::clone(&store), clock).await?;
-    let registered = if already { Ok(()) } else { opened.gateway.register_first_operator(registration, key).await };
+    let registered = opened.gateway.register_first_operator(registration, key).await;
     let document = opened.gateway.well_known();
     opened.gateway.close().await;
     if tokio::time::timeout(LAST_COMMIT, opened.sequencer).await.is_err() {
@@ -58,7 +62,14 @@ pub async fn found(
     }
     store.close().await;
     registered.map_err(StartupError::Founding)?;
-    Ok(Founded { document, already })
+    Ok(Founded { document, already: false })
+}
+
+async fn made(address: &Address, owner: Option<&Address>, origin: &str, policy: Digest) -> Result<Arc<dyn Store>, StoreError> {
+    match owner {
+        Some(owner) => store::create_by_owner(address, owner, origin, policy).await,
+        None => store::create(address.clone(), origin, policy).await,
+    }
 }
 
 /// What the parties of an exchange pin, from the configuration of one of its gateways, which may be serving.

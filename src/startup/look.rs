@@ -96,16 +96,25 @@ pub async fn inspect(config: &Config, kept: Option<&str>) -> Result<ledger::veri
         policy: policy.digest(),
     };
     let insight = Insight::new(Arc::clone(&store), vault, SchemaSet::builtin()?);
-    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
+    // First, and told first: what is wrong with it may be the cause of all the rest.
     let faults = store.schema_faults().await;
+    let report = ledger::inspect::inspect(&*store, &insight, &anchors).await;
     store.close().await;
     let mut report = report?;
-    match faults? {
-        Some(faults) => report.problems.extend(faults.into_iter().map(of_schema)),
-        None => report.remarks.push((Remark::SchemaUntold, None)),
+    match faults {
+        Ok(Some(faults)) => drop(report.problems.splice(..0, faults.into_iter().take(MOST_FAULTS).map(of_schema))),
+        Ok(None) => report.remarks.push((Remark::SchemaUntold, None)),
+        // What the ledger says is told all the same.
+        Err(error) => {
+            tracing::error!(%error, "the schema of the database could not be looked at");
+            report.remarks.push((Remark::SchemaUntold, None));
+        }
     }
     Ok(report)
 }
+
+/// Faults of the schema that are told: more of them say nothing new.
+const MOST_FAULTS: usize = 100;
 
 /// Something of the schema, as an inspection names it.
 fn of_schema(SchemaFault { object, difference }: SchemaFault) -> Problem {

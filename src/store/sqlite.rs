@@ -18,6 +18,7 @@ use super::{
     reads::{Columns, Database, SqlStore},
     sql,
     sqlite_append::SqliteAppend,
+    sqlite_file::Staged,
     sqlite_readers::{Readers, rows},
     sqlite_shape,
     statement::{Statement, bind},
@@ -53,16 +54,14 @@ pub(super) async fn existing(url: &str) -> Result<SqliteConnectOptions, StoreErr
 
 pub(super) async fn create(url: &str, origin: &str, policy: Digest) -> Result<SqlStore<SqliteFile>, StoreError> {
     let options = options(url)?.page_size(PAGE_SIZE);
-    let path = options.get_filename().to_owned();
-    new_file(&path).await?;
-    match fill(&options, origin, policy).await {
-        Ok(()) => pools(&options).await,
-        Err(error) => {
-            // Half a database would be refused by `open` and by the next `create`.
-            tokio::fs::remove_file(&path).await.map_err(|e| StoreError::File(e.kind()))?;
-            Err(error)
-        }
-    }
+    // It gets its name when it is whole: half a database would be refused by `open` and by the next `create`.
+    let staged = Staged::at(options.get_filename()).await?;
+    let filled = match staged.url() {
+        Ok(url) => fill(&self::options(&url)?.page_size(PAGE_SIZE), origin, policy).await,
+        Err(error) => Err(error),
+    };
+    staged.or_discarded(filled).await?.finish().await?;
+    pools(&options).await
 }
 
 pub(super) async fn new_file(path: &Path) -> Result<(), StoreError> {

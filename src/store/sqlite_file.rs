@@ -106,7 +106,7 @@ impl Staged {
     }
 
     /// A new, empty file beside the place.
-    async fn at(place: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn at(place: &Path) -> Result<Self, StoreError> {
         // A log of a database that was there would be replayed into the copy.
         for taken in std::iter::once(place.to_owned()).chain(BESIDE.iter().map(|beside| with(place, beside))) {
             if present(&taken).await? {
@@ -195,7 +195,7 @@ impl Staged {
         tokio::fs::File::open(folder).await.map_err(file)?.sync_all().await.map_err(file)
     }
 
-    async fn or_discarded(self, done: Result<(), StoreError>) -> Result<Self, StoreError> {
+    pub(super) async fn or_discarded(self, done: Result<(), StoreError>) -> Result<Self, StoreError> {
         match done {
             Ok(()) => Ok(self),
             Err(error) => {

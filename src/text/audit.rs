@@ -246,8 +246,8 @@ pub const fn remark(remark: Remark, lang: Lang) -> &'static str {
             "文書から状態と関わりを導けない事案の数（以前の版で始まったか、上に示した問題があるため）",
         ],
         Remark::SchemaUntold => [
-            "the schema of the database was not compared: its catalogs are closed to the role of the gateway",
-            "データベースの定義を確かめていません（ゲートウェイの役割では定義の一覧を読めません）",
+            "the schema of the database was not compared: its catalogs are closed to the role of the gateway, or the database did not answer",
+            "データベースの定義を確かめていません（ゲートウェイのロールでは定義の一覧を読めないか、データベースが応答しませんでした）",
         ],
         Remark::FileBeside => ["a file that was not looked at", "検証の対象外のファイルがあります"],
         Remark::LedgerReopened => [

@@ -13,6 +13,7 @@ pub mod disclosures;
 pub mod help;
 pub mod policy;
 mod refusal;
+pub mod registration;
 pub mod statistics;
 
 pub use refusal::{RefusalText, refusal};

@@ -290,8 +290,8 @@ pub const fn refusal(code: RefusalCode) -> RefusalText {
         RefusalCode::LedgerUnavailable => text(
             ["The ledger cannot be written", "台帳に記録できません"],
             [
-                "Send the same request again after Retry-After. If it was recorded all the same, that tells; nothing is done twice.",
-                "Retry-After の後に同じ要求を送ってください。記録されていた場合はその結果が返り、二重に行われることはありません。",
+                "Send the same request again after Retry-After. What changes something is done once: if it was recorded all the same, you get that result.",
+                "Retry-After の後に同じ要求を送ってください。変更は一度しか行われず、記録されていた場合はその結果が返ります。",
             ],
         ),
         RefusalCode::PolicyMismatch => text(

@@ -181,14 +181,21 @@ async fn a_gateway_is_set_up_for_real_work_from_empty_folders_to_the_first_messa
     // Nothing is served, and nothing begun, before the operator is known.
     let config = office.config();
     assert!(office.refused(OPERATOR, 2, &["serve", "-c", &config])[0].contains("tsunagi setup exchange"));
-    let kid = office.party(CENTRE, &["--purpose", "placement_coordination"]);
+    let codes = office.refused(
+        CENTRE,
+        2,
+        &["party", "new", "centre", "--party", CENTRE, "--gateway", &url, "--name-ja", "a", "--name-en", "b", "--purpose", "x"],
+    );
+    assert!(codes[1].contains("placement_coordination"), "{}", codes[1]);
+    let kid = office.party(CENTRE, &["--purpose", "placement_coordination", "--staff", "staff-0042"]);
     let request = office.request(CENTRE);
     let [en, ja] = office.refused(OPERATOR, 2, &["setup", "exchange", "-c", &config, "--operator", &request, "--kid", &kid]);
     assert!(en.contains("is no operator") && ja.contains("運用者ではありません"), "{en}{ja}");
     let [en, ja] = office.refused(OPERATOR, 2, &["setup", "exchange", "-c", &config, "--operator", &request, "--kid", NOBODYS]);
     assert!(en.contains("not the one that was told") && ja.contains("すり替え"), "{en}{ja}");
     assert!(!office.sandbox.database().exists());
-    // A first try that was struck down behind the making of the database stands in nobody's way.
+    // First tries that were struck down while the database was made, and behind that, stand in nobody's way.
+    fs::write(office.sandbox.database().with_file_name("tsunagi.sqlite.1.unfinished"), "").unwrap();
     let made = Config::load(&office.sandbox.config()).unwrap();
     let (address, policy) = (startup::database(&made).unwrap(), startup::policies(&made).unwrap().digest());
     store::create(address, &made.origin, policy).await.unwrap().close().await;
@@ -216,6 +223,9 @@ async fn a_gateway_is_set_up_for_real_work_from_empty_folders_to_the_first_messa
     office.done(OPERATOR, &["check", "-c", &config]);
 
     let server = office.sandbox.serve().await;
+    let request = office.request(OPERATOR);
+    let again = office.done(OPERATOR, &["setup", "exchange", "-c", &config, "--operator", &request, "--kid", &kid]);
+    assert_eq!(again[0]["already"], true, "also while it serves");
     // Who is registered with whose key is said by the operator alone, and only with the key that the party told.
     office.complete(CENTRE);
     let town = office.party(TOWN, &["--purpose", "placement_coordination", "--pin-certificate"]);
@@ -238,6 +248,7 @@ async fn a_gateway_is_set_up_for_real_work_from_empty_folders_to_the_first_messa
     assert_eq!(office.done(CENTRE, &["party", "show", TOWN])[0]["keys"].as_array().unwrap().len(), 2);
 
     first_message(&office);
+    operators(&office, &other);
     // What a party may do is what the operator grants, and a pinned certificate is the only one it comes with.
     fs::rename(office.folder(TOWN).join("tls.pem"), office.folder(TOWN).join("tls.old.pem")).unwrap();
     office.sh(&office.folder(TOWN), OTHER_KEY);
@@ -293,6 +304,26 @@ const OTHER_KEY: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve
     -CAkey $CA/ca.key -days 30 -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature -subj /CN=town \
     -addext extendedKeyUsage=clientAuth -addext subjectAltName=URI:urn:tsunagi:party:municipality:131016-1; chmod 600 tls.key";
 
+/// Nobody can take the last operator away, and of two each can.
+fn operators(office: &Office, kid: &str) {
+    let [en, ja] = office.refused(OPERATOR, 1, &["party", "suspend", OPERATOR]);
+    assert!(en.contains("register another one first") && ja.contains("先に別の運用者を登録"), "{en}{ja}");
+    office.done(OPERATOR, &["party", "register", &office.request("operator:other"), "--kid", kid]);
+    office.complete("operator:other");
+    office.done(OPERATOR, &["party", "suspend", OPERATOR]);
+    let said = office.run(OPERATOR, "en", &["party", "suspend", TOWN]);
+    assert!(said.status.code() == Some(1) && String::from_utf8(said.stderr).unwrap().contains("party_suspended"));
+    assert!(office.refused("operator:other", 1, &["party", "suspend", "operator:other"])[0].contains("last_operator"));
+    office.done("operator:other", &["party", "readmit", OPERATOR]);
+    // What it signed while it was suspended is not sent on by itself, and may be put away.
+    let waiting = office.done(OPERATOR, &["outbox", "list"]).into_iter().find(|line| line["state"] == "waiting").unwrap();
+    let id = waiting["id"].as_str().unwrap();
+    assert!(office.refused(OPERATOR, 2, &["party", "suspend", CENTRE])[0].contains(id));
+    assert!(office.refused(OPERATOR, 2, &["outbox", "drop", id])[0].contains("--even-waiting"));
+    office.done(OPERATOR, &["outbox", "drop", id, "--even-waiting"]);
+    office.done(OPERATOR, &["party", "update", &office.request(TOWN)]);
+}
+
 /// The two put an agreement in force and the town tells the centre about its resources.
 fn first_message(office: &Office) {
     fs::write(office.path("draft.json"), agreement().to_string()).unwrap();
@@ -308,6 +339,15 @@ fn first_message(office: &Office) {
     let message = messages[0]["message"].as_str().unwrap();
     let shown = office.done(CENTRE, &["message", "show", "--case", case, message]);
     assert!(format!("{shown:?}").contains("グループホーム架空の家"), "{shown:?}");
+    // A key that others may have from now on vouches for what was signed before, and for nothing behind.
+    let old = office.done(TOWN, &["key", "list"]).into_iter().find(|key| key["use"] == "sig").unwrap()["kid"].as_str().unwrap().to_owned();
+    office.done(TOWN, &["key", "renew", "--use", "sig"]);
+    let [en, ja] = office.refused(TOWN, 2, &["key", "compromised", &old, "--since", "2099-01-01T00:00:00Z"]);
+    assert!(en.contains("lies ahead") && ja.contains("先の時刻"), "{en}{ja}");
+    // Whole seconds: behind the entry of the message, and not ahead.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    office.done(TOWN, &["key", "compromised", &old, "--since", &now().to_string()]);
+    assert!(format!("{:?}", office.done(CENTRE, &["message", "show", "--case", case, message])).contains("グループホーム架空の家"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -347,11 +387,26 @@ async fn a_party_renews_retires_and_gives_up_its_keys_and_a_crash_in_between_los
         assert_eq!(used(usage), new);
         // Struck down behind the registration: the new key lies beside the old one. The same command goes on with it.
         let [current, next, kept] =
-            [format!("{file}.jwk"), format!("{file}.next.jwk"), format!("{file}.{old}.jwk")].map(|name| folder.join(name));
+            [format!("{file}.jwk"), format!("{file}.jwk.next"), format!("{file}.jwk.{old}")].map(|name| folder.join(name));
         fs::rename(&current, &next).unwrap();
         fs::rename(&kept, &current).unwrap();
         assert_eq!(used(usage), old);
         assert_eq!(lines(&["key", "renew", "--use", usage])[0]["kid"], json!(new), "the key that was made before");
+        // Struck down again, and the new key is taken out of use before the command goes on: it is never used.
+        fs::rename(&current, &next).unwrap();
+        fs::rename(&kept, &current).unwrap();
+        lines(&["key", "retire", &new]);
+        let taken = new;
+        let new = lines(&["key", "renew", "--use", usage])[0]["kid"].as_str().unwrap().to_owned();
+        assert!(new != taken && used(usage) == new && folder.join(format!("{file}.jwk.next.{taken}")).exists());
+        // What was cut while it was written stands in nobody's way.
+        fs::write(&next, "{").unwrap();
+        fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+        let (cut, old_too) = (new, old);
+        let new = lines(&["key", "renew", "--use", usage])[0]["kid"].as_str().unwrap().to_owned();
+        assert!(new != cut && folder.join(format!("{file}.jwk.next.unusable")).exists());
+        let (old, kept) = (cut.clone(), folder.join(format!("{file}.jwk.{cut}")));
+        lines(&["key", "retire", &old_too]);
         assert!(used(usage) == new && kept.exists() && !next.exists());
         assert_eq!(fs::metadata(&current).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(lines(&["key", "retire", &old])[0]["act"], "retire");
@@ -379,6 +434,15 @@ async fn a_party_renews_retires_and_gives_up_its_keys_and_a_crash_in_between_los
     fs::write(&file, registration.to_string()).unwrap();
     assert_eq!(lines(&["party", "update", file.to_str().unwrap(), "--as", operator])[0]["act"], "update");
     assert!(refused(&["case", "list", "--purpose", "placement_coordination"], 1).contains("purpose_not_allowed"));
+    // What waits would take effect behind what is said later: it goes first.
+    server.stop().await;
+    assert!(refused(&["party", "suspend", CENTRE, "--as", operator], 3).contains("tsunagi outbox retry"));
+    let server = sandbox.serve().await;
+    let said = refused(&["party", "readmit", CENTRE, "--as", operator], 2);
+    assert!(said.contains("あとから効いて"), "{said}");
+    let waiting = lines(&["outbox", "list", "--as", operator]).into_iter().find(|line| line["state"] == "waiting").unwrap();
+    lines(&["outbox", "retry", waiting["id"].as_str().unwrap(), "--as", operator]);
+    lines(&["party", "readmit", CENTRE, "--as", operator]);
     registration["purposes"] = json!(["no_such_purpose"]);
     fs::write(&file, registration.to_string()).unwrap();
     assert!(refused(&["party", "update", file.to_str().unwrap(), "--as", operator], 2).contains("purposes: form"));

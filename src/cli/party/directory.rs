@@ -9,7 +9,10 @@ use crate::{
         acting::{As, say},
     },
     client::{DirectoryKey, Party},
-    domain::party::{PartyId, PartyState},
+    domain::{
+        party::{PartyId, PartyState},
+        time::Timestamp,
+    },
     text::{Lang, audit::japan},
 };
 
@@ -70,12 +73,18 @@ pub(in crate::cli) fn key_line(key: &DirectoryKey, lang: Lang) -> String {
         "compromised" => lang.of("compromised", "漏えい"),
         _ => lang.of("unknown state", "不明"),
     };
-    format!("{}  {usage}  {state}  {} - {}", key.kid, japan(key.nbf), japan(key.naf))
+    let since = key.compromised_at.map(|since| format!(" ({})", zoned(since))).unwrap_or_default();
+    format!("{}  {usage}  {state}{since}  {} - {}", key.kid, zoned(key.nbf), zoned(key.naf))
+}
+
+/// The time in Japan with its zone, as it may be given back to a command.
+fn zoned(time: Timestamp) -> String {
+    format!("{}+09:00", japan(time).replace(' ', "T"))
 }
 
 /// A key for machines.
 pub(in crate::cli) fn key_json(key: &DirectoryKey) -> Value {
-    json!({"kid": key.kid, "use": key.usage, "state": key.state, "nbf": key.nbf, "naf": key.naf})
+    json!({"kid": key.kid, "use": key.usage, "state": key.state, "nbf": key.nbf, "naf": key.naf, "compromised_at": key.compromised_at})
 }
 
 fn as_json(party: &Party) -> Value {
@@ -83,7 +92,9 @@ fn as_json(party: &Party) -> Value {
     json!({"party": party.party, "name": party.name, "state": party.state, "purposes": party.purposes, "keys": keys})
 }
 
-/// Nothing in a name may steer the terminal.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+/// Nothing in a name may steer the terminal, nor turn round what stands beside it (Unicode UAX #9).
+pub(super) fn printable(name: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    name.chars().map(|c| if steers(c) { '?' } else { c }).collect()
 }

@@ -1,6 +1,6 @@
 //! `tsunagi party new DIR`: an identity folder with new keys, complete but for what others have to give.
 
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -12,15 +12,18 @@ use crate::{
         folder::{self, Folder},
     },
     clock::{Clock as _, SystemClock},
+    config::{self, is_gateway_url},
     domain::{
         codes::Purpose,
         party::{All, Jurisdiction, Name, PartyId, PartyKind, Registration},
         time::Timestamp,
     },
     message::{
+        disclosed::Pseudonym,
         keys::{KeyError, OpeningKey, SigningKey},
         objects::{FirstKey, GatewayUrl, PartyRequest},
     },
+    startup::Told as _,
     text::Lang,
     tls::request,
 };
@@ -34,7 +37,7 @@ pub(super) struct NewArgs {
     #[arg(long)]
     party: PartyId,
     /// The gateway, https://host:port, exactly as its operator names it.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = gateway)]
     gateway: GatewayUrl,
     /// Its name in Japanese.
     #[arg(long, value_name = "NAME")]
@@ -42,8 +45,9 @@ pub(super) struct NewArgs {
     /// Its name in English.
     #[arg(long, value_name = "NAME")]
     name_en: String,
-    /// A purpose that the unit works for, such as placement_coordination. May be repeated.
-    #[arg(long = "purpose", value_name = "CODE")]
+    /// A purpose that the unit works for; the codes are in policies/catalogue and in the error about a wrong one. Default for an auditor: audit_review.
+    /// May be repeated.
+    #[arg(long = "purpose", value_name = "CODE", value_parser = purpose)]
     purposes: Vec<Purpose>,
     /// Corporate number (13 digits) of the legal body.
     #[arg(long, value_name = "NUMBER")]
@@ -57,14 +61,21 @@ pub(super) struct NewArgs {
     /// Authority of the gateway's certificate, copied into the folder. Default: to be put there later.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Member of staff who works with the folder, as the unit's own pseudonym: ledger entries name it. Default: entries say unnamed.
+    #[arg(long, value_name = "ID")]
+    staff: Option<Pseudonym>,
     /// Days for which the signature key is good.
     #[arg(long, value_name = "N", default_value_t = 730, value_parser = clap::value_parser!(u16).range(1..=3660))]
     days: u16,
 }
 
 pub(super) fn run(args: NewArgs, voice: Voice) -> Result<(), CliError> {
-    let NewArgs { dir, party, gateway, name_ja, name_en, purposes, corporate_number, jurisdiction, pin_certificate, ca, days } = args;
-    let ca = ca.map(|file| fs::read(&file).map_err(|error| CliError::Io(file.display().to_string(), error))).transpose()?;
+    let NewArgs { dir, party, gateway, name_ja, name_en, mut purposes, corporate_number, jurisdiction, pin_certificate, ca, staff, days } =
+        args;
+    let ca = ca.as_deref().map(authority).transpose()?;
+    if purposes.is_empty() && party.kind() == PartyKind::Auditor {
+        purposes.push(Purpose::AuditReview);
+    }
     let request = request::for_party(&party).map_err(|error| failed(&error))?;
     let (sig, enc) = keys().map_err(|error| failed(&error))?;
     let now = Timestamp::from_secs(SystemClock.now().secs());
@@ -94,24 +105,33 @@ pub(super) fn run(args: NewArgs, voice: Voice) -> Result<(), CliError> {
     if let Some(ca) = &ca {
         folder.public("ca.pem", ca)?;
     }
-    folder.public("identity.toml", folder::identity(&asked.registration.party, gateway.as_str()).as_bytes())?;
+    let staff = staff.map(|staff| format!("staff = {}\n", toml::Value::from(staff.as_str()))).unwrap_or_default();
+    folder.public("identity.toml", (folder::identity(&asked.registration.party, gateway.as_str()) + &staff).as_bytes())?;
     folder.public("request.json", &bytes)?;
     told(&dir, &asked, ca.is_some(), voice)
 }
 
-fn told(dir: &std::path::Path, asked: &PartyRequest, has_ca: bool, voice: Voice) -> Result<(), CliError> {
+fn told(dir: &Path, asked: &PartyRequest, has_ca: bool, voice: Voice) -> Result<(), CliError> {
     let (party, kid) = (&asked.registration.party, asked.key.jwk.thumbprint());
     if voice.json {
         return say(json!({"folder": dir, "party": party, "kid": kid}));
     }
     let dir = dir.display();
     let ca = |text: &'static str| if has_ca { "" } else { text };
+    let send = if party.kind() == PartyKind::Operator {
+        voice.lang.of(
+            &format!("The first operator of an exchange:  tsunagi setup exchange -c CONFIG --operator {dir}/request.json --kid {kid}\n     Any other: send {dir}/request.json to an operator."),
+            &format!("交換基盤の最初の運用者なら:  tsunagi setup exchange -c 設定 --operator {dir}/request.json --kid {kid}\n     それ以外は、{dir}/request.json を運用者に送る。"),
+        ).to_owned()
+    } else {
+        voice.lang.of(&format!("Send {dir}/request.json to the operator."), &format!("{dir}/request.json を運用者に送る。")).to_owned()
+    };
     say(match voice.lang {
         Lang::En => format!(
             "The identity folder of {party} is ready. Its private keys never leave it.\n\n\
              Its signature key is\n  {kid}\nTell the operator on another way than you send the file: by telephone, or on paper.\n\n\
              Next:\n  1. Have {dir}/tls.csr signed by an authority that the gateway accepts; put the chain into {dir}/tls.pem.\n  \
-             2. Send {dir}/request.json to the operator.\n  \
+             2. {send}\n  \
              3. Put {}gateway-keys.json into {dir}, as the operator gives it.\n  \
              4. When you are registered:  tsunagi key add --as {dir}",
             ca("the gateway's authority (ca.pem) and ")
@@ -120,7 +140,7 @@ fn told(dir: &std::path::Path, asked: &PartyRequest, has_ca: bool, voice: Voice)
             "{party} の身元フォルダーができました。秘密鍵はこのフォルダーから出さないでください。\n\n\
              署名鍵の番号:\n  {kid}\nファイルとは別の手段（電話や書面）で運用者に伝えてください。\n\n\
              次に:\n  1. {dir}/tls.csr に、ゲートウェイが認める認証局の署名を受け、証明書チェーンを {dir}/tls.pem に置く。\n  \
-             2. {dir}/request.json を運用者に送る。\n  \
+             2. {send}\n  \
              3. 運用者から受け取った{} gateway-keys.json を {dir} に置く。\n  \
              4. 登録されたら:  tsunagi key add --as {dir}",
             ca("ゲートウェイの認証局（ca.pem）と")
@@ -130,6 +150,30 @@ fn told(dir: &std::path::Path, asked: &PartyRequest, has_ca: bool, voice: Voice)
 
 fn keys() -> Result<(SigningKey, OpeningKey), KeyError> {
     Ok((SigningKey::generate()?, OpeningKey::generate()?))
+}
+
+/// Certificates and nothing else: a private key would lie open in the folder.
+fn authority(file: &Path) -> Result<Vec<u8>, CliError> {
+    let bytes = config::read_file(file)
+        .map_err(|error| CliError::usage(error.to_string(), format!("認証局を読めません: {}", error.in_japanese())))?;
+    let text = String::from_utf8_lossy(&bytes);
+    if text.contains("BEGIN CERTIFICATE") && !text.contains("PRIVATE KEY") {
+        return Ok(bytes);
+    }
+    let file = file.display();
+    Err(CliError::usage(
+        format!("--ca: {file} must hold certificates in PEM, and no private key"),
+        format!("--ca: {file} には PEM の証明書だけを入れてください（秘密鍵は入れないでください）"),
+    ))
+}
+
+fn gateway(text: &str) -> Result<GatewayUrl, String> {
+    let wrong = || "https://host:port".to_owned();
+    if is_gateway_url(text) { text.parse().map_err(|_| wrong()) } else { Err(wrong()) }
+}
+
+fn purpose(text: &str) -> Result<Purpose, String> {
+    text.parse().map_err(|_| Purpose::ALL.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>().join(" "))
 }
 
 /// Auditors have a jurisdiction, and nobody else.

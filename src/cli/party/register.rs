@@ -5,18 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::request;
+use super::{directory::printable, request};
 use crate::{
     cli::{
         CliError, Voice,
         acting::{As, Family, deliver, outbox, say},
     },
-    client::{Accepted, Client, ClientError, Parcel, Proven},
+    client::{Accepted, Client, ClientError, Fate, Parcel, Proven},
     domain::{
-        codes::Purpose,
         digest::Digest,
         entry::Operation,
-        party::{PartyId, PartyKind},
+        party::{Jurisdiction, PartyId, PartyKind, Registration},
     },
     message::objects::PartyRequest,
     text::Lang,
@@ -55,21 +54,21 @@ pub(super) struct StandArgs {
 pub(super) async fn register(args: RegisterArgs, voice: Voice) -> Result<(), CliError> {
     let PartyRequest { registration, key } = request::read(&args.request, Some(&args.kid))?;
     let (client, party) = (operator(&args.who, voice)?, registration.party.clone());
-    let purposes = registration.purposes.clone();
+    let is = registration.clone();
     let parcel = client.register_party(registration, key)?;
     let done = post(&client, &parcel).await?;
     told(&party, &done, ["registered", "登録しました"], voice)?;
-    granted(&purposes, voice)
+    granted(&is, voice)
 }
 
 pub(super) async fn update(args: UpdateArgs, voice: Voice) -> Result<(), CliError> {
     let PartyRequest { registration, .. } = request::read(&args.request, None)?;
     let (client, party) = (operator(&args.who, voice)?, registration.party.clone());
-    let purposes = registration.purposes.clone();
+    let is = registration.clone();
     let parcel = client.update_party(registration)?;
     let done = post(&client, &parcel).await?;
     told(&party, &done, ["changed", "変更しました"], voice)?;
-    granted(&purposes, voice)
+    granted(&is, voice)
 }
 
 pub(super) async fn stand(args: StandArgs, active: bool, voice: Voice) -> Result<(), CliError> {
@@ -112,25 +111,59 @@ fn told(party: &PartyId, done: &Proven<Accepted>, [en, ja]: [&str; 2], voice: Vo
 }
 
 /// What the operator has granted, to be looked at once more.
-fn granted(purposes: &[Purpose], voice: Voice) -> Result<(), CliError> {
+fn granted(is: &Registration, voice: Voice) -> Result<(), CliError> {
     if voice.json {
         return Ok(());
     }
-    let codes: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
-    let codes = if codes.is_empty() { voice.lang.of("none", "なし").to_owned() } else { codes.join(", ") };
-    say(voice.lang.of(&format!("  It works for: {codes}"), &format!("  利用目的: {codes}")))
+    let none = voice.lang.of("none", "なし");
+    let codes: Vec<&str> = is.purposes.iter().map(|purpose| purpose.as_str()).collect();
+    let codes = if codes.is_empty() { none.to_owned() } else { codes.join(", ") };
+    let pins: Vec<String> = is.certificates.iter().map(ToString::to_string).collect();
+    let pins = if pins.is_empty() {
+        voice.lang.of("any of an accepted authority", "認められた認証局のもの").to_owned()
+    } else {
+        pins.join(", ")
+    };
+    let lines = [
+        (["name", "名称"], format!("{} / {}", printable(&is.name.ja), printable(&is.name.en))),
+        (["works for", "利用目的"], codes),
+        (["corporate number", "法人番号"], is.corporate_number.clone().unwrap_or_else(|| none.to_owned())),
+        (["certificates", "証明書"], pins),
+    ];
+    let places = is.jurisdiction.as_ref().map(|place| match place {
+        Jurisdiction::Everything(_) => "all".to_owned(),
+        Jurisdiction::Places(places) => places.join(", "),
+    });
+    let places = places.map(|places| (["jurisdiction", "所管"], places));
+    for ([en, ja], text) in lines.into_iter().chain(places) {
+        say(format!("  {}: {text}", voice.lang.of(en, ja)))?;
+    }
+    Ok(())
 }
 
 /// Keeps what was signed and sends it. Where it does not arrive, the error says how it goes on.
 pub(in crate::cli) async fn post(client: &Client, parcel: &Parcel) -> Result<Proven<Accepted>, CliError> {
     let outbox = outbox(client)?;
+    // A statement takes effect when it arrives, whenever it was signed: what waits would undo what is said now.
+    let items = outbox.list().map_err(ClientError::from)?.items;
+    if let Some(item) = items.iter().find(|item| item.fate == Fate::Waiting && (STATEMENTS.holds)(&item.parcel)) {
+        let ([en, ja], id) = ((STATEMENTS.name)(&item.parcel), item.parcel.jti());
+        return Err(CliError::usage(
+            format!(
+                "nothing was sent: the {en} waits, and would take effect behind this one. Send it first: tsunagi outbox retry {id} (or put it away: tsunagi outbox drop {id} --even-waiting)"
+            ),
+            format!(
+                "何も送っていません。{ja} が待っており、あとから効いてしまいます。先に送ってください: tsunagi outbox retry {id}（または片付けてください: tsunagi outbox drop {id} --even-waiting）"
+            ),
+        ));
+    }
     outbox.put(parcel).map_err(ClientError::from)?;
     let id = parcel.jti();
     deliver(client, &outbox, &id).await.map_err(|cause| STATEMENTS.undelivered(&outbox, &id, cause))
 }
 
 /// Statements about parties and keys in the outbox.
-pub(in crate::cli) const STATEMENTS: Family = Family {
+const STATEMENTS: Family = Family {
     holds: |parcel| matches!(parcel.operation(), Operation::PartyRegister | Operation::KeyRegister),
     name: |parcel| {
         let id = parcel.jti();

@@ -20,11 +20,11 @@ pub(in crate::cli) fn read(file: &Path, kid: Option<&Digest>) -> Result<PartyReq
         let file = file.display();
         return Err(CliError::usage(
             format!(
-                "{file}: its key is {found}, not the one that was told. Ask the party itself, on another way than the file came, what \
-                 `tsunagi party new` printed; if it is not this one, somebody exchanged the file."
+                "{file}: its key is not the one that was told. Ask the party itself, on another way than the file came, what \
+                 `tsunagi party new` printed. If that is what you typed, somebody exchanged the file."
             ),
             format!(
-                "{file}: 鍵は {found} で、伝えられたものと違います。`tsunagi party new` の表示を、ファイルとは別の手段で本人に確かめてください。違えば、ファイルがすり替えられています。"
+                "{file}: 鍵が、伝えられたものと違います。`tsunagi party new` の表示を、ファイルとは別の手段で本人に確かめてください。入力したとおりであれば、ファイルがすり替えられています。"
             ),
         ));
     }

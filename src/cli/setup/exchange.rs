@@ -79,7 +79,7 @@ pub(super) async fn run(args: ExchangeArgs, voice: Voice) -> Result<(), CliError
     say(match voice.lang {
         Lang::En => format!(
             "{}{out}: give it to every party with the gateway's authority, and tell them its ledger key on another way:\n  {vkey}\n\n\
-             Next:\n  tsunagi check -c {config}\n  tsunagi serve -c {config}\n  tsunagi party register REQUEST --kid KID --as OPERATOR-DIR   (for each party)",
+             Next:\n  Put it, and the gateway's authority as ca.pem, into the operator's own folder too.\n  tsunagi check -c {config}\n  tsunagi serve -c {config}\n  tsunagi party register REQUEST --kid KID --as OPERATOR-DIR   (for each party)",
             if already {
                 format!("{party} is its operator already.\n")
             } else {
@@ -88,7 +88,7 @@ pub(super) async fn run(args: ExchangeArgs, voice: Voice) -> Result<(), CliError
         ),
         Lang::Ja => format!(
             "{}{out}: ゲートウェイの認証局とともに各機関に渡し、台帳の鍵は別の手段で伝えてください:\n  {vkey}\n\n\
-             次に:\n  tsunagi check -c {config}\n  tsunagi serve -c {config}\n  tsunagi party register REQUEST --kid KID --as 運用者のフォルダー   （機関ごとに）",
+             次に:\n  運用者自身のフォルダーにも、これとゲートウェイの認証局（ca.pem）を置く。\n  tsunagi check -c {config}\n  tsunagi serve -c {config}\n  tsunagi party register REQUEST --kid KID --as 運用者のフォルダー   （機関ごとに）",
             if already {
                 format!("{party} は、すでに運用者です。\n")
             } else {

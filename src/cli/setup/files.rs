@@ -11,7 +11,7 @@ use crate::{
         acting::say,
         folder::{self, Folder},
     },
-    config::Config,
+    config::{Config, is_gateway_url},
     startup::Told as _,
     text::Lang,
     tls::request,
@@ -25,10 +25,10 @@ pub(super) struct FilesArgs {
     /// The gateway as its parties will name it, https://host:port. Everything that is signed for it names it: it cannot be changed later.
     #[arg(long, value_name = "URL")]
     gateway: String,
-    /// Name of the ledger, without schema. Default: the gateway's host with /ledger behind it.
+    /// Name of the ledger, without schema. Default: the gateway's host and port with /ledger behind them.
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// Address and port of the public listener. Default: every address, at the gateway's port.
+    /// Address and port of the public listener. Default: every IPv4 address (IPv6 where the gateway is named by one), at the gateway's port.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Name of this node in ledger entries and logs: a to z, 0 to 9 and -.
@@ -90,16 +90,23 @@ fn told(args: &FilesArgs, voice: Voice) -> Result<(), CliError> {
     })
 }
 
-/// Host and port of the URL. What else is wrong with it the configuration says.
+/// Host and port of the URL.
 fn place(url: &str) -> Result<(&str, &str), CliError> {
-    let rest = url.strip_prefix("https://").and_then(|rest| rest.rsplit_once(':'));
-    rest.ok_or_else(|| CliError::usage("--gateway: write https://host:port", "--gateway は https://ホスト:ポート の形で書いてください"))
+    let rest = url.strip_prefix("https://").filter(|_| is_gateway_url(url)).and_then(|rest| rest.rsplit_once(':'));
+    rest.ok_or_else(|| {
+        CliError::usage(
+            "--gateway: write https://host:port in lower case, with nothing behind the port",
+            "--gateway は https://ホスト:ポート の形で、小文字で、ポートのあとに何も付けずに書いてください",
+        )
+    })
 }
 
 fn configuration(args: &FilesArgs, host: &str, port: &str) -> String {
     let string = |text: &str| toml::Value::from(text).to_string();
-    let origin = args.origin.clone().unwrap_or_else(|| format!("{host}/ledger"));
-    let listen = args.listen.map_or_else(|| format!("0.0.0.0:{port}"), |listen| listen.to_string());
+    // With the port: two exchanges of one host are two ledgers.
+    let origin = args.origin.clone().unwrap_or_else(|| format!("{host}:{port}/ledger"));
+    let every = if host.starts_with('[') { "[::]" } else { "0.0.0.0" };
+    let listen = args.listen.map_or_else(|| format!("{every}:{port}"), |listen| listen.to_string());
     let [gateway, listen, node, origin] = [&args.gateway, &listen, &args.node, &origin].map(|text| string(text));
     let database = string(args.database.as_deref().unwrap_or("sqlite:data/tsunagi.sqlite"));
     let keys = folder::GATEWAY_KEYS;

@@ -131,17 +131,17 @@ fn what_was_refused_is_put_away_and_taken_back_and_nothing_else_is() {
     let (outbox, parcel) = (desk.outbox(), desk.parcel());
     let jti = parcel.jti();
     outbox.put(&parcel).unwrap();
-    assert!(matches!(outbox.drop_refused(&jti), Err(OutboxError::NotRefused(_))), "it may have arrived");
+    assert!(matches!(outbox.drop_refused(&jti, false), Err(OutboxError::NotRefused(_))), "it may have arrived");
     let (code, title, detail) = ("not_found".to_owned(), "t".to_owned(), "d".to_owned());
     outbox.refused(&jti, &Refused { time: Timestamp::from_secs(1_790_812_800), code, title, detail, violations: Vec::new() }).unwrap();
-    outbox.drop_refused(&jti).unwrap();
+    outbox.drop_refused(&jti, false).unwrap();
     assert!(outbox.list().unwrap().items.is_empty() && matches!(outbox.get(&jti), Err(OutboxError::Unknown(_))));
     assert_eq!(outbox.dropped().unwrap(), [jti]);
     assert!(outbox.take_back(&jti).unwrap() && !outbox.take_back(&jti).unwrap());
     let item = outbox.get(&jti).unwrap();
     assert!(item.parcel == parcel && matches!(item.fate, Fate::Refused(refused) if refused.code == "not_found"), "as it was");
     outbox.delivered(&jti, b"{}").unwrap();
-    assert!(matches!(outbox.drop_refused(&jti), Err(OutboxError::NotRefused(_))), "a receipt is evidence");
+    assert!(matches!(outbox.drop_refused(&jti, false), Err(OutboxError::NotRefused(_))), "a receipt is evidence");
 }
 
 #[test]

@@ -25,10 +25,14 @@ class DirectoryKey:
     state: str
     not_before: int
     not_after: int
+    # Since when others may have it; with the state `compromised`.
+    compromised_at: int | None = None
 
     def vouches_at(self, iat: int) -> bool:
-        """Whether it stands for something signed then. A compromised key stands for nothing: the directory does not say since when."""
-        return self.state != "compromised" and self.not_before <= iat + _HOUR and iat < self.not_after
+        """Whether it stands for something signed then: a compromised key for what was signed before. A thief writes any time, so that this was
+        entered before is the gateway's word, who releases nothing else."""
+        untouched = self.state != "compromised" or (self.compromised_at is not None and iat < self.compromised_at)
+        return untouched and self.not_before <= iat + _HOUR and iat < self.not_after
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,10 @@ def read_party(document: Object) -> Party:
         key = PublicKey(member(one, "jwk", dict, "party"))
         if key.kid != one.get("kid"):
             raise Doubt("party: a key under another name")
+        since = seconds(text(one, "compromised_at", "party")) if "compromised_at" in one else None
         keys.append(
             DirectoryKey(
-                text(one, "use", "party"), key, text(one, "state", "party"), seconds(text(one, "nbf", "party")), seconds(text(one, "naf", "party"))
+                text(one, "use", "party"), key, text(one, "state", "party"), seconds(text(one, "nbf", "party")), seconds(text(one, "naf", "party")), since
             )  # fmt: skip
         )
     return Party(
