@@ -133,7 +133,10 @@ impl Gateway {
                     (vec![Write::Party(registration)], true)
                 }
                 (PartyAct::Suspend, Some(row)) => {
-                    self.keeps_an_operator(epoch, &claims.party).await?;
+                    // Whoever says so of another stays itself, and can act: it has just signed.
+                    if claims.party == *caller.party() {
+                        self.keeps_an_operator(epoch, &claims.party).await?;
+                    }
                     stands(&row.registration, PartyState::Suspended)?;
                     (vec![Write::PartyState(claims.party.clone(), PartyState::Suspended)], true)
                 }
@@ -150,11 +153,8 @@ impl Gateway {
         Ok(Accepted { warnings, ..accepted.await? })
     }
 
-    /// Nobody could register anybody, nor readmit an operator, once the last of them were suspended.
+    /// Nobody could register anybody, nor readmit an operator, once the last of them had suspended itself.
     async fn keeps_an_operator(&self, epoch: u64, leaving: &PartyId) -> Result<(), Failure> {
-        if leaving.kind() != PartyKind::Operator {
-            return Ok(());
-        }
         let mut after = None;
         loop {
             let page = self.store.parties(after.as_ref(), PAGE).await?;
