@@ -49,7 +49,7 @@ struct ListArgs {
 #[derive(Debug, Args)]
 struct RetireArgs {
     /// Its thumbprint, as `list` shows it.
-    #[arg(value_parser = request::kid)]
+    #[arg(long, value_name = "KID", value_parser = request::kid, allow_hyphen_values = true)]
     kid: Digest,
     #[command(flatten)]
     who: As,
@@ -59,7 +59,7 @@ struct RetireArgs {
 #[derive(Debug, Args)]
 struct CompromisedArgs {
     /// Its thumbprint, as `list` shows it.
-    #[arg(value_parser = request::kid)]
+    #[arg(long, value_name = "KID", value_parser = request::kid, allow_hyphen_values = true)]
     kid: Digest,
     /// Since when others may have it, 2026-11-23T09:00:00Z.
     #[arg(long, value_name = "TIME")]

@@ -184,7 +184,23 @@ fn locale() -> Lang {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn a_thumbprint_may_begin_with_a_hyphen() {
+        // One of 64 does, and -h asks for help.
+        let kid = "-hEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU0";
+        for words in [
+            &["setup", "exchange", "-c", "c", "--operator", "o", "--kid", kid][..],
+            &["party", "register", "request.json", "--kid", kid, "--as", "d"],
+            &["key", "retire", "--kid", kid, "--as", "d"],
+            &["key", "compromised", "--kid", kid, "--since", "2026-11-23T09:00:00Z", "--as", "d"],
+        ] {
+            if let Err(error) = super::Cli::try_parse_from([&["tsunagi"][..], words].concat()) {
+                panic!("{words:?}: {error}");
+            }
+        }
+    }
 
     #[test]
     fn no_command_contradicts_itself() {

@@ -63,7 +63,10 @@ async fn what_the_parties_did_fits_and_what_was_hidden_in_the_database_is_found(
         let copy = sandbox.twin();
         change(&copy, &sql).await;
         let (code, told) = inspect(&copy, &[]);
-        assert_eq!((code, &told["first_bad"], &told["problems"][0]["finding"]), (3, &bad.into(), &finding.into()), "{sql}: {told}");
+        // Changing what triggers guard takes the triggers away, and that is named first.
+        let problems = told["problems"].as_array().unwrap();
+        let first = problems.iter().find(|problem| problem["finding"] != "schema_missing").unwrap();
+        assert_eq!((code, &told["first_bad"], &first["finding"]), (3, &bad.into(), &finding.into()), "{sql}: {told}");
     }
     let (code, told) = inspect(&sandbox, &["--since", "nowhere"]);
     assert_eq!((code, told.is_null()), (2, true), "a file that is not there is a mistake of the caller");

@@ -342,11 +342,11 @@ fn first_message(office: &Office) {
     // A key that others may have from now on vouches for what was signed before, and for nothing behind.
     let old = office.done(TOWN, &["key", "list"]).into_iter().find(|key| key["use"] == "sig").unwrap()["kid"].as_str().unwrap().to_owned();
     office.done(TOWN, &["key", "renew", "--use", "sig"]);
-    let [en, ja] = office.refused(TOWN, 2, &["key", "compromised", &old, "--since", "2099-01-01T00:00:00Z"]);
+    let [en, ja] = office.refused(TOWN, 2, &["key", "compromised", "--kid", &old, "--since", "2099-01-01T00:00:00Z"]);
     assert!(en.contains("lies ahead") && ja.contains("先の時刻"), "{en}{ja}");
     // Whole seconds: behind the entry of the message, and not ahead.
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    office.done(TOWN, &["key", "compromised", &old, "--since", &now().to_string()]);
+    office.done(TOWN, &["key", "compromised", "--kid", &old, "--since", &now().to_string()]);
     assert!(format!("{:?}", office.done(CENTRE, &["message", "show", "--case", case, message])).contains("グループホーム架空の家"));
 }
 
@@ -378,7 +378,7 @@ async fn a_party_renews_retires_and_gives_up_its_keys_and_a_crash_in_between_los
     };
     for (usage, file) in [("sig", "signing"), ("enc", "encryption")] {
         let old = used(usage);
-        assert!(refused(&["key", "retire", &old], 2).contains("使用中です"), "what is in use is not retired by mistake");
+        assert!(refused(&["key", "retire", "--kid", &old], 2).contains("使用中です"), "what is in use is not retired by mistake");
         let busy = fs::File::open(&folder).unwrap();
         busy.lock().unwrap();
         assert!(refused(&["key", "renew", "--use", usage], 2).contains("別のコマンド"));
@@ -395,7 +395,7 @@ async fn a_party_renews_retires_and_gives_up_its_keys_and_a_crash_in_between_los
         // Struck down again, and the new key is taken out of use before the command goes on: it is never used.
         fs::rename(&current, &next).unwrap();
         fs::rename(&kept, &current).unwrap();
-        lines(&["key", "retire", &new]);
+        lines(&["key", "retire", "--kid", &new]);
         let taken = new;
         let new = lines(&["key", "renew", "--use", usage])[0]["kid"].as_str().unwrap().to_owned();
         assert!(new != taken && used(usage) == new && folder.join(format!("{file}.jwk.next.{taken}")).exists());
@@ -406,20 +406,20 @@ async fn a_party_renews_retires_and_gives_up_its_keys_and_a_crash_in_between_los
         let new = lines(&["key", "renew", "--use", usage])[0]["kid"].as_str().unwrap().to_owned();
         assert!(new != cut && folder.join(format!("{file}.jwk.next.unusable")).exists());
         let (old, kept) = (cut.clone(), folder.join(format!("{file}.jwk.{cut}")));
-        lines(&["key", "retire", &old_too]);
+        lines(&["key", "retire", "--kid", &old_too]);
         assert!(used(usage) == new && kept.exists() && !next.exists());
         assert_eq!(fs::metadata(&current).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(lines(&["key", "retire", &old])[0]["act"], "retire");
-        assert!(refused(&["key", "retire", &old], 1).contains("not_active"));
+        assert_eq!(lines(&["key", "retire", "--kid", &old])[0]["act"], "retire");
+        assert!(refused(&["key", "retire", "--kid", &old], 1).contains("not_active"));
         // Others may have had the old one: what it signed before it was retired counts no more either.
-        assert_eq!(lines(&["key", "compromised", &old, "--since", "2026-01-01T00:00:00Z"])[0]["act"], "compromised");
+        assert_eq!(lines(&["key", "compromised", "--kid", &old, "--since", "2026-01-01T00:00:00Z"])[0]["act"], "compromised");
         let states: Vec<String> =
             lines(&["key", "list"]).iter().filter(|key| key["kid"] == json!(old)).map(|key| key["state"].to_string()).collect();
         assert_eq!(states, ["\"compromised\""]);
     }
-    assert!(refused(&["key", "retire", NOBODYS], 2).contains("登録された鍵ではありません"));
+    assert!(refused(&["key", "retire", "--kid", NOBODYS], 2).contains("登録された鍵ではありません"));
     let last = used("sig");
-    assert!(refused(&["key", "compromised", &last, "--since", "2026-01-01T00:00:00Z"], 2).contains("tsunagi key renew"));
+    assert!(refused(&["key", "compromised", "--kid", &last, "--since", "2026-01-01T00:00:00Z"], 2).contains("tsunagi key renew"));
     // The operator suspends and readmits it, at once.
     let operator = sandbox.identity(&"operator:sandbox".parse().unwrap());
     let operator = operator.to_str().unwrap();

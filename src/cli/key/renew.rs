@@ -99,15 +99,15 @@ pub(super) async fn renew(args: &RenewArgs, voice: Voice) -> Result<(), CliError
         (Found::Good, KeyUse::Sig) => voice
             .lang
             .of(
-                &format!("The old key is kept in {kept}. When nothing signed with it waits any more: tsunagi key retire {old}"),
-                &format!("前の鍵は {kept} に残っています。それで署名したものが送信箱で待っていなければ: tsunagi key retire {old}"),
+                &format!("The old key is kept in {kept}. When nothing signed with it waits any more: tsunagi key retire --kid {old}"),
+                &format!("前の鍵は {kept} に残っています。それで署名したものが送信箱で待っていなければ: tsunagi key retire --kid {old}"),
             )
             .to_owned(),
         (Found::Good, KeyUse::Enc) => voice
             .lang
             .of(
-                &format!("The old key is kept in {kept}. Nothing new is sealed to it: tsunagi key retire {old}"),
-                &format!("前の鍵は {kept} に残っています。今後の開示には使われません: tsunagi key retire {old}"),
+                &format!("The old key is kept in {kept}. Nothing new is sealed to it: tsunagi key retire --kid {old}"),
+                &format!("前の鍵は {kept} に残っています。今後の開示には使われません: tsunagi key retire --kid {old}"),
             )
             .to_owned(),
         _ => voice.lang.of(&format!("The old key is kept in {kept}."), &format!("前の鍵は {kept} に残っています。")).to_owned(),

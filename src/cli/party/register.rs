@@ -27,7 +27,7 @@ pub(super) struct RegisterArgs {
     /// What the party asks for: the file request.json that `tsunagi party new` made. Look into it: its purposes are what you grant.
     request: PathBuf,
     /// Thumbprint of the key as the party itself tells it, on another way than the file came.
-    #[arg(long, value_name = "KID", value_parser = request::kid)]
+    #[arg(long, value_name = "KID", value_parser = request::kid, allow_hyphen_values = true)]
     kid: Digest,
     #[command(flatten)]
     who: As,

@@ -28,7 +28,7 @@ pub(super) struct ExchangeArgs {
     #[arg(long, value_name = "FILE")]
     operator: PathBuf,
     /// Thumbprint of the key as the party itself tells it, on another way than the file came.
-    #[arg(long, value_name = "KID", value_parser = request::kid)]
+    #[arg(long, value_name = "KID", value_parser = request::kid, allow_hyphen_values = true)]
     kid: Digest,
     /// PostgreSQL: file (mode 0600) with the URL of the role that owns the tables. Default: the role of the gateway owns them.
     #[arg(long, value_name = "FILE")]
